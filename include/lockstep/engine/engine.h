@@ -1,0 +1,117 @@
+/*
+ * engine: one SMTP session between a client and an upstream, as a pure machine.
+ *
+ * It reads no socket, no clock, no file, and allocates nothing. The shell feeds it events and
+ * carries out its effects; in tests, the simulator and `play` somebody else does the same.
+ *
+ *     engine_step(engine, &event);
+ *     while (engine_take(engine, &effect))
+ *         ... carry it out ...
+ *     deadline = engine_deadline(engine);
+ *
+ * Contract
+ * - Every event carries its moment. The engine has no other clock. Moments never go back.
+ * - BYTES never brings more than engine_room() said; the engine consumes all of it.
+ * - All effects of a step are taken before any engine with the same lender is stepped again: the
+ *   spans of SEND and RECORD are borrowed until then, and point into the lender's scratch, the
+ *   lent blocks or the bytes of the event itself. What the socket did not take, the shell copies.
+ * - SENT tells how many of the bytes handed over by SEND have left. Bytes not yet SENT bound what
+ *   the engine reads from the other side.
+ * - When both sides have been SHUT the session is over: engine_over(). engine_close() gives lent
+ *   blocks back; it may be called at any time.
+ * - A copy of the block is a valid snapshot as long as the lent blocks are copied with it.
+ */
+#ifndef LOCKSTEP_ENGINE_ENGINE_H
+#define LOCKSTEP_ENGINE_ENGINE_H
+
+#include "lockstep/base/moment.h"
+#include "lockstep/base/pool.h"
+#include "lockstep/base/side.h"
+#include "lockstep/policy/policy.h"
+
+/* Most pieces one SEND can have: what was held back, the body as it lies in the read buffer... */
+#define SEND_PIECES_MAX 8
+/* Bytes of the scratch areas of a lender. */
+#define SCRATCH_SEND_BYTES (4U * BLOCK_SIZE)
+#define SCRATCH_RECORD_BYTES (16U * BLOCK_SIZE)
+
+/* What all engines of one loop share: the pool of blocks, and room to write while stepping. */
+struct lender {
+    struct pool pool;
+    char *send[SIDE_COUNT]; /* SCRATCH_SEND_BYTES each */
+    char *record;           /* SCRATCH_RECORD_BYTES; may be NULL when no policy records */
+};
+
+enum event_kind {
+    EVENT_OPENED,  /* side is there: the client was accepted, or CONNECT succeeded */
+    EVENT_BYTES,   /* side said `bytes` */
+    EVENT_ENDED,   /* side will say no more (FIN); it may still listen */
+    EVENT_FAILED,  /* side is lost, or CONNECT failed on every address; `bytes` says why */
+    EVENT_SECURED, /* side's TLS handshake is done */
+    EVENT_SENT,    /* `count` bytes of what was to be sent to side have left */
+    EVENT_TIME,    /* nothing happened, but time passed */
+    EVENT_STOP,    /* end soon: 421 when idle, else after the message in flight */
+};
+
+struct event {
+    enum event_kind kind;
+    enum side side;
+    moment at;
+    struct span bytes;
+    size_t count;
+};
+
+enum effect_kind {
+    EFFECT_CONNECT, /* connect to the upstream; answer with OPENED or FAILED */
+    EFFECT_SEND,    /* send the pieces to side, as one write */
+    EFFECT_SECURE,  /* start TLS on side */
+    EFFECT_SHUT,    /* end side's connection, `how` */
+    EFFECT_RECORD,  /* `pieces[0]` is whole lines of transcript */
+};
+
+enum shut {
+    SHUT_FLUSH, /* after everything handed over has left */
+    SHUT_NOW,   /* at once, what has not left is dropped */
+    SHUT_RESET, /* at once, so that the peer can't take it for a proper end */
+};
+
+struct effect {
+    enum effect_kind kind;
+    enum side side;
+    enum shut how;
+    uint32_t piece_count;
+    struct span pieces[SEND_PIECES_MAX];
+};
+
+/* What a session came to, for its log line and the counters. */
+struct summary {
+    uint32_t commands;      /* client commands answered */
+    uint32_t messages;      /* accepted by the upstream */
+    uint32_t refused;       /* messages refused at their end */
+    uint32_t recipients;    /* accepted */
+    uint32_t repairs;       /* times any repair acted */
+    uint64_t message_bytes; /* of accepted messages */
+    const char *ending;     /* why it ended, one word: "quit", "client-lost", ... */
+    bool upstream_greeted;
+};
+
+struct engine;
+
+size_t engine_size(const struct policy *policy);
+/* `memory` is engine_size() bytes, aligned for any type. Policy and lender outlive the engine. */
+struct engine *engine_init(void *memory, const struct policy *policy, struct lender *lender,
+                           uint64_t seed, moment now);
+/* Bytes that may be fed from that side now; 0: do not read it. Never above BLOCK_SIZE. */
+size_t engine_room(const struct engine *engine, enum side from);
+void engine_step(struct engine *engine, const struct event *event);
+bool engine_take(struct engine *engine, struct effect *effect_r);
+/* When a TIME event is due at the latest; MOMENT_NEVER: none. */
+moment engine_deadline(const struct engine *engine);
+/* Both sides were shut. */
+bool engine_over(const struct engine *engine);
+/* Waiting for a block that the pool could not lend: step it with TIME when blocks return. */
+bool engine_starved(const struct engine *engine);
+void engine_summary(const struct engine *engine, struct summary *summary_r);
+void engine_close(struct engine *engine);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * body: a message on its way through, never held whole.
+ *
+ * `body_scan` reads what a client sends after 354. It finds the one true end, CRLF "." CRLF
+ * (RFC 5321 4.1.1.4), and hands the bytes on as pieces: most of them borrowed from the input as
+ * they are, a few of them made here. Held back is only what may yet turn out to be the end, so
+ * that the terminator always leaves whole and in one write (F-03). Dots stay stuffed as they came.
+ *
+ * `body_stuff` is the other way about: raw content (BDAT, RFC 3030) becomes dot-stuffed lines.
+ * `body_unstuff` takes the dots off again, for whoever stores the message.
+ *
+ * A CR or LF of its own is never passed on unless the policy says so: it is refused, or made a
+ * CRLF, and in no case does it help to end the message (F-53, SMTP smuggling).
+ */
+#ifndef LOCKSTEP_SMTP_BODY_H
+#define LOCKSTEP_SMTP_BODY_H
+
+#include "lockstep/base/span.h"
+
+/* What to do with a CR or LF that stands alone. */
+enum bare {
+    BARE_REFUSE,    /* the message is refused */
+    BARE_NORMALISE, /* LF becomes CRLF, CR a space; a lone dot line so made is stuffed */
+    BARE_PASS,      /* as it came; only where the operator observes */
+};
+
+/* Where in a line end or a terminator the last byte stood. */
+enum body_place {
+    BODY_LINE_START, /* right behind a CRLF, or at the very start */
+    BODY_TEXT,
+    BODY_CR,     /* a CR, its LF not yet seen */
+    BODY_DOT,    /* a dot at the start of a line */
+    BODY_DOT_CR, /* that dot and a CR */
+};
+
+struct body {
+    enum bare bare;
+    enum body_place place;
+    bool crlf_held;  /* a line end was read and not yet handed on: it may begin the terminator */
+    bool after_bare; /* that line end was a bare LF: a dot behind it does not end the message */
+    uint64_t bytes;  /* bytes read so far, the terminator included */
+    uint64_t lines;  /* line ends read so far */
+    bool bare_seen;  /* a lone CR or LF was met */
+};
+
+/* What one call found at the front of the input. */
+enum body_found {
+    BODY_MORE,  /* the input is used up */
+    BODY_PIECE, /* some content; call again with the rest */
+    BODY_END,   /* the terminator was read; the rest of the input is commands */
+    BODY_BARE,  /* a lone CR or LF, and the policy refuses it */
+};
+
+struct body_piece {
+    struct span before; /* said first: what was held back or is said instead; a constant */
+    struct span bytes;  /* said then: borrowed from the input */
+};
+
+void body_start(struct body *body, enum bare bare);
+
+/* Takes bytes off the front of `*input`; a piece may be empty. After BODY_END and BODY_BARE the
+ * body is over; to read on after BODY_BARE, to find the end of a refused message, set `bare` to
+ * BARE_PASS and call again. */
+enum body_found body_scan(struct body *body, struct span *input, struct body_piece *piece_r);
+
+/* The same for raw content of known length: dots at line starts are stuffed. Never BODY_END. */
+enum body_found body_stuff(struct body *body, struct span *input, struct body_piece *piece_r);
+
+/* What ends the message upstream, after all pieces: CRLF "." CRLF, or without the first CRLF when
+ * nothing was said yet. */
+struct span body_terminator(const struct body *body);
+
+/* Takes the next run of content without stuffing dots off the front of `*input`, which must be what
+ * body_scan handed on; false at its end. `*line_start` is kept between calls and begins true. */
+bool body_unstuff(bool *line_start, struct span *input, struct span *bytes_r);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * plan: what is to become of one command instead of simply being sent. Repairs fill it in now,
+ * faults the same way; the ledger's cursors honour it and nothing else knows of either.
+ */
+#ifndef LOCKSTEP_SMTP_PLAN_H
+#define LOCKSTEP_SMTP_PLAN_H
+
+#include <stdint.h>
+
+#include "lockstep/base/span.h"
+
+struct plan {
+    bool answer_here;   /* say `code` to the client and do not send the command */
+    uint16_t code;      /* of the answer */
+    struct span status; /* its enhanced status code, "5.5.1" */
+    struct span words;  /* its text, a constant */
+    bool quote_reason;  /* add the envelope's first refusal to the text */
+    bool close;         /* then end the session */
+};
+
+#endif

@@ -1,0 +1,237 @@
+/* Messages on their way: the end is found, dots are stuffed, lone CRs and LFs are dealt with. */
+#include "lockstep/smtp/body.h"
+#include "lockstep/base/must.h"
+
+/* What was held back, said after all, and then some. */
+enum held { HELD, HELD_DOT, HELD_DOTS, HELD_DOT_BLANK, HELD_DOT_CR, HELD_DOT_LF };
+
+static struct span held(struct body *body, enum held what)
+{
+    static const struct span alone[] = {SPAN_INIT(""),   SPAN_INIT("."),   SPAN_INIT(".."),
+                                        SPAN_INIT(". "), SPAN_INIT(".\r"), SPAN_INIT(".\n")};
+    static const struct span after_line[] = {SPAN_INIT("\r\n"),    SPAN_INIT("\r\n."),
+                                             SPAN_INIT("\r\n.."),  SPAN_INIT("\r\n. "),
+                                             SPAN_INIT("\r\n.\r"), SPAN_INIT("\r\n.\n")};
+    bool line = body->crlf_held;
+
+    body->crlf_held = false;
+    body->after_bare = false;
+    body->place = BODY_TEXT;
+    return line ? after_line[what] : alone[what];
+}
+
+static void hold_line_end(struct body *body, bool bare)
+{
+    body->place = BODY_LINE_START;
+    body->crlf_held = true;
+    body->after_bare = bare;
+    body->lines++;
+}
+
+static void take(struct body *body, struct span *input, size_t size)
+{
+    body->bytes += size;
+    *input = span_tail(*input, size);
+}
+
+void body_start(struct body *body, enum bare bare)
+{
+    *body = (struct body){.bare = bare, .place = BODY_LINE_START};
+}
+
+/* Does a line that starts at `at` surely hold content, as far as the input shows? */
+static bool plain_line(struct span input, size_t at, bool stuffing)
+{
+    if (at >= input.size)
+        return false;
+    if (input.at[at] != '.')
+        return true;
+    return !stuffing && at + 1 < input.size && input.at[at + 1] != '\r' && input.at[at + 1] != '\n';
+}
+
+/*
+ * Inside a line: the longest run that can be handed on as it is, over as many lines as there are.
+ * It stops before a line end that may begin the terminator and before anything bare.
+ */
+static enum body_found scan_text(struct body *body, struct span *input, struct span *bytes_r,
+                                 bool stuffing)
+{
+    size_t at = 0;
+
+    for (;;) {
+        struct span rest = span_tail(*input, at);
+        size_t line_feed = span_find(rest, '\n');
+        size_t end = at + span_find(span_head(rest, line_feed), '\r');
+        size_t next = end + 2;
+
+        if (end == input->size) {
+            *bytes_r = *input;
+            take(body, input, input->size);
+            return BODY_PIECE;
+        }
+        if (input->at[end] == '\n' && body->bare == BARE_PASS) {
+            body->bare_seen = true;
+            at = end + 1;
+            continue;
+        }
+        if (next <= input->size && input->at[end] == '\r' && input->at[end + 1] == '\n' &&
+            plain_line(*input, next, stuffing)) {
+            body->lines++;
+            at = next;
+            continue;
+        }
+        *bytes_r = span_head(*input, end);
+        if (input->at[end] == '\n') { /* bare: the next call decides */
+            take(body, input, end);
+        } else {
+            take(body, input, end + 1);
+            body->place = BODY_CR;
+        }
+        return BODY_PIECE;
+    }
+}
+
+static enum body_found bare_cr(struct body *body, struct body_piece *piece_r, enum held replaced,
+                               enum held passed)
+{
+    body->bare_seen = true;
+    if (body->bare == BARE_REFUSE)
+        return BODY_BARE;
+    piece_r->before = held(body, body->bare == BARE_PASS ? passed : replaced);
+    return BODY_PIECE;
+}
+
+static enum body_found at_cr(struct body *body, struct span *input, struct body_piece *piece_r)
+{
+    if (input->at[0] == '\n') {
+        take(body, input, 1);
+        hold_line_end(body, false);
+        return BODY_PIECE;
+    }
+    body->bare_seen = true;
+    if (body->bare == BARE_REFUSE)
+        return BODY_BARE;
+    body->place = BODY_TEXT;
+    piece_r->before = body->bare == BARE_PASS ? SPAN("\r") : SPAN(" ");
+    return BODY_PIECE;
+}
+
+static enum body_found at_dot_cr(struct body *body, struct span *input, struct body_piece *piece_r)
+{
+    if (input->at[0] != '\n')
+        return bare_cr(body, piece_r, HELD_DOT_BLANK, HELD_DOT_CR);
+    take(body, input, 1);
+    if (!body->after_bare)
+        return BODY_END;
+    /* A lone dot behind a bare LF is a line of content to everyone but the client. */
+    piece_r->before = held(body, HELD_DOTS);
+    hold_line_end(body, false);
+    return BODY_PIECE;
+}
+
+static enum body_found at_dot(struct body *body, struct span *input, struct body_piece *piece_r)
+{
+    if (input->at[0] == '\r') {
+        take(body, input, 1);
+        body->place = BODY_DOT_CR;
+        return BODY_PIECE;
+    }
+    if (input->at[0] != '\n') {
+        piece_r->before = held(body, HELD_DOT);
+        return BODY_PIECE;
+    }
+    body->bare_seen = true;
+    if (body->bare == BARE_REFUSE)
+        return BODY_BARE;
+    take(body, input, 1);
+    if (body->bare == BARE_PASS) {
+        piece_r->before = held(body, HELD_DOT_LF);
+        return BODY_PIECE;
+    }
+    piece_r->before = held(body, HELD_DOTS);
+    hold_line_end(body, true);
+    return BODY_PIECE;
+}
+
+/* At a line start or in a line, and the next byte is a LF that no CR announced. */
+static enum body_found at_bare_lf(struct body *body, struct span *input, struct body_piece *piece_r)
+{
+    body->bare_seen = true;
+    if (body->bare == BARE_REFUSE)
+        return BODY_BARE;
+    take(body, input, 1);
+    piece_r->before = held(body, HELD);
+    hold_line_end(body, true);
+    return BODY_PIECE;
+}
+
+static enum body_found at_text(struct body *body, struct span *input, struct body_piece *piece_r,
+                               bool stuffing)
+{
+    if (input->at[0] == '\n' && body->bare != BARE_PASS)
+        return at_bare_lf(body, input, piece_r);
+    piece_r->before = held(body, HELD);
+    return scan_text(body, input, &piece_r->bytes, stuffing);
+}
+
+enum body_found body_scan(struct body *body, struct span *input, struct body_piece *piece_r)
+{
+    *piece_r = (struct body_piece){{"", 0}, {"", 0}};
+    if (input->size == 0)
+        return BODY_MORE;
+    switch (body->place) {
+    case BODY_CR:
+        return at_cr(body, input, piece_r);
+    case BODY_DOT:
+        return at_dot(body, input, piece_r);
+    case BODY_DOT_CR:
+        return at_dot_cr(body, input, piece_r);
+    case BODY_LINE_START:
+        if (input->at[0] != '.')
+            break;
+        take(body, input, 1);
+        body->place = BODY_DOT;
+        return BODY_PIECE;
+    case BODY_TEXT:
+        break;
+    }
+    return at_text(body, input, piece_r, false);
+}
+
+enum body_found body_stuff(struct body *body, struct span *input, struct body_piece *piece_r)
+{
+    *piece_r = (struct body_piece){{"", 0}, {"", 0}};
+    if (input->size == 0)
+        return BODY_MORE;
+    must(body->place != BODY_DOT && body->place != BODY_DOT_CR);
+    if (body->place == BODY_CR)
+        return at_cr(body, input, piece_r);
+    if (body->place == BODY_LINE_START && input->at[0] == '.') {
+        take(body, input, 1);
+        piece_r->before = held(body, HELD_DOTS);
+        return BODY_PIECE;
+    }
+    return at_text(body, input, piece_r, true);
+}
+
+struct span body_terminator(const struct body *body)
+{
+    bool nothing_said = body->place != BODY_TEXT && !body->crlf_held;
+
+    return nothing_said ? SPAN(".\r\n") : SPAN("\r\n.\r\n");
+}
+
+bool body_unstuff(bool *line_start, struct span *input, struct span *bytes_r)
+{
+    size_t line_end;
+
+    if (*line_start && input->size > 0 && input->at[0] == '.')
+        *input = span_tail(*input, 1);
+    if (input->size == 0)
+        return false;
+    line_end = span_find(*input, '\n');
+    *line_start = line_end < input->size;
+    *bytes_r = span_head(*input, line_end + 1);
+    *input = span_tail(*input, line_end + 1);
+    return true;
+}

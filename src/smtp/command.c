@@ -1,0 +1,85 @@
+/* Client lines as values. */
+#include "lockstep/smtp/command.h"
+
+/* RFC 3030 2: BDAT SP chunk-size [SP "LAST"]. The framing hangs on it, so it is read strictly. */
+static void chunk_parse(struct command *command)
+{
+    struct span rest = command->argument;
+    struct span size, last;
+
+    command->bad = true;
+    if (!span_word(&rest, &size) || !span_number(size, &command->chunk_bytes))
+        return;
+    if (span_word(&rest, &last)) {
+        if (!span_equal_fold(last, SPAN("LAST")) || span_trim(rest).size > 0)
+            return;
+        command->last = true;
+    }
+    command->bad = false;
+}
+
+void command_parse(struct span line, struct command *command_r)
+{
+    struct span rest = line;
+    struct span word;
+
+    *command_r = (struct command){.line = line};
+    span_word(&rest, &word);
+    command_r->verb = verb_find(word);
+    command_r->argument = span_trim(rest);
+    if (verb_facts(command_r->verb)->does == DOES_CHUNK)
+        chunk_parse(command_r);
+}
+
+/* The place behind the closing bracket of `<...>`, a quoted local part observed; 0: none. */
+static size_t bracket_end(struct span path)
+{
+    bool quoted = false;
+    size_t i;
+
+    for (i = 1; i < path.size; i++) {
+        char byte = path.at[i];
+
+        if (quoted && byte == '\\')
+            i++;
+        else if (byte == '"')
+            quoted = !quoted;
+        else if (!quoted && byte == '>')
+            return i + 1;
+        else if (!quoted && (byte == '<' || byte == ' '))
+            return 0;
+    }
+    return 0;
+}
+
+bool path_parse(struct span argument, struct span word, struct path *path_r)
+{
+    struct span path = span_tail(argument, word.size);
+    struct span mailbox;
+    size_t end;
+
+    if (!span_starts_fold(argument, word) || !span_starts(path, SPAN("<")))
+        return false;
+    end = bracket_end(path);
+    if (end == 0 || (end < path.size && path.at[end] != ' '))
+        return false;
+    mailbox = span_head(span_tail(path, 1), end - 2);
+    if (span_starts(mailbox, SPAN("@"))) /* RFC 5321 appendix C: a source route is dropped */
+        mailbox = span_tail(mailbox, span_find(mailbox, ':') + 1);
+    path_r->mailbox = mailbox;
+    path_r->parameters = span_trim(span_tail(path, end));
+    return true;
+}
+
+bool parameter_next(struct span *rest, struct span *name_r, struct span *value_r)
+{
+    struct span word;
+    size_t equals;
+
+    if (!span_word(rest, &word))
+        return false;
+    equals = span_find(word, '=');
+    *name_r = span_head(word, equals);
+    *value_r = span_tail(word, equals + 1);
+    return true;
+}
