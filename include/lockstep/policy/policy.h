@@ -5,6 +5,7 @@
 #ifndef LOCKSTEP_POLICY_POLICY_H
 #define LOCKSTEP_POLICY_POLICY_H
 
+#include "lockstep/base/text.h"
 #include "lockstep/repair/repair.h"
 #include "lockstep/smtp/body.h"
 #include "lockstep/smtp/wait.h"
@@ -46,5 +47,15 @@ struct policy {
 
 /* The defaults of every word, as if the configuration had said nothing. */
 void policy_default(struct policy *policy_r);
+
+/*
+ * One word, as the configuration and the `@` lines of a transcript write it: "mode" "observe",
+ * "limits.rows" "4", "timeouts.mail" "5s", "repairs.refused-sender" "off". The policy borrows
+ * `value` (a hostname points into it). False: nothing changed, and `error` has the sentence.
+ */
+bool policy_set(struct policy *policy, struct span path, struct span value, struct text *error);
+
+/* Whether the words agree with each other; false: `error` says which two do not. */
+bool policy_check(const struct policy *policy, struct text *error);
 
 #endif
