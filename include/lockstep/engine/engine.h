@@ -26,6 +26,7 @@
 
 #include "lockstep/base/moment.h"
 #include "lockstep/base/pool.h"
+#include "lockstep/base/seed.h"
 #include "lockstep/base/side.h"
 #include "lockstep/policy/policy.h"
 
@@ -35,11 +36,22 @@
 #define SCRATCH_SEND_BYTES (4U * BLOCK_SIZE)
 #define SCRATCH_RECORD_BYTES (16U * BLOCK_SIZE)
 
-/* What all engines of one loop share: the pool of blocks, and room to write while stepping. */
+/* What one step wants to say to one side, gathered piece by piece. The engine's business. */
+struct outbox {
+    char *scratch; /* SCRATCH_SEND_BYTES, the lender's owner provides them */
+    size_t used;   /* of the scratch */
+    size_t size;   /* of all pieces */
+    uint32_t count;
+    struct span pieces[SEND_PIECES_MAX];
+};
+
+/* What all engines of one loop share: the pool of blocks, and room to write while stepping. Its
+ * owner sets up `pool`, both `scratch` and `record_scratch`, all else zero. */
 struct lender {
     struct pool pool;
-    char *send[SIDE_COUNT]; /* SCRATCH_SEND_BYTES each */
-    char *record;           /* SCRATCH_RECORD_BYTES; may be NULL when no policy records */
+    struct outbox outboxes[SIDE_COUNT];
+    char *record_scratch; /* SCRATCH_RECORD_BYTES; may be NULL when no policy records */
+    size_t record_size;
 };
 
 enum event_kind {

@@ -14,7 +14,8 @@ struct plan {
     uint16_t code;      /* of the answer */
     struct span status; /* its enhanced status code, "5.5.1" */
     struct span words;  /* its text, a constant */
-    bool quote_reason;  /* add the envelope's first refusal to the text */
+    bool quote_reason;  /* add the envelope's first refusal, code and words, to the text */
+    bool verbatim;      /* say the kept refusal itself, in its own words, instead of `words` */
     bool close;         /* then end the session */
 };
 
