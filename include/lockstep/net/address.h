@@ -1,0 +1,34 @@
+/*
+ * address: where to listen or whom to talk to, as the sockets want it and as people read it.
+ */
+#ifndef LOCKSTEP_NET_ADDRESS_H
+#define LOCKSTEP_NET_ADDRESS_H
+
+#include <netinet/in.h>
+
+#include "lockstep/base/span.h"
+
+/* Longest text of an address with its port, NUL included: "[" INET6 "%" scope "]:65535". */
+#define ADDRESS_TEXT_MAX 72
+
+struct address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    };
+};
+
+/* From a literal address without brackets; false when `host` is a name or nonsense. */
+bool address_literal(struct span host, uint16_t port, struct address *address_r);
+/* A copy of what the system handed out; false when it is neither IPv4 nor IPv6. */
+bool address_copy(const struct sockaddr *from, struct address *address_r);
+socklen_t address_size(const struct address *address);
+uint16_t address_port(const struct address *address);
+void address_set_port(struct address *address, uint16_t port);
+/* "127.0.0.1:25", "[::1]:25"; returns `text`, which holds ADDRESS_TEXT_MAX bytes. */
+char *address_text(const struct address *address, char *text);
+/* The same machine, whatever the port? */
+bool address_same_host(const struct address *one, const struct address *other);
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * link: one TCP connection on a libuv loop. It reads only while its user has room, writes at once
+ * and keeps what the socket did not take, and ends without losing the last words it was given.
+ *
+ * - One read buffer serves all links of a loop: bytes told by `said` are borrowed until it returns.
+ * - A link pauses reading by itself when its user has no room, and only when bytes are there to be
+ *   read, so that a pause which nobody notices costs nothing. link_read() ends the pause.
+ * - Bytes the socket did not take are copied, in order, and written with one write in flight; who
+ *   bounds them is the user, who knows by `sent` how many have left.
+ * - The memory belongs to the user, who may reuse it once `gone` was told. `gone` comes exactly
+ *   once after link_shut(), and after link_shut() nothing else comes.
+ * - No function calls back into the user before it returns.
+ */
+#ifndef LOCKSTEP_NET_LINK_H
+#define LOCKSTEP_NET_LINK_H
+
+#include <uv.h>
+
+#include "lockstep/engine/engine.h"
+#include "lockstep/net/address.h"
+
+/* One whole read; as much as an engine ever takes. */
+#define LINK_READ_BYTES BLOCK_SIZE
+
+struct link;
+
+/* Links that wait for the same time, the longest waiting first, with one timer for all. */
+struct link_queue {
+    uv_timer_t timer;
+    uint32_t wait_ms;
+    struct link *first;
+    struct link *last;
+};
+
+/* What the links of one loop share. */
+struct link_loop {
+    uv_loop_t *uv;
+    struct link_queue flushing; /* shut, with bytes that have not left yet */
+    struct link_queue dropping; /* has said all; the peer's FIN is awaited */
+    char read[LINK_READ_BYTES];
+};
+
+/* What a link tells its user; one constant table per kind of user. */
+struct link_user {
+    void (*opened)(struct link *link);       /* link_connect succeeded */
+    size_t (*room)(const struct link *link); /* bytes it takes now; 0: pause */
+    void (*said)(struct link *link, struct span bytes);
+    void (*ended)(struct link *link);              /* the peer will say no more */
+    void (*lost)(struct link *link, int error);    /* a libuv error; the user still shuts */
+    void (*sent)(struct link *link, size_t count); /* of what link_send kept back */
+    void (*gone)(struct link *link);               /* closed; the memory is the user's again */
+};
+
+enum link_state {
+    LINK_NONE,       /* all zero: no socket */
+    LINK_CONNECTING, /* between link_connect and `opened` or `lost` */
+    LINK_OPEN,
+    LINK_FLUSHING, /* shut; what was kept back is still being written */
+    LINK_DROPPING, /* shut; our FIN is out and what the peer says is dropped */
+    LINK_CLOSING,  /* `gone` will follow */
+};
+
+struct link {
+    uv_tcp_t tcp;
+    struct link_loop *loop;
+    const struct link_user *user;
+    struct link_write *flying;  /* given to libuv */
+    struct link_write *waiting; /* goes next, whole */
+    struct link *linger_next;
+    struct link *linger_before;
+    moment linger_until;
+    int error; /* of a write: not 0 means the peer is lost */
+    enum link_state state;
+    bool ended;  /* the peer's FIN was read */
+    bool paused; /* there were bytes and no room */
+};
+
+void link_loop_init(struct link_loop *loop, uv_loop_t *uv);
+/* All its links are gone; its handles close with the next turns of the loop. */
+void link_loop_close(struct link_loop *loop);
+
+/* Takes over a connected, non-blocking socket and starts reading. On failure the socket is closed,
+ * `gone` will come, and the libuv error is returned. */
+int link_open(struct link *link, struct link_loop *loop, const struct link_user *user, int fd);
+/* Starts connecting; `opened` or `lost` follows, unless an error is returned: then only `gone`
+ * follows, as if it had been shut. Starts reading when opened. */
+int link_connect(struct link *link, struct link_loop *loop, const struct link_user *user,
+                 const struct address *address);
+/* There is room again. */
+void link_read(struct link *link);
+/*
+ * Sends the pieces as one write. Returns how many bytes have left already; the rest is kept back
+ * and told by `sent`. When the peer turns out to be lost, all of them are dropped and link->error
+ * says why: `lost` does not come for it.
+ */
+size_t link_send(struct link *link, const struct span *pieces, uint32_t count);
+/* Ends the connection; see enum shut. Only a harsher way may follow a first one. */
+void link_shut(struct link *link, enum shut how);
+/* Bytes kept back. */
+size_t link_kept(const struct link *link);
+
+#endif

@@ -1,0 +1,80 @@
+/* Socket addresses: read, shown and compared. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lockstep/net/address.h"
+
+bool address_literal(struct span host, uint16_t port, struct address *address_r)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    *address_r = (struct address){0};
+    if (host.size >= sizeof(text))
+        return false;
+    memcpy(text, host.at, host.size);
+    text[host.size] = 0;
+    if (inet_pton(AF_INET, text, &address_r->four.sin_addr) == 1)
+        address_r->any.sa_family = AF_INET;
+    else if (inet_pton(AF_INET6, text, &address_r->six.sin6_addr) == 1)
+        address_r->any.sa_family = AF_INET6;
+    else
+        return false;
+    address_set_port(address_r, port);
+    return true;
+}
+
+bool address_copy(const struct sockaddr *from, struct address *address_r)
+{
+    *address_r = (struct address){0};
+    if (from->sa_family == AF_INET)
+        memcpy(&address_r->four, from, sizeof(address_r->four));
+    else if (from->sa_family == AF_INET6)
+        memcpy(&address_r->six, from, sizeof(address_r->six));
+    else
+        return false;
+    return true;
+}
+
+socklen_t address_size(const struct address *address)
+{
+    return address->any.sa_family == AF_INET6 ? sizeof(address->six) : sizeof(address->four);
+}
+
+uint16_t address_port(const struct address *address)
+{
+    /* Both families keep the port at the same place, but only their own member says so. */
+    return ntohs(address->any.sa_family == AF_INET6 ? address->six.sin6_port
+                                                    : address->four.sin_port);
+}
+
+void address_set_port(struct address *address, uint16_t port)
+{
+    if (address->any.sa_family == AF_INET6)
+        address->six.sin6_port = htons(port);
+    else
+        address->four.sin_port = htons(port);
+}
+
+char *address_text(const struct address *address, char *text)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+
+    if (address->any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &address->six.sin6_addr, host, sizeof(host));
+        snprintf(text, ADDRESS_TEXT_MAX, "[%s]:%u", host, address_port(address));
+    } else {
+        inet_ntop(AF_INET, &address->four.sin_addr, host, sizeof(host));
+        snprintf(text, ADDRESS_TEXT_MAX, "%s:%u", host, address_port(address));
+    }
+    return text;
+}
+
+bool address_same_host(const struct address *one, const struct address *other)
+{
+    if (one->any.sa_family != other->any.sa_family)
+        return false;
+    if (one->any.sa_family == AF_INET6)
+        return memcmp(&one->six.sin6_addr, &other->six.sin6_addr, sizeof(struct in6_addr)) == 0;
+    return one->four.sin_addr.s_addr == other->four.sin_addr.s_addr;
+}

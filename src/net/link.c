@@ -1,0 +1,384 @@
+/* One connection. Every libuv stream call of the program is in this file. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lockstep/base/must.h"
+#include "lockstep/net/link.h"
+
+/* How long a peer may take to accept our last words, and then to say its own. A peer that answers
+ * neither loses only words it would not have read (RFC 5321 4.1.1.10: QUIT ends in order). */
+#define LINGER_FLUSH_MS 30000U
+#define LINGER_DROP_MS 2000U
+
+/* Bytes kept back: the first of them are libuv's while `flying`, and more are added to `waiting`
+ * only. The request shares the allocation, so that an idle link carries neither. */
+struct link_write {
+    uv_write_t request;
+    size_t size;
+    size_t room;
+    char bytes[];
+};
+
+static void link_close(struct link *link);
+static void link_fly(struct link *link);
+
+/* --- lingering --- */
+
+static void queue_arm(struct link_queue *queue);
+
+static void queue_remove(struct link_queue *queue, struct link *link)
+{
+    if (link->linger_before != NULL)
+        link->linger_before->linger_next = link->linger_next;
+    else
+        queue->first = link->linger_next;
+    if (link->linger_next != NULL)
+        link->linger_next->linger_before = link->linger_before;
+    else
+        queue->last = link->linger_before;
+    link->linger_next = NULL;
+    link->linger_before = NULL;
+    if (queue->first == NULL)
+        uv_timer_stop(&queue->timer);
+}
+
+static void queue_due(uv_timer_t *timer)
+{
+    struct link_queue *queue = timer->data;
+    moment now = (moment)uv_now(timer->loop);
+
+    while (queue->first != NULL && queue->first->linger_until <= now)
+        link_shut(queue->first, SHUT_NOW);
+    queue_arm(queue);
+}
+
+static void queue_arm(struct link_queue *queue)
+{
+    moment now = (moment)uv_now(queue->timer.loop);
+    moment until;
+
+    if (queue->first == NULL || uv_is_active((uv_handle_t *)&queue->timer))
+        return;
+    until = queue->first->linger_until;
+    uv_timer_start(&queue->timer, queue_due, until > now ? (uint64_t)(until - now) : 0, 0);
+}
+
+static void queue_add(struct link_queue *queue, struct link *link)
+{
+    link->linger_until = (moment)uv_now(queue->timer.loop) + queue->wait_ms;
+    link->linger_before = queue->last;
+    if (queue->last != NULL)
+        queue->last->linger_next = link;
+    else
+        queue->first = link;
+    queue->last = link;
+    queue_arm(queue);
+}
+
+static void queue_init(struct link_queue *queue, uv_loop_t *uv, uint32_t wait_ms)
+{
+    *queue = (struct link_queue){.wait_ms = wait_ms};
+    uv_timer_init(uv, &queue->timer);
+    queue->timer.data = queue;
+}
+
+void link_loop_init(struct link_loop *loop, uv_loop_t *uv)
+{
+    loop->uv = uv;
+    queue_init(&loop->flushing, uv, LINGER_FLUSH_MS);
+    queue_init(&loop->dropping, uv, LINGER_DROP_MS);
+}
+
+void link_loop_close(struct link_loop *loop)
+{
+    uv_close((uv_handle_t *)&loop->flushing.timer, NULL);
+    uv_close((uv_handle_t *)&loop->dropping.timer, NULL);
+}
+
+/* --- reading --- */
+
+static void link_lend(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer_r)
+{
+    struct link *link = handle->data;
+    size_t room = LINK_READ_BYTES;
+
+    (void)suggested;
+    if (link->state == LINK_OPEN)
+        room = link->user->room(link);
+    *buffer_r =
+        uv_buf_init(link->loop->read, (unsigned)(room < LINK_READ_BYTES ? room : LINK_READ_BYTES));
+}
+
+static void link_said(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+{
+    struct link *link = stream->data;
+
+    if (count == 0)
+        return; /* EAGAIN */
+    if (count == UV_ENOBUFS) {
+        link->paused = true;
+        uv_read_stop(stream);
+        return;
+    }
+    if (link->state == LINK_DROPPING || link->state == LINK_FLUSHING) {
+        link->ended = link->ended || count == UV_EOF;
+        if (count < 0 && (link->state == LINK_DROPPING || count != UV_EOF))
+            link_close(link);
+        return;
+    }
+    if (count == UV_EOF) {
+        link->ended = true;
+        link->user->ended(link);
+    } else if (count < 0) {
+        uv_read_stop(stream);
+        link->user->lost(link, (int)count);
+    } else {
+        link->user->said(link, span_of(buffer->base, (size_t)count));
+    }
+}
+
+void link_read(struct link *link)
+{
+    if (!link->paused)
+        return;
+    link->paused = false;
+    uv_read_start((uv_stream_t *)&link->tcp, link_lend, link_said);
+}
+
+/* --- writing --- */
+
+/* Keeps everything after the first `skip` bytes. */
+static void link_keep(struct link *link, const struct span *pieces, uint32_t count, size_t skip)
+{
+    size_t more = 0;
+    uint32_t i;
+
+    for (i = 0; i < count; i++)
+        more += pieces[i].size;
+    more -= skip;
+    if (link->waiting == NULL || link->waiting->room - link->waiting->size < more) {
+        size_t size = link->waiting == NULL ? 0 : link->waiting->size;
+        size_t room = (size + more) * 2;
+
+        link->waiting = realloc(link->waiting, sizeof(struct link_write) + room);
+        must(link->waiting != NULL);
+        link->waiting->size = size;
+        link->waiting->room = room;
+    }
+    for (i = 0; i < count; i++) {
+        struct span rest = span_tail(pieces[i], skip);
+
+        skip -= pieces[i].size - rest.size;
+        if (rest.size == 0)
+            continue;
+        memcpy(link->waiting->bytes + link->waiting->size, rest.at, rest.size);
+        link->waiting->size += rest.size;
+    }
+}
+
+static void link_flew(uv_write_t *request, int status)
+{
+    struct link *link = request->data;
+    size_t size = link->flying->size;
+
+    free(link->flying);
+    link->flying = NULL;
+    if (link->state == LINK_CLOSING)
+        return;
+    if (status < 0) {
+        link->error = status;
+        if (link->state == LINK_FLUSHING)
+            link_close(link);
+        else
+            link->user->lost(link, status);
+        return;
+    }
+    link_fly(link);
+    if (link->state == LINK_OPEN)
+        link->user->sent(link, size);
+    else if (link->state == LINK_FLUSHING && link->flying == NULL)
+        link_shut(link, SHUT_FLUSH);
+}
+
+static void link_fly(struct link *link)
+{
+    uv_buf_t buffer;
+
+    if (link->flying != NULL || link->waiting == NULL)
+        return;
+    link->flying = link->waiting;
+    link->waiting = NULL;
+    link->flying->request.data = link;
+    buffer = uv_buf_init(link->flying->bytes, (unsigned)link->flying->size);
+    uv_write(&link->flying->request, (uv_stream_t *)&link->tcp, &buffer, 1, link_flew);
+}
+
+size_t link_send(struct link *link, const struct span *pieces, uint32_t count)
+{
+    uv_buf_t buffers[SEND_PIECES_MAX];
+    size_t size = 0;
+    ssize_t left = 0;
+    uint32_t i;
+
+    must(count <= SEND_PIECES_MAX);
+    if (link->state != LINK_OPEN || link->error != 0)
+        return 0;
+    for (i = 0; i < count; i++) {
+        /* libuv's buffer has no const; it only reads them. */
+        buffers[i] = uv_buf_init((char *)(uintptr_t)pieces[i].at, (unsigned)pieces[i].size);
+        size += pieces[i].size;
+    }
+    if (size == 0)
+        return 0;
+    if (link->flying == NULL)
+        left = uv_try_write((uv_stream_t *)&link->tcp, buffers, count);
+    if (left == UV_EAGAIN)
+        left = 0;
+    if (left < 0) {
+        link->error = (int)left;
+        return 0;
+    }
+    if ((size_t)left < size) {
+        link_keep(link, pieces, count, (size_t)left);
+        link_fly(link);
+    }
+    return (size_t)left;
+}
+
+size_t link_kept(const struct link *link)
+{
+    return (link->flying != NULL ? link->flying->size : 0) +
+           (link->waiting != NULL ? link->waiting->size : 0);
+}
+
+/* --- life --- */
+
+static void link_gone(uv_handle_t *handle)
+{
+    struct link *link = handle->data;
+
+    must(link->flying == NULL);
+    free(link->waiting);
+    link->waiting = NULL;
+    link->state = LINK_NONE;
+    link->user->gone(link);
+}
+
+static void link_unlinger(struct link *link)
+{
+    if (link->state == LINK_FLUSHING)
+        queue_remove(&link->loop->flushing, link);
+    else if (link->state == LINK_DROPPING)
+        queue_remove(&link->loop->dropping, link);
+}
+
+static void link_close(struct link *link)
+{
+    link_unlinger(link);
+    link->state = LINK_CLOSING;
+    uv_close((uv_handle_t *)&link->tcp, link_gone);
+}
+
+/*
+ * Closing a socket while the peer's bytes lie unread in it makes the kernel send a reset, and a
+ * reset may cost the peer our last reply. So: say FIN, drop what still comes, close on the peer's
+ * FIN. When that has been read already there is nothing to wait for.
+ */
+static void link_drop(struct link *link)
+{
+    int fd = -1;
+
+    link_unlinger(link);
+    link->state = LINK_DROPPING;
+    queue_add(&link->loop->dropping, link);
+    uv_fileno((uv_handle_t *)&link->tcp, &fd);
+    if (link->ended || link->error != 0 || shutdown(fd, SHUT_WR) != 0)
+        link_close(link);
+    else
+        link_read(link);
+}
+
+void link_shut(struct link *link, enum shut how)
+{
+    if (link->state == LINK_NONE || link->state == LINK_CLOSING)
+        return;
+    if (how == SHUT_FLUSH && link->state != LINK_CONNECTING) {
+        if (link->flying == NULL) {
+            link_drop(link);
+        } else if (link->state != LINK_FLUSHING) {
+            link->state = LINK_FLUSHING;
+            queue_add(&link->loop->flushing, link);
+            link_read(link);
+        }
+        return;
+    }
+    if (how != SHUT_RESET) {
+        link_close(link);
+        return;
+    }
+    link_unlinger(link);
+    link->state = LINK_CLOSING;
+    if (uv_tcp_close_reset(&link->tcp, link_gone) != 0)
+        uv_close((uv_handle_t *)&link->tcp, link_gone);
+}
+
+static void link_init(struct link *link, struct link_loop *loop, const struct link_user *user)
+{
+    *link = (struct link){.loop = loop, .user = user};
+    uv_tcp_init(loop->uv, &link->tcp);
+    link->tcp.data = link;
+}
+
+int link_open(struct link *link, struct link_loop *loop, const struct link_user *user, int fd)
+{
+    int error;
+
+    link_init(link, loop, user);
+    link->state = LINK_OPEN;
+    error = uv_tcp_open(&link->tcp, fd);
+    if (error != 0)
+        close(fd);
+    else
+        error = uv_read_start((uv_stream_t *)&link->tcp, link_lend, link_said);
+    if (error != 0)
+        link_close(link);
+    return error;
+}
+
+static void link_connected(uv_connect_t *request, int status)
+{
+    struct link *link = request->data;
+
+    free(request);
+    if (link->state != LINK_CONNECTING)
+        return; /* shut meanwhile */
+    if (status == 0)
+        status = uv_read_start((uv_stream_t *)&link->tcp, link_lend, link_said);
+    if (status != 0) {
+        link->user->lost(link, status);
+        return;
+    }
+    link->state = LINK_OPEN;
+    link->user->opened(link);
+}
+
+int link_connect(struct link *link, struct link_loop *loop, const struct link_user *user,
+                 const struct address *address)
+{
+    uv_connect_t *request = malloc(sizeof(*request));
+    int error;
+
+    must(request != NULL);
+    link_init(link, loop, user);
+    link->state = LINK_CONNECTING;
+    request->data = link;
+    uv_tcp_nodelay(&link->tcp, 1);
+    error = uv_tcp_connect(request, &link->tcp, &address->any, link_connected);
+    if (error != 0) {
+        free(request);
+        link_close(link);
+    }
+    return error;
+}
