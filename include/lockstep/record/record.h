@@ -5,17 +5,19 @@
  *
  *   C> text      the client said            U> text   we said to the upstream
  *   C< text      we said to the client      U< text   the upstream said
- *   C> "bytes"   said without CRLF at its end: escapes \r \n \t \0 \\ \" and \xHH, nothing else
- *   C> ~ 1843 bytes 40 lines                  a message, only counted
- *   C> [secret 24]                            text that may hold a credential, only counted
- *   ! word key=value ...                      what we decided
- *   C open ...   U open   C end   U end   U fail reason   ...     the life of a connection
+ *   C> "bytes"   exactly these bytes, no CRLF added: escapes \r \n \t \0 \\ \" and \xHH, nothing
+ * else C> ~ 1843 bytes 40 lines                  a message, only counted C> [secret 24] text that
+ * may hold a credential, only counted ! word key=value ...                      what we decided C
+ * open ...   U open   C end   U end   U fail reason   ...     the life of a connection
  *   @ path value                              set-up of a scenario: policy, seed, clock
  *   # text                                    a comment; an empty line is one too
  *   +1234 ...                                 in front of any of them: milliseconds since the start
  *
- * A secret inside a line stands as `AUTH PLAIN [secret 24]`. What is a secret is decided by whoever
- * parsed the command, never by how a line looks.
+ * A secret at the end of a line stands as `AUTH PLAIN [secret 24]`. What is a secret is decided by
+ * whoever parsed the command, never by how a line looks. The same escapes hold in notes, in the
+ * life of a connection and in settings, but there they are only written for bytes that can't be
+ * printed. Plain text that would read as something else (a secret, a count, a quoted line) is
+ * quoted, so that what was written reads back as the very same bytes, whatever they were.
  */
 #ifndef LOCKSTEP_RECORD_RECORD_H
 #define LOCKSTEP_RECORD_RECORD_H
@@ -40,6 +42,7 @@ struct record {
     enum side side;      /* SAID, BODY, LIFE */
     bool to_upstream;    /* SAID, BODY: the arrow, '>' or '<' */
     struct span bytes;   /* SAID: the very bytes. NOTE, LIFE, SETTING, COMMENT: the text */
+    uint64_t secret;     /* SAID: not 0: so many bytes of a secret, and a CRLF, follow `bytes` */
     uint64_t body_bytes; /* BODY */
     uint64_t body_lines; /* BODY */
 };
@@ -57,6 +60,8 @@ void record_body(struct text *text, moment at, enum side side, bool to_upstream,
 void record_note(struct text *text, moment at, struct span word, struct span rest);
 /* "C open", "U fail connection refused" ... */
 void record_life(struct text *text, moment at, enum side side, struct span what);
+/* "@ path value", without a moment: the header of a transcript. */
+void record_setting(struct text *text, struct span path, struct span value);
 
 /* --- reading --- */
 
