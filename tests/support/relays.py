@@ -1,0 +1,346 @@
+"""Real relays, each with its own configuration, spool and port, and what they stored.
+
+Every relay accepts mail for the users of USERS at DOMAIN, refuses other users there, and stores
+one file per recipient in a Maildir. `Relay.stored(user)` gives the messages as they were sent,
+without the relay's trace.
+"""
+
+import os
+import pathlib
+import pwd
+import subprocess
+
+from support import packages, place
+from support.process import Process
+
+DOMAIN = "lockstep.test"
+USERS = ("one", "two")
+UID = 20001  # of the first user; inside a jail it means nothing to the machine
+
+# Every test message starts with this header, so what stands before it is the relay's trace.
+MARK = b"X-Lockstep-Test:"
+
+
+def without_trace(stored):
+    """The message from its first own header on, with CRLF line ends as on the wire."""
+    at = stored.find(MARK)
+    return stored[at if at >= 0 else 0:].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+class Relay:
+    """One started relay. Subclasses say how in `_start`, which sets `process` and `port`."""
+
+    name = ""
+    pipelines = True  # offers PIPELINING
+    strict = False    # punishes a client that pipelines all the same
+    sync_error = ()   # what it says to that client
+
+    def __init__(self):
+        self.folder = place.Folder(self.name)
+        self.mail = self.folder.path / "mail"
+        self.process = None
+        self.port = 0
+        try:
+            self._start()
+        except BaseException:
+            if self.process is not None:
+                print(self.process.explain())
+            self.stop()
+            raise
+
+    def _start(self):
+        raise NotImplementedError
+
+    def _await_port(self):
+        def answers():
+            if not self.process.running():
+                raise RuntimeError(f"{self.name} ended\n{self.process.explain()}")
+            return place.is_listening(self.port)
+        place.await_true(f"{self.name} to listen", answers)
+
+    def files(self, user):
+        return sorted((self.mail / user / "new").glob("*"))
+
+    def stored(self, user):
+        return [without_trace(path.read_bytes()) for path in self.files(user)]
+
+    def forget(self):
+        """Removes what was stored so far."""
+        for user in USERS:
+            for path in self.files(user):
+                path.unlink()
+
+    def log(self):
+        return self.process.log()
+
+    def stop(self):
+        if self.process is not None:
+            self.process.stop()
+        self.folder.remove()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Sink(Relay):
+    """lockstep sink, which answers bytes that came too early as one of three relays does."""
+
+    name = "sink"
+
+    def __init__(self, variant=None):
+        self.variant = variant
+        if variant:
+            self.name = f"sink={variant}"
+            self.pipelines = False
+            self.strict = True
+        super().__init__()
+
+    def _start(self):
+        self.mail.mkdir()
+        argv = [place.lockstep(), "sink", "--listen", "127.0.0.1:0", "--maildir", self.mail]
+        if self.variant:
+            argv.append(f"--no-pipelining={self.variant}")
+        self.process = Process("sink", argv, self.folder.path)
+        self.port = self.process.await_ready()[0]
+
+    sync_error = (b"500 5.5.1 Invalid command: Pipelining not supported",
+                  b"554 SMTP synchronization error", b"554 5.5.0", b"503 5.5.0")
+
+    def files(self, user):
+        # The sink keeps one Maildir and names the recipients of each message in its trace.
+        wanted = f"<{user}@{DOMAIN}>".encode()
+        found = []
+        for path in sorted((self.mail / "new").glob("*")):
+            trace = path.read_bytes()
+            found += [path] * trace[:max(trace.find(MARK), 0)].count(wanted)
+        return found
+
+    def forget(self):
+        for path in (self.mail / "new").glob("*"):
+            path.unlink()
+
+
+class OpenSmtpd(Relay):
+    """OpenSMTPD ends a session in which a byte of the next command came before its answer."""
+
+    name = "opensmtpd"
+    pipelines = False
+    strict = True
+    sync_error = (b"500 5.5.1 Invalid command: Pipelining not supported",)
+
+    def _start(self):
+        root = self.folder.path / "root"
+        self.port = place.free_port()
+        people = {user: (UID + number, f"/mail/{user}") for number, user in enumerate(USERS)}
+        jail = packages.Jail(root, ["opensmtpd"],
+                             {"opensmtpd": (20091, "/var/empty"), "opensmtpq": (20092, "/"),
+                              **people})
+        for path in ("usr/sbin/smtpd", "usr/sbin/smtpctl", "usr/libexec/opensmtpd/mail.maildir"):
+            jail.add_packaged(path)
+        for path, owner, group, mode in (
+                ("var/lib/opensmtpd/empty", "root", "root", 0o755),
+                ("var/spool/smtpd", "root", "root", 0o711),
+                ("var/spool/smtpd/queue", "opensmtpq", "root", 0o700),
+                ("var/spool/smtpd/corrupt", "opensmtpq", "root", 0o700),
+                ("var/spool/smtpd/incoming", "opensmtpq", "root", 0o700),
+                ("var/spool/smtpd/purge", "opensmtpq", "root", 0o700),
+                ("var/spool/smtpd/temporary", "opensmtpq", "root", 0o700),
+                ("var/spool/smtpd/offline", "root", "opensmtpq", 0o770)):
+            jail.folder(path, owner, group, mode)
+        for user in USERS:
+            jail.folder(f"mail/{user}", user)
+        self.mail = root / "mail"
+        jail.write("etc/mailname", f"relay.{DOMAIN}\n")
+        jail.write("etc/smtpd.conf", f"""
+smtp max-message-size 300M
+listen on 127.0.0.1 port {self.port} hostname relay.{DOMAIN}
+action "store" maildir "/mail/%{{rcpt.user}}"
+match from any for domain "{DOMAIN}" action "store"
+""")
+        self.process = Process("smtpd", jail.command("/usr/sbin/smtpd", "-d", "-T", "smtp"),
+                               self.folder.path)
+        self._await_port()
+
+
+class Exim(Relay):
+    """Exim with strict synchronisation, and PIPELINING offered or not."""
+
+    name = "exim"
+
+    def __init__(self, pipelines=True):
+        self.pipelines = pipelines
+        if not pipelines:
+            self.name = "exim-lockstep"
+            self.strict = True
+            self.sync_error = (b"554 SMTP synchronization error",)
+        super().__init__()
+
+    def _start(self):
+        root = self.folder.path / "root"
+        self.port = place.free_port()
+        people = {user: (UID + number, f"/mail/{user}") for number, user in enumerate(USERS)}
+        jail = packages.Jail(root, ["exim4-daemon-light"],
+                             {"Debian-exim": (20093, "/var/spool/exim4"), **people})
+        jail.add_packaged("usr/sbin/exim4")
+        for path in ("var/spool/exim4", "var/log/exim4"):
+            jail.folder(path, "Debian-exim", mode=0o750)
+        for user in USERS:
+            jail.folder(f"mail/{user}", user)
+        self.mail = root / "mail"
+        jail.write("etc/services", "smtp 25/tcp\n")
+        jail.folder("etc/exim4")
+        jail.write("etc/exim4/exim4.conf", f"""
+primary_hostname = relay.{DOMAIN}
+domainlist local_domains = {DOMAIN}
+pipelining_advertise_hosts = {"*" if self.pipelines else ""}
+smtp_enforce_sync = true
+chunking_advertise_hosts = *
+tls_advertise_hosts =
+message_size_limit = 300M
+host_lookup =
+rfc1413_query_timeout = 0s
+queue_only = false
+smtp_accept_queue_per_connection = 0
+smtp_accept_max = 0
+keep_environment =
+acl_smtp_rcpt = rcpt
+acl_smtp_data = accept_all
+log_file_path = /var/log/exim4/%slog
+begin acl
+rcpt:
+  require verify = recipient
+  accept
+accept_all:
+  accept
+begin routers
+local:
+  driver = accept
+  domains = +local_domains
+  check_local_user
+  transport = maildir
+begin transports
+maildir:
+  driver = appendfile
+  directory = /mail/$local_part_data
+  maildir_format
+  check_string =
+  escape_string =
+  return_path_add
+""")
+        self.process = Process(
+            "exim", jail.command("/usr/sbin/exim4", "-bdf", "-oX", f"127.0.0.1.{self.port}"),
+            self.folder.path)
+        self._await_port()
+
+    def log(self):
+        logs = (self.folder.path / "root/var/log/exim4").glob("*log")
+        return super().log() + "".join(path.read_text(errors="replace") for path in logs)
+
+
+class Postfix(Relay):
+    """Postfix, the installed one, with folders of its own."""
+
+    name = "postfix"
+
+    def _start(self):
+        packages.need_root("Postfix's master changes users")
+        postfix = packages.program("postfix")
+        here = self.folder.path
+        self.port = place.free_port()
+        for name in ("config", "queue", "data", "mail"):
+            (here / name).mkdir()
+        daemons = _setting(postfix, "daemon_directory")
+        owner = _owner(_setting(postfix, "mail_owner"))
+        os.chown(here / "data", *owner)
+        os.chown(here / "mail", UID, UID)
+        boxes = ", ".join(f"{user}@{DOMAIN}={user}/" for user in USERS)
+        (here / "config" / "main.cf").write_text(f"""
+compatibility_level = 3.6
+queue_directory = {here}/queue
+data_directory = {here}/data
+maillog_file = {here}/postfix.log
+maillog_file_prefixes = {here}
+daemon_directory = {daemons}
+myhostname = relay.{DOMAIN}
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+alias_database =
+local_recipient_maps =
+virtual_mailbox_domains = {DOMAIN}
+virtual_mailbox_base = {here}/mail
+virtual_mailbox_maps = inline:{{ {boxes} }}
+virtual_uid_maps = static:{UID}
+virtual_gid_maps = static:{UID}
+virtual_minimum_uid = 1000
+virtual_mailbox_limit = 0
+mailbox_size_limit = 0
+message_size_limit = 314572800
+smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination
+smtpd_forbid_unauth_pipelining = yes
+smtpd_peername_lookup = no
+smtpd_client_connection_count_limit = 0
+smtpd_client_connection_rate_limit = 0
+smtpd_hard_error_limit = 1000
+smtpd_soft_error_limit = 1000
+smtpd_junk_command_limit = 100000
+line_length_limit = 2048
+smtputf8_enable = no
+""", encoding="ascii")
+        (here / "config" / "master.cf").write_text(f"""
+127.0.0.1:{self.port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+""", encoding="ascii")
+        subprocess.run([postfix, "-c", here / "config", "check"], check=True, timeout=30,
+                       capture_output=True)
+        # The master itself, because `postfix start-fg` is a script that leaves it running.
+        self.process = Process("master", [f"{daemons}/master", "-c", here / "config", "-s"], here)
+        self._await_port()
+
+    def log(self):
+        path = self.folder.path / "postfix.log"
+        return path.read_text(errors="replace") if path.exists() else super().log()
+
+
+def _setting(postfix, name):
+    postconf = pathlib.Path(postfix).with_name("postconf")
+    return subprocess.run([postconf, "-d", "-h", name], capture_output=True, text=True,
+                          check=True).stdout.strip()
+
+
+def _owner(name):
+    found = pwd.getpwnam(name)
+    return found.pw_uid, found.pw_gid
+
+
+RELAYS = {
+    "opensmtpd": OpenSmtpd,
+    "exim": Exim,
+    "exim-lockstep": lambda: Exim(pipelines=False),
+    "postfix": Postfix,
+    "sink": Sink,
+    "sink=opensmtpd": lambda: Sink("opensmtpd"),
+    "sink=exim": lambda: Sink("exim"),
+    "sink=postfix": lambda: Sink("postfix"),
+}
