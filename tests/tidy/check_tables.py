@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Every row of the tables of verbs, extensions and repairs stands in a scenario."""
+import re
+
+import tidy
+
+# Table, its header, and which of a row's strings is its word.
+TABLES = (
+    ("VERBS", "include/lockstep/smtp/verb.h"),
+    ("EXTENSIONS", "include/lockstep/smtp/extension.h"),
+    ("REPAIRS", "include/lockstep/repair/repair.h"),
+)
+
+
+def rows(text, table):
+    """The first string of every X(...) row of the table; rows whose word is "" have none."""
+    body = re.search(rf"#define {table}\(X\)(.*?)/\* clang-format on", text, flags=re.S)
+    return [word for word in re.findall(r'\bX\([^"]*"([^"]*)"', body.group(1)) if word]
+
+
+def problems(root):
+    root = tidy.pathlib.Path(root)
+    scenarios = [path.read_bytes().decode("latin-1") for path in tidy.files(root, "*.smtp")
+                 if "scenarios" in path.parts]
+    if not scenarios:
+        return ["there are no scenarios"]
+    bare = re.sub(r"\b\d\d\d-", " ", "\n".join(scenarios))   # reply codes in front of keywords
+    told = set(re.findall(r"[A-Z0-9-]+", bare.upper()))
+    return [f"{header}: {table}: no scenario mentions {word}"
+            for table, header in TABLES
+            for word in rows((root / header).read_text(), table)
+            if word.upper() not in told]
+
+
+if __name__ == "__main__":
+    tidy.main(problems)
