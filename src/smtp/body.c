@@ -42,7 +42,7 @@ void body_start(struct body *body, enum bare bare)
 /* Does a line that starts at `at` surely hold content, as far as the input shows? */
 static bool plain_line(struct span input, size_t at, bool stuffing)
 {
-    if (at >= input.size)
+    if (at >= input.size || input.at[at] == '\n') /* bare, and may be refused: nothing is ahead */
         return false;
     if (input.at[at] != '.')
         return true;
@@ -218,6 +218,12 @@ struct span body_terminator(const struct body *body)
 {
     bool nothing_said = body->place != BODY_TEXT && !body->crlf_held;
 
+    if (body->place == BODY_CR) { /* raw content ended in a CR: its LF will never come */
+        static const struct span lone_cr[] = {[BARE_REFUSE] = SPAN_INIT(""),
+                                              [BARE_NORMALISE] = SPAN_INIT(" \r\n.\r\n"),
+                                              [BARE_PASS] = SPAN_INIT("\r\r\n.\r\n")};
+        return lone_cr[body->bare];
+    }
     return nothing_said ? SPAN(".\r\n") : SPAN("\r\n.\r\n");
 }
 
@@ -225,8 +231,10 @@ bool body_unstuff(bool *line_start, struct span *input, struct span *bytes_r)
 {
     size_t line_end;
 
-    if (*line_start && input->size > 0 && input->at[0] == '.')
+    if (*line_start && input->size > 0 && input->at[0] == '.') {
         *input = span_tail(*input, 1);
+        *line_start = false; /* the input may be cut here, and only one dot goes */
+    }
     if (input->size == 0)
         return false;
     line_end = span_find(*input, '\n');

@@ -66,12 +66,14 @@ enum body_found body_scan(struct body *body, struct span *input, struct body_pie
 /* The same for raw content of known length: dots at line starts are stuffed. Never BODY_END. */
 enum body_found body_stuff(struct body *body, struct span *input, struct body_piece *piece_r);
 
-/* What ends the message upstream, after all pieces: CRLF "." CRLF, or without the first CRLF when
- * nothing was said yet. */
+/* What ends the message upstream, after all pieces: CRLF "." CRLF, without the first CRLF when
+ * nothing was said yet, and behind what becomes of a CR that raw content ended in. Empty when the
+ * policy refuses that lone CR: the message must not be ended, its upstream leg must. */
 struct span body_terminator(const struct body *body);
 
 /* Takes the next run of content without stuffing dots off the front of `*input`, which must be what
- * body_scan handed on; false at its end. `*line_start` is kept between calls and begins true. */
+ * body_scan handed on, nothing passed bare; false at its end. `*line_start` is kept between calls
+ * and begins true. */
 bool body_unstuff(bool *line_start, struct span *input, struct span *bytes_r);
 
 #endif
