@@ -1,21 +1,22 @@
 /* Client lines as values. */
 #include "lockstep/smtp/command.h"
 
-/* RFC 3030 2: BDAT SP chunk-size [SP "LAST"]. The framing hangs on it, so it is read strictly. */
-static void chunk_parse(struct command *command)
+/*
+ * RFC 3030 2: BDAT SP chunk-size [SP "LAST"]. The framing hangs on it, so it is read strictly: what
+ * an upstream could read as no BDAT, or as another size, must not leave here as one.
+ */
+static bool chunk_parse(struct command *command)
 {
     struct span rest = command->argument;
     struct span size, last;
 
-    command->bad = true;
-    if (!span_word(&rest, &size) || !span_number(size, &command->chunk_bytes))
-        return;
-    if (span_word(&rest, &last)) {
-        if (!span_equal_fold(last, SPAN("LAST")) || span_trim(rest).size > 0)
-            return;
-        command->last = true;
-    }
-    command->bad = false;
+    if (command->line.at[0] == ' ' || span_find(command->line, '\t') < command->line.size)
+        return false;
+    if (!span_word(&rest, &size) || !span_number(size, &command->chunk_bytes) ||
+        command->chunk_bytes > CHUNK_BYTES_MAX)
+        return false;
+    command->last = span_word(&rest, &last);
+    return !command->last || (span_equal_fold(last, SPAN("LAST")) && rest.size == 0);
 }
 
 void command_parse(struct span line, struct command *command_r)
@@ -28,7 +29,7 @@ void command_parse(struct span line, struct command *command_r)
     command_r->verb = verb_find(word);
     command_r->argument = span_trim(rest);
     if (verb_facts(command_r->verb)->does == DOES_CHUNK)
-        chunk_parse(command_r);
+        command_r->bad = !chunk_parse(command_r);
 }
 
 /* The place behind the closing bracket of `<...>`, a quoted local part observed; 0: none. */
@@ -64,8 +65,11 @@ bool path_parse(struct span argument, struct span word, struct path *path_r)
     if (end == 0 || (end < path.size && path.at[end] != ' '))
         return false;
     mailbox = span_head(span_tail(path, 1), end - 2);
-    if (span_starts(mailbox, SPAN("@"))) /* RFC 5321 appendix C: a source route is dropped */
+    if (span_starts(mailbox, SPAN("@"))) { /* RFC 5321 appendix C: a source route is dropped */
         mailbox = span_tail(mailbox, span_find(mailbox, ':') + 1);
+        if (mailbox.size == 0) /* or `<@a>` would read as the null sender */
+            return false;
+    }
     path_r->mailbox = mailbox;
     path_r->parameters = span_trim(span_tail(path, end));
     return true;

@@ -7,6 +7,9 @@
 
 #include "lockstep/smtp/verb.h"
 
+/* More than this in one chunk, and an upstream that counts in 32 bits would see another number. */
+#define CHUNK_BYTES_MAX 0x7fffffffU
+
 struct command {
     enum verb verb;
     struct span line;     /* the whole line as it came, without its end */
