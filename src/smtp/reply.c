@@ -36,7 +36,8 @@ struct span reply_enhanced(struct span text)
         else
             return span_of("", 0);
     }
-    if (dots != 2 || digits == 0 || text.at[0] < '2' || text.at[0] > '5' || text.at[1] != '.')
+    if (dots != 2 || digits == 0 || text.at[1] != '.' ||
+        (text.at[0] != '2' && text.at[0] != '4' && text.at[0] != '5')) /* RFC 3463 2 */
         return span_of("", 0);
     return span_head(text, i);
 }
