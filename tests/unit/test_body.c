@@ -1,0 +1,179 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "body_check.h"
+
+struct row {
+    struct span input;
+    enum bare bare;
+    enum body_found found;
+    struct span message; /* pieces, and the terminator when the end was found */
+    uint64_t lines;
+};
+
+/* clang-format off */
+static const struct row rows[] = {
+    /* clean */
+    {SPAN_INIT(".\r\n"),                 BARE_REFUSE,    BODY_END,  SPAN_INIT(".\r\n"), 0},
+    {SPAN_INIT("a\r\n.\r\nQUIT\r\n"),    BARE_REFUSE,    BODY_END,  SPAN_INIT("a\r\n.\r\n"), 1},
+    {SPAN_INIT("\r\n.\r\n"),             BARE_REFUSE,    BODY_END,  SPAN_INIT("\r\n.\r\n"), 1},
+    {SPAN_INIT("..\r\n..a\r\n.\r\n"),    BARE_REFUSE,    BODY_END,  SPAN_INIT("..\r\n..a\r\n.\r\n"), 2},
+    {SPAN_INIT("a\r\n.b\r\n.\r\n"),      BARE_NORMALISE, BODY_END,  SPAN_INIT("a\r\n.b\r\n.\r\n"), 2},
+    {SPAN_INIT("a"),                     BARE_REFUSE,    BODY_MORE, SPAN_INIT("a"), 0},
+    {SPAN_INIT("a\r\n.\r"),              BARE_REFUSE,    BODY_MORE, SPAN_INIT("a"), 1},
+    {SPAN_INIT("a.\r\n.. .\r\n.\r\n"),   BARE_REFUSE,    BODY_END,  SPAN_INIT("a.\r\n.. .\r\n.\r\n"), 2},
+    /* bare, refused */
+    {SPAN_INIT("a\nb\r\n.\r\n"),         BARE_REFUSE,    BODY_BARE, SPAN_INIT("a"), 0},
+    {SPAN_INIT("a\rb\r\n.\r\n"),         BARE_REFUSE,    BODY_BARE, SPAN_INIT("a"), 0},
+    {SPAN_INIT("\n.\r\n"),               BARE_REFUSE,    BODY_BARE, SPAN_INIT(""), 0},
+    {SPAN_INIT("a\r\n.\nb\r\n.\r\n"),    BARE_REFUSE,    BODY_BARE, SPAN_INIT("a"), 1},
+    {SPAN_INIT("a\r\n.\rb\r\n.\r\n"),    BARE_REFUSE,    BODY_BARE, SPAN_INIT("a"), 1},
+    /* bare, made normal */
+    {SPAN_INIT("a\nb\r\n.\r\n"),         BARE_NORMALISE, BODY_END,  SPAN_INIT("a\r\nb\r\n.\r\n"), 2},
+    {SPAN_INIT("a\rb\r\n.\r\n"),         BARE_NORMALISE, BODY_END,  SPAN_INIT("a b\r\n.\r\n"), 1},
+    {SPAN_INIT("a\r\r\n.\r\n"),          BARE_NORMALISE, BODY_END,  SPAN_INIT("a \r\n.\r\n"), 1},
+    {SPAN_INIT("a\n.\n.\r\n.\r\n"),      BARE_NORMALISE, BODY_END,  SPAN_INIT("a\r\n..\r\n..\r\n.\r\n"), 3},
+    {SPAN_INIT("\n.\r\nb\r\n.\r\n"),     BARE_NORMALISE, BODY_END,  SPAN_INIT("\r\n..\r\nb\r\n.\r\n"), 3},
+    {SPAN_INIT("a\r\n.\rb\r\n.\r\n"),    BARE_NORMALISE, BODY_END,  SPAN_INIT("a\r\n. b\r\n.\r\n"), 2},
+    /* bare, as it came */
+    {SPAN_INIT("a\nb\r.\r\n.\r\n"),      BARE_PASS,      BODY_END,  SPAN_INIT("a\nb\r.\r\n.\r\n"), 1},
+    {SPAN_INIT("a\n.\n\r.\r\r\n.\r\n"),  BARE_PASS,      BODY_END,  SPAN_INIT("a\n.\n\r.\r\r\n.\r\n"), 1},
+    {SPAN_INIT("a\r\n.\n.\r\n.\r\n"),    BARE_PASS,      BODY_END,  SPAN_INIT("a\r\n.\n.\r\n.\r\n"), 2},
+};
+/* clang-format on */
+
+static void check_row(const struct row *row, const struct cuts *cuts)
+{
+    struct body_run run = body_run_over(row->input, row->bare, false, cuts);
+
+    if (run.found == BODY_END)
+        text_add(&run.said, body_terminator(&run.body));
+    cr_assert_eq(run.found, row->found, "row %zu", (size_t)(row - rows));
+    cr_assert(span_equal(text_span(&run.said), row->message), "row %zu said '%.*s'",
+              (size_t)(row - rows), (int)run.said.size, run.said.at);
+    cr_assert_eq(run.body.lines, row->lines, "row %zu", (size_t)(row - rows));
+    free(run.said.at);
+}
+
+Test(body, scan_gives_what_the_table_says_however_cut)
+{
+    size_t i, at;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        check_row(&rows[i], &(struct cuts){0});
+        check_row(&rows[i], &(struct cuts){1, 1, 0});
+        for (at = 1; at < rows[i].input.size; at++)
+            check_row(&rows[i], &(struct cuts){at, 0, 0});
+    }
+}
+
+/* What has been used to make one message two. */
+static const struct span smuggled[] = {
+    SPAN_INIT("\n.\n"),         SPAN_INIT("\n.\r\n"),
+    SPAN_INIT("\r\n.\n"),       SPAN_INIT("\r.\r"),
+    SPAN_INIT("\r\n.\r"),       SPAN_INIT("\r.\r\n"),
+    SPAN_INIT("\n.\r"),         SPAN_INIT("\r.\n"),
+    SPAN_INIT("\n\n.\r\r\n"),   SPAN_INIT("\r\n.\r\r\n"),
+    SPAN_INIT("\r\r\n.\r\r\n"), SPAN_INIT("\r\n\0.\r\n"),
+    SPAN_INIT("\r\n.\0\r\n"),   SPAN_INIT("\x8d\x8a\xae\x8d\x8a"),
+    SPAN_INIT("\n\r.\n\r"),
+};
+
+static const char *check_all(struct span bytes, uint64_t seed)
+{
+    static const enum bare policies[] = {BARE_REFUSE, BARE_NORMALISE, BARE_PASS};
+    const char *wrong = NULL;
+    size_t i;
+
+    for (i = 0; i < 3 && !wrong; i++) {
+        wrong = body_check_scan(bytes, policies[i], seed);
+        if (!wrong)
+            wrong = body_check_stuff(bytes, policies[i], seed);
+    }
+    return wrong;
+}
+
+Test(body, nothing_smuggles_an_end)
+{
+    char room[128];
+    size_t i, at;
+
+    for (i = 0; i < sizeof(smuggled) / sizeof(smuggled[0]); i++) {
+        struct text text = text_over(room, sizeof(room));
+        struct body_run run;
+        const char *wrong;
+
+        text_add(&text, SPAN("Subject: x\r\n\r\nhello"));
+        text_add(&text, smuggled[i]);
+        text_add(&text, SPAN("MAIL FROM:<evil@b>\r\nDATA\r\nboo\r\n.\r\n"));
+        wrong = check_all(text_span(&text), i);
+        cr_assert_null(wrong, "row %zu: %s", i, wrong);
+        for (at = 1; at < text.size; at++) {
+            run = body_run_over(text_span(&text), BARE_NORMALISE, false, &(struct cuts){at, 0, 0});
+            cr_assert_eq(run.found, BODY_END);
+            cr_assert_eq(run.taken, text.size, "row %zu cut at %zu ends early", i, at);
+            free(run.said.at);
+        }
+    }
+}
+
+/* Random bytes of an alphabet in which everything that matters is frequent. */
+Test(body, everything_holds_of_random_bytes)
+{
+    static const char alphabet[] = {'\r', '\n', '.', '\r', '\n', '.', 'a', ' '};
+    struct seed seed = {1};
+    char bytes[48];
+    size_t i, k;
+
+    for (i = 0; i < 20000; i++) {
+        size_t size = (size_t)seed_below(&seed, sizeof(bytes) + 1);
+        const char *wrong;
+
+        for (k = 0; k < size; k++) {
+            bytes[k] = alphabet[seed_below(&seed, sizeof(alphabet))];
+            if (k > 0 && bytes[k - 1] == '\r' && seed_below(&seed, 2)) /* clean ones as well */
+                bytes[k] = '\n';
+        }
+        wrong = check_all(span_of(bytes, size), i);
+        cr_assert_null(wrong, "run %zu: %s", i, wrong);
+    }
+}
+
+static void check_content(struct span content, enum bare bare, struct span message)
+{
+    struct body_run run = body_run_over(content, bare, true, &(struct cuts){0});
+
+    text_add(&run.said, body_terminator(&run.body));
+    cr_assert(span_equal(text_span(&run.said), message), "said '%.*s'", (int)run.said.size,
+              run.said.at);
+    free(run.said.at);
+}
+
+Test(body, stuff_makes_lines_and_doubles_dots)
+{
+    check_content(SPAN(""), BARE_REFUSE, SPAN(".\r\n"));
+    check_content(SPAN("a"), BARE_REFUSE, SPAN("a\r\n.\r\n"));
+    check_content(SPAN("a\r\n"), BARE_REFUSE, SPAN("a\r\n.\r\n"));
+    check_content(SPAN("."), BARE_REFUSE, SPAN("..\r\n.\r\n"));
+    check_content(SPAN(".\r\n.\r\n"), BARE_REFUSE, SPAN("..\r\n..\r\n.\r\n"));
+    check_content(SPAN("a\n.b"), BARE_NORMALISE, SPAN("a\r\n..b\r\n.\r\n"));
+}
+
+/* The LF of a CR that ends the last chunk never comes. */
+Test(body, content_that_ends_in_a_cr_is_still_ended)
+{
+    check_content(SPAN("a\r"), BARE_NORMALISE, SPAN("a \r\n.\r\n"));
+    check_content(SPAN("a\r"), BARE_PASS, SPAN("a\r\r\n.\r\n"));
+    check_content(SPAN("a\r"), BARE_REFUSE, SPAN("a"));
+}
+
+Test(body, unstuff_takes_one_dot_even_when_cut_behind_it)
+{
+    bool line_start = true;
+    struct span first = SPAN("."), second = SPAN(".a\r\n"), run;
+
+    cr_assert_not(body_unstuff(&line_start, &first, &run));
+    cr_assert(body_unstuff(&line_start, &second, &run));
+    cr_assert(span_equal(run, SPAN(".a\r\n")));
+    cr_assert(line_start);
+}
