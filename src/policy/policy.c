@@ -1,26 +1,47 @@
-/* What holds when the configuration says nothing. */
+/* What one listener's sessions are to do, by the words of the schema. */
 #include "lockstep/policy/policy.h"
 
-#define MS_PER_SECOND 1000U
+#include "lockstep/base/must.h"
+
+#include "build.h"
+#include "value.h"
 
 void policy_default(struct policy *policy_r)
 {
-    static const uint32_t waits_s[] = {
-#define WAIT_DEFAULT(name, word, seconds) seconds,
-        WAITS(WAIT_DEFAULT)
-#undef WAIT_DEFAULT
-    };
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text error = text_over(memory, sizeof(memory));
     size_t i;
 
-    *policy_r = (struct policy){
-        .mode = MODE_REPAIR,
-        .pipelining = PIPELINING_AUTO,
-        .bare = BARE_REFUSE,
-        .limits = {.line_bytes = 2048, .auth_line_bytes = 12288, .reply_bytes = 16384, .rows = 64},
-        .hostname = SPAN("lockstep.invalid"),
-    };
-    for (i = 0; i < WAIT_COUNT; i++)
-        policy_r->wait_ms[i] = waits_s[i] * MS_PER_SECOND;
-    for (i = 0; i < REPAIR_COUNT; i++)
-        policy_r->repairs |= repair_row((enum repair_id)i)->on ? 1U << i : 0U;
+    *policy_r = (struct policy){.mode = MODE_REPAIR};
+    for (i = 0; i < schema_count; i++) {
+        const struct row *row = &schema_rows[i];
+
+        if (row->base == BASE_POLICY)
+            must(value_set(row, policy_r, span_of_string(row->initial), &error));
+    }
+}
+
+bool policy_set(struct policy *policy, struct span path, struct span value, struct text *error)
+{
+    const struct row *row = schema_find_path(BASE_BIT(BASE_POLICY), path);
+
+    if (row)
+        return value_set(row, policy, value, error);
+    schema_unknown_path(BASE_BIT(BASE_POLICY), path, error);
+    return false;
+}
+
+struct span policy_conflict(const struct policy *policy, struct text *error)
+{
+    if (policy->bare == BARE_PASS && policy->mode != MODE_OBSERVE) {
+        text_add(error, SPAN("`bare-newlines: pass` contradicts `mode: repair`: write refuse or "
+                             "normalise, or observe"));
+        return SPAN("bare-newlines");
+    }
+    return SPAN("");
+}
+
+bool policy_check(const struct policy *policy, struct text *error)
+{
+    return policy_conflict(policy, error).size == 0;
 }

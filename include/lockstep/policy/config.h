@@ -107,7 +107,7 @@ struct config_problem {
 struct config_problems {
     uint32_t count; /* how many were kept */
     uint32_t more;  /* how many there were beyond CONFIG_PROBLEMS_MAX */
-    struct config_problem rows[CONFIG_PROBLEMS_MAX];
+    struct config_problem rows[CONFIG_PROBLEMS_MAX + 1]; /* the last is only ever spare */
 };
 
 /* A new problem at that place; its sentence is then added by the caller. Never NULL: beyond the
@@ -138,8 +138,9 @@ void config_single(struct config *config, bool relay);
 bool config_set(struct config *config, struct span path, struct span value, struct text *arena,
                 struct text *error);
 
-/* What only whole configurations can contradict; config_read ends with it, and whoever used
- * config_set calls it last. */
+/* Draws what follows from the rest (which relay, what to record) and looks for words that are
+ * right one by one and wrong together. config_read ends with it; whoever used config_set calls it
+ * last. */
 bool config_check(struct config *config, struct text *error);
 
 /* The effective configuration, as YAML that reads back to the same. */
@@ -147,15 +148,15 @@ void config_show(const struct config *config, struct text *out);
 
 /* One row of the manual. */
 struct config_word {
-    const char *place;    /* "top", "listener", "relay", or "any": top and listener */
-    const char *section;  /* "limits"; empty: none */
-    const char *word;     /* "rows" */
-    const char *expected; /* "a number" */
-    const char *initial;  /* the default as it would be written; empty: none */
-    const char *says;     /* one sentence */
+    const char *place;   /* "top", "listener", "relay", or "any": top and listener */
+    const char *section; /* "limits"; empty: none */
+    const char *word;    /* "rows" */
+    const char *initial; /* the default as it would be written; empty: none */
+    const char *says;    /* one sentence */
 };
 
-/* The row of that number; false when there is none. */
-bool config_manual(size_t number, struct config_word *word_r);
+/* The row of that number, and into `expected` what may be written behind it: "a number, from 1 to
+ * 128". False when there is none. */
+bool config_manual(size_t number, struct config_word *word_r, struct text *expected);
 
 #endif

@@ -7,17 +7,17 @@
 
 /* clang-format off */
 #define WAITS(X)                                                                                   \
-    /*  name       word          default, seconds; what is waited for */                           \
-    X(CONNECT,     "connect",    30)      /* one address of the relay to accept the connection */  \
-    X(GREETING,    "greeting",   5 * 60)  /* the upstream's whole first reply (4.5.3.2.1) */       \
-    X(COMMAND,     "command",    5 * 60)  /* the answer to any verb without a row of its own */    \
-    X(SENDER,      "mail",       5 * 60)  /* the answer to MAIL (4.5.3.2.2) */                     \
-    X(RECIPIENT,   "rcpt",       5 * 60)  /* the answer to RCPT (4.5.3.2.3) */                     \
-    X(MESSAGE,     "data",       2 * 60)  /* the answer to DATA (4.5.3.2.4) */                     \
-    X(BLOCK,       "data-block", 3 * 60)  /* the next part of a message, or its being taken */     \
-    X(END,         "data-end",   10 * 60) /* the answer to the final dot (4.5.3.2.6) */            \
-    X(CLIENT,      "client",     5 * 60)  /* the client's next command (4.5.3.2.7) */              \
-    X(DRAIN,       "drain",      60)      /* sessions to end after SIGTERM */
+    /*  name       word          default  what is waited for, for the manual */                    \
+    X(CONNECT,     "connect",    "30s",   "For one address of the relay to accept a connection.")  \
+    X(GREETING,    "greeting",   "5m",    "For the upstream's greeting (RFC 5321 4.5.3.2.1).")     \
+    X(COMMAND,     "command",    "5m",    "For the answer to a command without a word of its own.")\
+    X(SENDER,      "mail",       "5m",    "For the answer to MAIL (RFC 5321 4.5.3.2.2).")          \
+    X(RECIPIENT,   "rcpt",       "5m",    "For the answer to RCPT (RFC 5321 4.5.3.2.3).")          \
+    X(MESSAGE,     "data",       "2m",    "For the answer to DATA (RFC 5321 4.5.3.2.4).")          \
+    X(BLOCK,       "data-block", "3m",    "For the next part of a message, or for it to be taken.") \
+    X(END,         "data-end",   "10m",   "For the answer to the final dot (RFC 5321 4.5.3.2.6).") \
+    X(CLIENT,      "client",     "5m",    "For the client's next command (RFC 5321 4.5.3.2.7).")   \
+    X(DRAIN,       "drain",      "1m",    "For open sessions to end, after SIGTERM.")
 /* clang-format on */
 
 enum wait {

@@ -1,0 +1,213 @@
+/* Addresses as they stand in the configuration. Whether a name can be resolved is the shell's
+ * question; whether the text can be an address at all is answered here. */
+#include "address.h"
+
+#define SMTP_PORT 25
+#define NAME_BYTES_MAX 253U /* RFC 1035 2.3.4, without the last dot */
+
+static bool is_hex(char byte)
+{
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') ||
+           (byte >= 'A' && byte <= 'F');
+}
+
+static bool is_word(char byte)
+{
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+           (byte >= 'A' && byte <= 'Z') || byte == '-' || byte == '_';
+}
+
+bool address_is_name(struct span text)
+{
+    char before = '.';
+    size_t i;
+
+    for (i = 0; i < text.size; i++) {
+        if (!is_word(text.at[i]) && (text.at[i] != '.' || before == '.'))
+            return false;
+        if (before == '.' && text.at[i] == '-')
+            return false;
+        before = text.at[i];
+    }
+    return text.size > 0 && text.size <= NAME_BYTES_MAX;
+}
+
+static bool is_ipv4(struct span text)
+{
+    unsigned parts = 0;
+    uint64_t part;
+
+    do {
+        size_t size = span_find(text, '.');
+
+        if (size > 3 || !span_number(span_head(text, size), &part) || part > 255)
+            return false;
+        parts++;
+        if (size == text.size)
+            return parts == 4;
+        text = span_tail(text, size + 1);
+    } while (parts < 4);
+    return false;
+}
+
+/* RFC 4291 2.2, and a zone behind "%" as RFC 4007 11 writes it. */
+static bool is_ipv6(struct span text)
+{
+    size_t zone = span_find(text, '%');
+    bool gap = span_starts(text, SPAN("::"));
+    unsigned groups = 0;
+
+    if (zone < text.size && !address_is_name(span_tail(text, zone + 1)))
+        return false;
+    text = span_tail(span_head(text, zone), gap ? 2 : 0);
+    while (text.size > 0) {
+        size_t digits = 0;
+
+        while (digits < text.size && is_hex(text.at[digits]))
+            digits++;
+        if (digits < text.size && text.at[digits] == '.') {
+            groups += 2;
+            if (!is_ipv4(text))
+                return false;
+            break;
+        }
+        if (digits == 0 || digits > 4 || ++groups > 8)
+            return false;
+        text = span_tail(text, digits);
+        if (span_starts(text, SPAN("::"))) {
+            if (gap)
+                return false;
+            gap = true;
+            text = span_tail(text, 2);
+        } else if (text.size > 0) {
+            if (text.at[0] != ':' || text.size == 1)
+                return false;
+            text = span_tail(text, 1);
+        }
+    }
+    return gap ? groups < 8 : groups == 8;
+}
+
+/* A last label of digits only can't be a name of the DNS, so it is meant as an IPv4 address. */
+static bool looks_numeric(struct span host)
+{
+    size_t size = host.size;
+
+    while (size > 0 && host.at[size - 1] >= '0' && host.at[size - 1] <= '9')
+        size--;
+    return size < host.size && (size == 0 || host.at[size - 1] == '.');
+}
+
+static bool read_port(struct span text, uint16_t minimum, uint16_t *port_r, struct text *advice)
+{
+    uint64_t port;
+
+    if (!span_number(text, &port) || port < minimum || port > UINT16_MAX) {
+        text_add(advice, SPAN("a port from "));
+        text_add_number(advice, minimum);
+        text_add(advice, SPAN(" to 65535"));
+        return false;
+    }
+    *port_r = (uint16_t)port;
+    return true;
+}
+
+static bool refuse(struct text *advice, struct span sentence)
+{
+    text_add(advice, sentence);
+    return false;
+}
+
+static bool read_bracketed(struct span text, struct span *host_r, struct span *rest_r,
+                           struct text *advice)
+{
+    size_t end = span_find(text, ']');
+
+    if (end == text.size)
+        return refuse(advice, SPAN("a \"]\" after the IPv6 address, as in [::1]:25"));
+    *host_r = span_tail(span_head(text, end), 1);
+    *rest_r = span_tail(text, end + 1);
+    if (!is_ipv6(*host_r))
+        return refuse(advice, SPAN("an IPv6 address between the brackets, as in [::1]:25"));
+    return true;
+}
+
+static bool read_plain(struct span text, struct span *host_r, struct span *rest_r,
+                       struct text *advice)
+{
+    size_t end = span_find(text, ':');
+
+    *host_r = span_head(text, end);
+    *rest_r = span_tail(text, end);
+    if (span_find(span_tail(text, end + 1), ':') < span_tail(text, end + 1).size)
+        return refuse(advice, SPAN("an IPv6 address in brackets, as in [::1]:25"));
+    if (span_equal(*host_r, SPAN("*")))
+        return true;
+    if (looks_numeric(*host_r) ? !is_ipv4(*host_r) : !address_is_name(*host_r))
+        return refuse(advice, SPAN("a host name, an IPv4 address or an IPv6 address in brackets "
+                                   "before the port"));
+    return true;
+}
+
+/* Splits HOST or HOST:PORT; `rest_r` is empty or starts with the colon. */
+static bool read_host(struct span text, struct span *host_r, struct span *rest_r,
+                      struct text *advice)
+{
+    if (span_starts(text, SPAN("[")) ? !read_bracketed(text, host_r, rest_r, advice)
+                                     : !read_plain(text, host_r, rest_r, advice))
+        return false;
+    if (rest_r->size > 0 && rest_r->at[0] != ':')
+        return refuse(advice, SPAN("a \":\" and the port after the bracket, as in [::1]:25"));
+    return true;
+}
+
+bool address_listen(struct span text, struct config_address *address_r, struct text *advice)
+{
+    struct config_address address = {.port = 0};
+    struct span rest;
+    uint64_t alone;
+
+    if (span_number(text, &alone))
+        return refuse(advice, SPAN("an address before the port, as in 127.0.0.1:25 or \"*:25\""));
+    if (!read_host(text, &address.host, &rest, advice))
+        return false;
+    if (rest.size == 0)
+        return refuse(advice, SPAN("a port after the address, as in 127.0.0.1:25"));
+    if (!read_port(span_tail(rest, 1), 0, &address.port, advice))
+        return false;
+    *address_r = address;
+    return true;
+}
+
+bool address_connect(struct span text, struct config_address *address_r, struct text *advice)
+{
+    struct config_address address = {.port = SMTP_PORT};
+    struct span rest;
+
+    if (span_starts_fold(text, SPAN("starttls://")) || span_starts_fold(text, SPAN("smtps://")))
+        return refuse(advice, SPAN("smtp://HOST:PORT, this version of lockstep speaks no TLS"));
+    if (!span_starts_fold(text, SPAN("smtp://")))
+        return refuse(advice, SPAN("a URL, as in smtp://mx.example:25"));
+    text = span_tail(text, SPAN("smtp://").size);
+    if (span_ends(text, SPAN("/")))
+        text.size--;
+    if (!read_host(text, &address.host, &rest, advice))
+        return false;
+    if (span_equal(address.host, SPAN("*")))
+        return refuse(advice, SPAN("the name or address of one host"));
+    if (rest.size > 0 && !read_port(span_tail(rest, 1), 1, &address.port, advice))
+        return false;
+    *address_r = address;
+    return true;
+}
+
+void address_show(const struct config_address *address, struct text *out)
+{
+    bool brackets = span_find(address->host, ':') < address->host.size;
+
+    if (brackets)
+        text_add_byte(out, '[');
+    text_add(out, address->host);
+    text_add(out, brackets ? SPAN("]:") : SPAN(":"));
+    text_add_number(out, address->port);
+}

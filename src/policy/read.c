@@ -1,0 +1,385 @@
+/* Reads a tree of nodes into a configuration, by the rows of the schema. */
+#include "lockstep/base/must.h"
+
+#include "address.h"
+#include "build.h"
+#include "value.h"
+
+struct reader {
+    struct config *config;
+    const struct config_node *nodes;
+    struct text *arena;
+    struct config_problems *problems;
+};
+
+/* What a mapping may hold: the words of which bases, and where their fields are. */
+struct place {
+    const char *name;
+    void *objects[BASE_COUNT]; /* NULL: no words of that base */
+};
+
+struct text *config_problem(struct config_problems *problems, uint32_t line, uint32_t column)
+{
+    uint32_t number = problems->count;
+    struct config_problem *problem = &problems->rows[number];
+
+    if (number < CONFIG_PROBLEMS_MAX)
+        problems->count++;
+    else
+        problems->more++;
+    problem->line = line;
+    problem->column = column;
+    problem->says = text_over(problem->memory, sizeof(problem->memory));
+    return &problem->says;
+}
+
+static struct text *complain_value(struct reader *reader, const struct config_node *node)
+{
+    return config_problem(reader->problems, node->line, node->column);
+}
+
+static struct text *complain_key(struct reader *reader, const struct config_node *node)
+{
+    if (node->key_line == 0)
+        return complain_value(reader, node);
+    return config_problem(reader->problems, node->key_line, node->key_column);
+}
+
+/* The node behind another one, NULL at the end; and, past the last kept problem, an end to all
+ * reading: what a file can make us do is bounded by what it may hold. */
+static const struct config_node *node_at(const struct reader *reader, uint32_t number)
+{
+    return number == 0 || reader->problems->more > 0 ? NULL : &reader->nodes[number];
+}
+
+static const struct config_node *node_find(const struct reader *reader,
+                                           const struct config_node *parent, struct span key)
+{
+    const struct config_node *node = node_at(reader, parent->child);
+
+    while (node && !span_equal(node->key, key))
+        node = node_at(reader, node->next);
+    return node;
+}
+
+/* The node of "limits.rows" inside a mapping; NULL: it is not said there. */
+static const struct config_node *node_find_path(const struct reader *reader,
+                                                const struct config_node *parent, struct span path)
+{
+    size_t dot = span_find(path, '.');
+    const struct config_node *node = node_find(reader, parent, span_head(path, dot));
+
+    if (node && dot < path.size)
+        node = node_find(reader, node, span_tail(path, dot + 1));
+    return node;
+}
+
+/* "`key` is `value`: write `right`." */
+static void complain_instead(struct reader *reader, const struct config_node *node,
+                             struct span right)
+{
+    struct text *error = complain_value(reader, node);
+
+    value_quote(node->key, error);
+    text_add(error, SPAN(" is "));
+    if (node->kind == CONFIG_SCALAR)
+        value_quote(node->text, error);
+    else if (node->kind == CONFIG_MAPPING)
+        text_add(error, SPAN("a set of keys"));
+    else
+        text_add(error, node->child ? SPAN("a list") : SPAN("an empty list"));
+    text_add(error, SPAN(": write "));
+    text_add(error, right);
+}
+
+/* Whether the node is of that kind; if not, says what should stand there. */
+static bool expect(struct reader *reader, const struct config_node *node, enum config_kind kind,
+                   struct span right)
+{
+    if (node->kind != kind)
+        complain_instead(reader, node, right);
+    return node->kind == kind;
+}
+
+/* A key that stands twice means two things: the second is refused. */
+static bool is_first(struct reader *reader, const struct config_node *parent,
+                     const struct config_node *node)
+{
+    const struct config_node *first = node_find(reader, parent, node->key);
+    struct text *error;
+
+    if (!first || first == node)
+        return true;
+    error = complain_key(reader, node);
+    value_quote(node->key, error);
+    text_add(error, SPAN(" stands here twice, first in line "));
+    text_add_number(error, first->key_line);
+    text_add(error, SPAN(": keep one of them"));
+    return false;
+}
+
+static void read_scalar(struct reader *reader, const struct row *row, void *object,
+                        const struct config_node *node)
+{
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text error = text_over(memory, sizeof(memory));
+    struct span value = node->text;
+
+    if (text_left(reader->arena) < value.size)
+        text_add(&error, SPAN("too much text in all: write less"));
+    else if (value_set(row, object, config_copy(reader->arena, value), &error))
+        return;
+    text_add(complain_value(reader, node), text_span(&error));
+}
+
+static void read_list(struct reader *reader, const struct row *row, void *object,
+                      const struct config_node *list, struct span expected)
+{
+    const struct config_node *node = node_at(reader, list->child);
+    struct config_node item;
+
+    if (!node)
+        complain_instead(reader, list, expected);
+    for (; node; node = node_at(reader, node->next)) {
+        item = *node;
+        item.key = list->key;
+        if (expect(reader, &item, CONFIG_SCALAR, expected))
+            read_scalar(reader, row, object, node);
+    }
+}
+
+static void read_value(struct reader *reader, const struct row *row, void *object,
+                       const struct config_node *node)
+{
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text expected = text_over(memory, sizeof(memory));
+    bool list = row->type == TYPE_LISTEN || row->type == TYPE_CONNECT;
+
+    value_expected(row, &expected);
+    if (list && node->kind == CONFIG_SEQUENCE)
+        read_list(reader, row, object, node, text_span(&expected));
+    else if (expect(reader, node, CONFIG_SCALAR, text_span(&expected)))
+        read_scalar(reader, row, object, node);
+}
+
+static unsigned place_bases(const struct place *place)
+{
+    unsigned bases = 0;
+    unsigned base;
+
+    for (base = 0; base < BASE_COUNT; base++)
+        bases |= place->objects[base] ? BASE_BIT(base) : 0;
+    return bases;
+}
+
+static void read_word(struct reader *reader, const struct place *place, struct span section,
+                      const struct config_node *node)
+{
+    const struct row *row = schema_find(place_bases(place), section, node->key);
+    struct text *error;
+
+    if (!row) {
+        error = complain_key(reader, node);
+        text_add(error, SPAN("unknown key "));
+        value_quote(node->key, error);
+        text_add(error, SPAN(": "));
+        schema_unknown(place_bases(place), section, node->key, error);
+    } else if (row->type < TYPE_VERSION) {
+        read_value(reader, row, place->objects[row->base], node);
+    }
+}
+
+static void read_section(struct reader *reader, const struct place *place,
+                         const struct config_node *section)
+{
+    const struct config_node *node;
+
+    if (!expect(reader, section, CONFIG_MAPPING, SPAN("its words below it, each with a value")))
+        return;
+    for (node = node_at(reader, section->child); node; node = node_at(reader, node->next)) {
+        if (is_first(reader, section, node))
+            read_word(reader, place, section->key, node);
+    }
+}
+
+/* Everything of a mapping but what only the top of a file holds; then looks what is missing. */
+static void read_place(struct reader *reader, const struct place *place,
+                       const struct config_node *mapping)
+{
+    const struct config_node *node;
+    struct text *error;
+    size_t i;
+
+    for (node = node_at(reader, mapping->child); node; node = node_at(reader, node->next)) {
+        if (!is_first(reader, mapping, node))
+            continue;
+        if (schema_has_section(place_bases(place), node->key))
+            read_section(reader, place, node);
+        else
+            read_word(reader, place, SPAN(""), node);
+    }
+    for (i = 0; i < schema_count; i++) {
+        const struct row *row = &schema_rows[i];
+
+        if (!place->objects[row->base] || row->initial || row->type == TYPE_VERSION ||
+            node_find(reader, mapping, span_of_string(row->word)))
+            continue;
+        error = complain_key(reader, mapping);
+        schema_path(row, error);
+        text_add(error, SPAN(" is missing "));
+        text_add(error, span_of_string(place->name));
+        text_add(error, SPAN(": write "));
+        value_expected(row, error);
+    }
+}
+
+/* The children of a list or mapping that holds listeners or relays, no more than `max`. */
+static bool too_many(struct reader *reader, const struct config_node *node, uint32_t count,
+                     uint32_t max)
+{
+    struct text *error;
+
+    if (count < max)
+        return false;
+    error = complain_key(reader, node);
+    text_add(error, SPAN("one too many here: write at most "));
+    text_add_number(error, max);
+    return true;
+}
+
+static bool is_relay_name(struct reader *reader, const struct config_node *node)
+{
+    struct text *error;
+
+    if (address_is_name(node->key))
+        return true;
+    error = complain_key(reader, node);
+    text_add(error, SPAN("a relay's name is "));
+    value_quote(node->key, error);
+    text_add(error, SPAN(": write letters, digits, dots and hyphens"));
+    return false;
+}
+
+static void read_relays(struct reader *reader, const struct config_node *relays)
+{
+    const struct config_node *node;
+
+    if (!expect(reader, relays, CONFIG_MAPPING, SPAN("relays by their names")))
+        return;
+    if (!node_at(reader, relays->child))
+        complain_instead(reader, relays, SPAN("at least one relay by its name"));
+    for (node = node_at(reader, relays->child); node; node = node_at(reader, node->next)) {
+        struct place place = {.name = "in this relay"};
+        struct config_relay *relay;
+
+        if (!is_first(reader, relays, node) || !is_relay_name(reader, node))
+            continue;
+        if (too_many(reader, node, reader->config->relay_count, CONFIG_RELAYS_MAX))
+            return;
+        relay = config_add_relay(reader->config, config_copy(reader->arena, node->key));
+        place.objects[BASE_RELAY] = relay;
+        if (expect(reader, node, CONFIG_MAPPING, SPAN("{address: smtp://HOST:PORT}")))
+            read_place(reader, &place, node);
+    }
+}
+
+static void read_listeners(struct reader *reader, const struct config_node *listeners)
+{
+    const struct config_node *node;
+    struct config_node item;
+
+    if (!expect(reader, listeners, CONFIG_SEQUENCE, SPAN("a list of listeners")))
+        return;
+    if (!node_at(reader, listeners->child))
+        complain_instead(reader, listeners, SPAN("at least one listener"));
+    for (node = node_at(reader, listeners->child); node; node = node_at(reader, node->next)) {
+        struct place place = {.name = "in this listener"};
+        struct config_listener *listener;
+
+        if (too_many(reader, node, reader->config->listener_count, CONFIG_LISTENERS_MAX))
+            return;
+        listener = config_add_listener(reader->config);
+        place.objects[BASE_LISTENER] = listener;
+        place.objects[BASE_POLICY] = &listener->policy;
+        item = *node;
+        item.key = SPAN("listeners");
+        if (expect(reader, &item, CONFIG_MAPPING, SPAN("{name: ..., listen: ..., relay: ...}")))
+            read_place(reader, &place, node);
+    }
+}
+
+/* Where a listener says a word, or where the top of the file says it for all; else itself. */
+static const struct config_node *said_at(const struct reader *reader,
+                                         const struct config_node *listener, struct span path)
+{
+    const struct config_node *node = node_find_path(reader, listener, path);
+
+    if (!node)
+        node = node_find_path(reader, &reader->nodes[0], path);
+    return node ? node : listener;
+}
+
+static void check_listeners(struct reader *reader, const struct config_node *listeners)
+{
+    const struct config_node *node = node_at(reader, listeners->child);
+    uint32_t i;
+
+    for (i = 0; node && i < reader->config->listener_count; i++) {
+        char memory[CONFIG_SENTENCE_MAX];
+        struct text error = text_over(memory, sizeof(memory));
+        struct span path = config_conflict(reader->config, i, &error);
+
+        if (path.size > 0)
+            text_add(complain_value(reader, said_at(reader, node, path)), text_span(&error));
+        node = node_at(reader, node->next);
+    }
+}
+
+static bool read_version(struct reader *reader, const struct config_node *root)
+{
+    const struct config_node *first = node_at(reader, root->child);
+    const struct config_node *version = node_find(reader, root, SPAN("config_version"));
+    struct text *error;
+
+    if (version && (version->kind != CONFIG_SCALAR || !span_equal(version->text, SPAN("1")))) {
+        /* Another version is another grammar: nothing further can be said of the file. */
+        complain_instead(reader, version, SPAN("1, the only version there is"));
+        return false;
+    }
+    if (version != first || !first) {
+        error = first ? complain_key(reader, first) : complain_value(reader, root);
+        text_add(error, SPAN("the file does not begin with its version: write `config_version: 1` "
+                             "above everything else"));
+    }
+    return true;
+}
+
+bool config_read(struct config *config, const struct config_tree *tree, struct text *arena,
+                 struct config_problems *problems)
+{
+    struct reader reader = {config, tree->nodes, arena, problems};
+    struct place top = {.name = "in this file", .objects = {[BASE_CONFIG] = config}};
+    const struct config_node *root = &tree->nodes[0];
+    const struct config_node *listeners, *relays;
+
+    must(tree->count > 0);
+    top.objects[BASE_POLICY] = &config->policy;
+    if (root->kind != CONFIG_MAPPING) {
+        text_add(complain_value(&reader, root),
+                 SPAN("a configuration is a set of keys: begin with `config_version: 1`"));
+        return false;
+    }
+    if (!read_version(&reader, root))
+        return false;
+    read_place(&reader, &top, root);
+    relays = node_find(&reader, root, SPAN("relays"));
+    if (relays)
+        read_relays(&reader, relays);
+    listeners = node_find(&reader, root, SPAN("listeners"));
+    if (listeners)
+        read_listeners(&reader, listeners);
+    config_settle(config);
+    if (listeners && listeners->kind == CONFIG_SEQUENCE)
+        check_listeners(&reader, listeners);
+    return problems->count == 0;
+}
