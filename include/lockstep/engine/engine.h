@@ -52,6 +52,7 @@ struct lender {
     struct outbox outboxes[SIDE_COUNT];
     char *record_scratch; /* SCRATCH_RECORD_BYTES; may be NULL when no policy records */
     size_t record_size;
+    bool record_cut; /* more was to be recorded than fits; its last line says so */
 };
 
 enum event_kind {

@@ -1,0 +1,415 @@
+/*
+ * What the upstream's replies mean, and who hears them. A reply belongs to the oldest row in
+ * flight, by counting and by nothing else (R-10). Success is exact: 235 for AUTH, 220 for STARTTLS,
+ * 354 for DATA; whatever else sounds friendly there is a refusal (F-02).
+ */
+#include "state.h"
+
+enum outcome {
+    SUCCEEDED,
+    INTERIM, /* 334: the exchange goes on */
+    REFUSED,
+    WRONG, /* a 2xx or 3xx that does not mean success for this verb */
+};
+
+static const struct plan wrong_code = {
+    .answer_here = true,
+    .code = 554,
+    .status = SPAN_INIT("5.5.0"),
+    .words = SPAN_INIT("The relay's answer does not mean success for this command")};
+static const struct plan no_recipients = {.answer_here = true,
+                                          .code = 503,
+                                          .status = SPAN_INIT("5.5.1"),
+                                          .words = SPAN_INIT("Need RCPT before DATA")};
+static const struct plan other_sender = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.3.0"),
+    .words = SPAN_INIT("The relay mixed up two transactions; nothing was sent")};
+static const struct plan reset_refused = {.answer_here = true,
+                                          .code = 421,
+                                          .status = SPAN_INIT("4.3.0"),
+                                          .words = SPAN_INIT("The relay refused RSET")};
+static const struct plan early_success = {
+    .answer_here = true,
+    .code = 451,
+    .status = SPAN_INIT("4.3.0"),
+    .words = SPAN_INIT("The relay answered before the message had ended")};
+static const struct plan relay_closes = {.answer_here = true,
+                                         .code = 421,
+                                         .verbatim = true,
+                                         .words = SPAN_INIT("The relay closes the connection")};
+
+static enum outcome outcome_of(const struct verb_facts *facts, uint16_t code)
+{
+    if (code >= 400)
+        return REFUSED;
+    if (facts->interim != 0 && code == facts->interim)
+        return INTERIM;
+    if (facts->success != 0)
+        return code == facts->success ? SUCCEEDED : WRONG;
+    return code < 300 ? SUCCEEDED : WRONG;
+}
+
+static void transaction_end(struct engine *engine)
+{
+    engine->envelope = (struct envelope){0};
+    engine->message.convert = CONVERT_NONE;
+    upstream_of(engine)->view.mail_open = false;
+}
+
+static void settle_greeting(struct engine *engine, const struct reply *reply, bool extended)
+{
+    struct view *view = &upstream_of(engine)->view;
+
+    view->greeted = true;
+    view->extended = extended;
+    view->capabilities = (struct capabilities){0};
+    if (extended)
+        capabilities_parse(reply, &view->capabilities);
+    transaction_end(engine);
+}
+
+static void settle_sender(struct engine *engine, const struct reply *reply, enum outcome outcome)
+{
+    struct view *view = &upstream_of(engine)->view;
+
+    engine->envelope = (struct envelope){.sender_refused = outcome != SUCCEEDED};
+    engine->message.convert = CONVERT_NONE;
+    engine->message.total = 0;
+    engine->data_refused = false;
+    if (outcome == SUCCEEDED) {
+        view->mail_open = true;
+        return;
+    }
+    ledger_keep_reason(engine, reply);
+    engine->reset_owed = view->mail_open; /* refused as nested: that envelope is forgotten */
+}
+
+static void settle_recipient(struct engine *engine, const struct reply *reply, enum outcome outcome)
+{
+    struct envelope *envelope = &engine->envelope;
+
+    if (envelope->sender_refused)
+        return;
+    envelope->recipients++;
+    if (outcome == SUCCEEDED)
+        envelope->accepted++;
+    else if (envelope->code == 0 || (envelope->code < 500 && reply->code >= 500))
+        ledger_keep_reason(engine, reply);
+}
+
+/* The final dot, or BDAT LAST: the one place where a message becomes the upstream's. */
+static void settle_message(struct engine *engine, enum outcome outcome)
+{
+    struct summary *summary = &engine->summary;
+
+    if (outcome == SUCCEEDED) {
+        summary->messages++;
+        summary->recipients += engine->envelope.accepted;
+        summary->message_bytes += engine->message.total;
+    } else {
+        summary->refused++;
+    }
+    transaction_end(engine);
+}
+
+/* What a client row's answer changes in what we know. */
+static void settle(struct engine *engine, const struct row *row, const struct reply *reply,
+                   enum outcome outcome)
+{
+    bool succeeded = outcome == SUCCEEDED;
+
+    switch (verb_facts((enum verb)row->verb)->does) {
+    case DOES_GREET:
+    case DOES_GREET_OLD:
+        if (succeeded)
+            settle_greeting(engine, reply, row->verb == VERB_EHLO);
+        break;
+    case DOES_SENDER:
+        settle_sender(engine, reply, outcome);
+        break;
+    case DOES_RECIPIENT:
+        settle_recipient(engine, reply, outcome);
+        break;
+    case DOES_MESSAGE:
+        engine->reset_owed = !succeeded && upstream_of(engine)->view.mail_open;
+        engine->data_refused = !succeeded;
+        break;
+    case DOES_END:
+        settle_message(engine, outcome);
+        break;
+    case DOES_CHUNK:
+        if (row->last_chunk)
+            settle_message(engine, outcome);
+        else if (!succeeded)
+            engine->reset_owed = true; /* RFC 3030 2: the state is indeterminate */
+        break;
+    case DOES_RESET:
+        if (succeeded)
+            transaction_end(engine);
+        break;
+    case DOES_AUTH:
+    case DOES_RESPONSE:
+        upstream_of(engine)->view.authenticated |= succeeded;
+        break;
+    case DOES_NONE:
+    case DOES_SECURE:
+    case DOES_QUIT:
+        break;
+    }
+}
+
+static void message_begin(struct engine *engine)
+{
+    engine->input = INPUT_BODY;
+    engine->message.fate = FATE_FORWARD;
+    engine->message.bytes = 0;
+    message_start(engine);
+}
+
+/* The answer decides what the client's unread bytes are. */
+static void input_after(struct engine *engine, enum verb_does does, enum outcome outcome)
+{
+    bool succeeded = outcome == SUCCEEDED;
+
+    if (does == DOES_MESSAGE && succeeded)
+        message_begin(engine);
+    else if (does == DOES_SECURE && succeeded)
+        engine->input = INPUT_OPAQUE;
+    else if ((does == DOES_AUTH || does == DOES_RESPONSE) && outcome == INTERIM)
+        engine->input = INPUT_RESPONSE;
+    else if (does == DOES_MESSAGE || does == DOES_SECURE || does == DOES_AUTH ||
+             does == DOES_RESPONSE)
+        engine->input = INPUT_COMMAND;
+}
+
+/* May the row's answer be said as it came? False: `plan_r` takes its place. */
+static bool reply_stands(struct engine *engine, enum verb verb, const struct reply *reply,
+                         enum outcome outcome, struct plan *plan_r)
+{
+    bool look = reply->code >= 400 || engine->envelope.sender_refused || observing(engine);
+
+    if (look && order_repaired(engine, verb, reply->code, plan_r))
+        return false;
+    if (outcome != WRONG)
+        return true;
+    note_code(engine, SPAN("odd"), verb_facts(verb)->name, reply->code);
+    *plan_r = wrong_code;
+    return observing(engine);
+}
+
+/*
+ * 354, but there is nothing a message could be sent to. R-15: without an accepted recipient a lone
+ * dot goes upstream and nothing else; where the upstream took recipients of a sender that it had
+ * refused, not even that, because it would deliver them somebody else's message.
+ */
+static bool begin_without_recipients(struct engine *engine, enum verb verb)
+{
+    struct plan plan = no_recipients;
+    bool mixed = engine->envelope.sender_refused;
+
+    if (observing(engine) || (!mixed && engine->envelope.accepted > 0))
+        return false;
+    if (!order_repaired(engine, verb, 354, &plan))
+        note_code(engine, SPAN("answer"), verb_facts(verb)->name, plan.code);
+    emit_plan(engine, &plan);
+    engine->summary.commands++;
+    engine->input = INPUT_COMMAND;
+    engine->data_refused = true;
+    engine->reset_owed = true;
+    ledger_retire(engine);
+    if (mixed)
+        upstream_leave(engine, &other_sender);
+    else
+        ledger_insert(engine, VERB_END);
+    return true;
+}
+
+static void answer_client_row(struct engine *engine, struct row *row, const struct reply *reply)
+{
+    enum verb verb = (enum verb)row->verb;
+    enum verb_does does = verb_facts(verb)->does;
+    enum outcome outcome = outcome_of(verb_facts(verb), reply->code);
+    bool extended = does == DOES_GREET && outcome == SUCCEEDED && !observing(engine);
+    struct plan plan;
+
+    if (does == DOES_MESSAGE && outcome == SUCCEEDED && begin_without_recipients(engine, verb))
+        return;
+    if (does == DOES_CHUNK || does == DOES_MESSAGE || does == DOES_RECIPIENT) {
+        /* These may be answered with the words kept so far, before those are settled anew. */
+        bool stands = reply_stands(engine, verb, reply, outcome, &plan);
+
+        if (stands)
+            emit_reply(engine, reply);
+        else
+            emit_plan(engine, &plan);
+        settle(engine, row, reply, outcome);
+    } else {
+        settle(engine, row, reply, outcome);
+        if (extended)
+            emit_capabilities(engine, reply);
+        else if (outcome == WRONG && !observing(engine)) {
+            note_code(engine, SPAN("odd"), verb_facts(verb)->name, reply->code);
+            emit_plan(engine, &wrong_code);
+        } else
+            emit_reply(engine, reply);
+    }
+    input_after(engine, does, outcome);
+    engine->summary.commands++;
+    engine->client_since = engine->now;
+    ledger_retire(engine);
+    if (does == DOES_QUIT)
+        session_close(engine, "quit");
+    else if (does == DOES_RESET && outcome == REFUSED && !observing(engine))
+        upstream_leave(engine, &reset_refused);
+}
+
+static void answer_data_of_ours(struct engine *engine, const struct reply *reply)
+{
+    struct message *message = &engine->message;
+
+    if (reply->code == verb_facts(VERB_DATA)->success && engine->envelope.accepted > 0) {
+        message->convert = CONVERT_OPEN;
+        message_start(engine);
+        return;
+    }
+    engine->reset_owed = true;
+    message->convert = CONVERT_REFUSED;
+    ledger_keep_reason(engine, reply);
+    if (reply->code < 400) {
+        engine->envelope.code = no_recipients.code;
+        engine->envelope.reason_size = 0;
+    }
+    if (reply->code == verb_facts(VERB_DATA)->success)
+        ledger_insert(engine, VERB_END); /* */
+}
+
+static void answer_row_of_ours(struct engine *engine, const struct row *row,
+                               const struct reply *reply)
+{
+    enum verb verb = (enum verb)row->verb;
+
+    ledger_retire(engine);
+    if (verb == VERB_DATA)
+        answer_data_of_ours(engine, reply);
+    else if (verb == VERB_RSET && reply->code >= 300)
+        upstream_leave(engine, &reset_refused);
+    else if (verb == VERB_RSET)
+        transaction_end(engine);
+}
+
+/* Nobody asked: it belongs to no command and must never be paired with one (R-55, F-43). */
+static void unasked(struct engine *engine, const struct reply *reply)
+{
+    note_code(engine, SPAN("odd"), SPAN("unasked"), reply->code);
+    if (observing(engine)) {
+        emit_reply(engine, reply);
+        return;
+    }
+    if (message_open(engine)) {
+        struct plan verdict = {.answer_here = true,
+                               .code = reply->code,
+                               .verbatim = true,
+                               .words = SPAN("The relay refused the message")};
+
+        if (reply->code >= 400)
+            ledger_keep_reason(engine, reply);
+        message_fail(engine, reply->code >= 400 ? &verdict : &early_success);
+    } else if (reply->code == 421) {
+        ledger_keep_reason(engine, reply);
+        upstream_leave(engine, &relay_closes);
+    } else {
+        upstream_broken(engine, SPAN("The relay answered without being asked"));
+    }
+}
+
+static void greeting(struct engine *engine, const struct reply *reply)
+{
+    if (reply->code >= 300 && reply->code < 400 && !observing(engine)) {
+        upstream_broken(engine, SPAN("The relay's greeting makes no sense"));
+        return;
+    }
+    emit_reply(engine, reply);
+    engine->phase = PHASE_TALKING;
+    engine->client_since = engine->now;
+    engine->summary.upstream_greeted = reply->code < 300;
+    if (!observing(engine) && (reply->code == 421 || reply->code == 521))
+        session_close(engine, "relay-refused"); /* RFC 7504 3, RFC 5321 3.8 */
+}
+
+static void answer(struct engine *engine, const struct reply *reply)
+{
+    struct row *row;
+
+    if (engine->phase == PHASE_GREETING) {
+        greeting(engine, reply);
+        return;
+    }
+    if (engine->ledger.in_flight == 0) {
+        unasked(engine, reply);
+        return;
+    }
+    row = ledger_row(engine, engine->ledger.answer);
+    must(row->state == ROW_SENT);
+    engine->answer_since = engine->now;
+    if (reply->code == 421 && !observing(engine)) {
+        /* RFC 5321 3.8: it may answer any command, and it ends the session; the rest of the batch
+         * hears nothing more (table 4.3). */
+        if (row->ours)
+            note_code(engine, SPAN("answer"), verb_facts((enum verb)row->verb)->name, 421);
+        emit_reply(engine, reply);
+        engine->upstream_lost = true;
+        session_close(engine, "relay-421");
+        return;
+    }
+    if (row->ours)
+        answer_row_of_ours(engine, row, reply);
+    else
+        answer_client_row(engine, row, reply);
+}
+
+static bool pass_unread(struct engine *engine)
+{
+    struct inbox *inbox = &upstream_of(engine)->inbox;
+
+    emit_bytes(engine, SIDE_CLIENT, inbox->view, inbox->borrowed);
+    engine->client_since = engine->now;
+    inbox_drop(engine, SIDE_UPSTREAM);
+    return true;
+}
+
+bool upstream_read(struct engine *engine)
+{
+    struct peer *upstream = upstream_of(engine);
+    struct reply reply;
+    enum parsed state;
+
+    if (engine->phase != PHASE_GREETING && engine->phase != PHASE_TALKING) {
+        inbox_drop(engine, SIDE_UPSTREAM);
+        return false;
+    }
+    if (engine->upstream_lost || !emit_may(engine, SIDE_CLIENT))
+        return false;
+    if (upstream->inbox.view.size > 0 && engine->input == INPUT_OPAQUE)
+        return pass_unread(engine);
+    state = reply_parse(upstream->inbox.view, engine->policy->limits.reply_bytes, &reply);
+    if (state == PARSED) {
+        note_said(engine, SIDE_UPSTREAM, false, reply.all);
+        answer(engine, &reply);
+        /* Closing has emptied the inbox already. */
+        inbox_take(&upstream->inbox, upstream->inbox.view.size < reply.taken
+                                         ? upstream->inbox.view.size
+                                         : reply.taken);
+        return true;
+    }
+    if (state == PARSED_BAD) {
+        note_said(engine, SIDE_UPSTREAM, false, upstream->inbox.view);
+        upstream_broken(engine, SPAN("The relay's answer is not an SMTP reply"));
+        return true;
+    }
+    if (!upstream->ended)
+        return false;
+    upstream_gone(engine, SPAN("connection closed by the relay"));
+    return true;
+}

@@ -1,0 +1,264 @@
+/*
+ * What the client's bytes mean. Lines become rows; after a row whose answer decides what comes next
+ * (DATA, AUTH) the rest stays unread until that answer is there (house section 5).
+ */
+#include "state.h"
+
+/* Lines that are answered here without asking anyone, and why. */
+static const struct plan too_long = {.answer_here = true,
+                                     .code = 500,
+                                     .status = SPAN_INIT("5.5.2"),
+                                     .words = SPAN_INIT("Line too long")};
+static const struct plan bare_line = {
+    .answer_here = true,
+    .code = 550,
+    .status = SPAN_INIT("5.5.2"),
+    .close = true,
+    .words = SPAN_INIT("Line ends in a bare LF: lines end in CRLF (RFC 5321 2.3.8)")};
+static const struct plan bad_bytes = {.answer_here = true,
+                                      .code = 501,
+                                      .status = SPAN_INIT("5.5.2"),
+                                      .words = SPAN_INIT("Line holds a NUL or a bare CR")};
+static const struct plan bad_chunk = {
+    .answer_here = true,
+    .code = 501,
+    .status = SPAN_INIT("5.5.4"),
+    .close = true,
+    .words = SPAN_INIT("Syntax: BDAT size [LAST]; without a size nothing more can be read")};
+static const struct plan not_offered = {.answer_here = true,
+                                        .code = 502,
+                                        .status = SPAN_INIT("5.5.1"),
+                                        .words = SPAN_INIT("Command not offered here")};
+static const struct plan stray_message = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.7.0"),
+    .close = true,
+    .words = SPAN_INIT("DATA was refused, and this does not look like a command")};
+
+static void answer_line(struct engine *engine, struct row *row, const struct plan *plan)
+{
+    note_code(engine, SPAN("answer"), verb_facts((enum verb)row->verb)->name, plan->code);
+    row_answer_here(engine, row, plan);
+}
+
+/* What is wrong with a line whatever it says; NULL: nothing. */
+static const struct plan *line_fault(struct engine *engine, const struct line *line)
+{
+    if (line->nul || line->bare_cr)
+        return &bad_bytes;
+    if (!line->bare_lf)
+        return NULL;
+    if (engine->policy->bare == BARE_REFUSE)
+        return &bare_line;
+    note(engine, SPAN("normalise"), SPAN("what"), SPAN("bare-lf"));
+    return NULL;
+}
+
+static const struct plan *command_fault(struct engine *engine, const struct command *command)
+{
+    bool unknown = command->verb == VERB_UNKNOWN;
+    bool after_refused_data = engine->data_refused;
+
+    if (!unknown)
+        engine->data_refused = false;
+    if (unknown && after_refused_data)
+        return &stray_message; /* B-24: a message body must never run as commands */
+    if (command->bad)
+        return &bad_chunk;
+    if (verb_facts(command->verb)->relay != RELAY_PASS)
+        return &not_offered;
+    return NULL;
+}
+
+/* What the bytes behind this command will be. */
+static enum input input_behind(const struct engine *engine, const struct command *command)
+{
+    switch (verb_facts(command->verb)->does) {
+    case DOES_CHUNK:
+        return command->bad ? INPUT_COMMAND : INPUT_CHUNK;
+    case DOES_MESSAGE:
+    case DOES_AUTH:
+    case DOES_RESPONSE:
+    case DOES_QUIT:
+        return INPUT_WAIT;
+    case DOES_SECURE:
+        return observing(engine) ? INPUT_WAIT : INPUT_COMMAND;
+    case DOES_NONE:
+    case DOES_GREET:
+    case DOES_GREET_OLD:
+    case DOES_SENDER:
+    case DOES_RECIPIENT:
+    case DOES_END:
+    case DOES_RESET:
+        return INPUT_COMMAND;
+    }
+    return INPUT_COMMAND;
+}
+
+/* What was read, as it came; a secret is kept out even of a line that is not as it should be. */
+static void note_read(struct engine *engine, enum verb verb, struct span text, struct span all)
+{
+    bool secret = engine->auth_seen && (verb_facts(verb)->secret || verb == VERB_UNKNOWN);
+
+    if (secret || span_ends(all, SPAN("\r\n")))
+        note_command(engine, SIDE_CLIENT, verb, text, SPAN("\r\n"));
+    else
+        note_said(engine, SIDE_CLIENT, true, all);
+}
+
+/* The line can't be passed on: it is answered here, and the upstream hears a cancelled response if
+ * it waits for one (RFC 4954 4). */
+static void append_fault(struct engine *engine, enum verb verb, const struct plan *fault)
+{
+    if (engine->input == INPUT_RESPONSE) {
+        ledger_insert(engine, VERB_RESPONSE);
+        engine->input = INPUT_COMMAND;
+    }
+    answer_line(engine, ledger_append(engine, verb, SPAN("")), fault);
+}
+
+static void parse_line(const struct engine *engine, const struct line *line,
+                       struct command *command_r)
+{
+    command_parse(line->text, command_r);
+    if (engine->input == INPUT_RESPONSE)
+        *command_r = (struct command){.verb = VERB_RESPONSE, .line = line->text};
+}
+
+static void append_command(struct engine *engine, const struct line *line, struct span all)
+{
+    const struct plan *fault = NULL;
+    struct command command;
+    struct row *row;
+
+    parse_line(engine, line, &command);
+    engine->auth_seen = engine->auth_seen || verb_facts(command.verb)->secret;
+    note_read(engine, command.verb, line->text, all);
+    if (!observing(engine)) {
+        fault = line_fault(engine, line);
+        fault = fault ? fault : command_fault(engine, &command);
+    }
+    if (fault) {
+        append_fault(engine, command.verb, fault);
+        return;
+    }
+    row = ledger_append(engine, command.verb, observing(engine) ? all : line->text);
+    row->last_chunk = command.last;
+    engine->input = input_behind(engine, &command);
+    if (engine->input == INPUT_CHUNK) {
+        engine->message.chunk_left = command.chunk_bytes;
+        engine->message.fate = FATE_PENDING;
+    }
+}
+
+/* In `observe` nothing is refused: what can't be read as lines passes unread from here on. */
+static void go_opaque(struct engine *engine)
+{
+    note(engine, SPAN("opaque"), SPAN("why"), SPAN("line-too-long"));
+    engine->input = INPUT_OPAQUE;
+}
+
+static void refuse_long_line(struct engine *engine, size_t limit)
+{
+    struct inbox *inbox = &client_of(engine)->inbox;
+    struct span start = span_head(inbox->view, limit);
+    bool auth = engine->input == INPUT_RESPONSE || limit == engine->policy->limits.auth_line_bytes;
+
+    engine->auth_seen = engine->auth_seen || auth;
+    note_read(engine, auth ? VERB_RESPONSE : VERB_UNKNOWN, start, start);
+    append_fault(engine, VERB_UNKNOWN, &too_long);
+    inbox_take(inbox, start.size);
+    engine->input = INPUT_SKIP;
+}
+
+static size_t line_limit(const struct engine *engine, struct span input)
+{
+    const struct limits *limits = &engine->policy->limits;
+
+    if (observing(engine))
+        return LIMIT_LINE_BYTES_MAX;
+    if (engine->input == INPUT_RESPONSE || span_starts_fold(input, SPAN("AUTH ")))
+        return limits->auth_line_bytes;
+    return limits->line_bytes;
+}
+
+static bool read_line(struct engine *engine)
+{
+    struct inbox *inbox = &client_of(engine)->inbox;
+    size_t limit = line_limit(engine, inbox->view);
+    struct line line;
+    enum parsed state;
+
+    if (inbox->view.size == 0)
+        return false;
+    state = line_next(inbox->view, limit, &line);
+    if (state == PARSED_MORE)
+        return false;
+    if (state == PARSED_BAD && observing(engine)) {
+        if (!ledger_empty(engine))
+            return false;
+        go_opaque(engine);
+        return true;
+    }
+    if (!ledger_has_room(engine, state == PARSED_BAD ? 0 : line.taken))
+        return false;
+    engine->client_since = engine->now;
+    if (state == PARSED_BAD) {
+        refuse_long_line(engine, limit);
+        return true;
+    }
+    append_command(engine, &line, span_head(inbox->view, line.taken));
+    inbox_take(inbox, line.taken);
+    return true;
+}
+
+/* The rest of a line that was already refused for its length. */
+static bool skip_line(struct engine *engine)
+{
+    struct inbox *inbox = &client_of(engine)->inbox;
+    size_t end = span_find(inbox->view, '\n');
+    bool found = end < inbox->view.size;
+
+    if (inbox->view.size == 0)
+        return false;
+    note_read(engine, VERB_UNKNOWN, span_head(inbox->view, end), span_head(inbox->view, end + 1));
+    inbox_take(inbox, found ? end + 1 : end);
+    if (found)
+        engine->input = INPUT_COMMAND;
+    return true;
+}
+
+static bool pass_unread(struct engine *engine)
+{
+    struct inbox *inbox = &client_of(engine)->inbox;
+
+    if (inbox->view.size == 0 || !emit_may(engine, SIDE_UPSTREAM))
+        return false;
+    emit_bytes(engine, SIDE_UPSTREAM, inbox->view, inbox->borrowed);
+    engine->client_since = engine->now;
+    inbox_drop(engine, SIDE_CLIENT);
+    return true;
+}
+
+bool client_read(struct engine *engine)
+{
+    if (engine->phase != PHASE_TALKING || !emit_may(engine, SIDE_CLIENT))
+        return false;
+    switch (engine->input) {
+    case INPUT_COMMAND:
+    case INPUT_RESPONSE:
+        return read_line(engine);
+    case INPUT_WAIT:
+        return false;
+    case INPUT_BODY:
+        return body_read(engine);
+    case INPUT_CHUNK:
+        return chunk_read(engine);
+    case INPUT_SKIP:
+        return skip_line(engine);
+    case INPUT_OPAQUE:
+        return pass_unread(engine);
+    }
+    return false;
+}

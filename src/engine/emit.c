@@ -1,0 +1,198 @@
+/*
+ * The only writer to a peer. It adds every line end itself and lets no CR, LF or NUL of anybody
+ * else's through inside a line (invariant 4), except in `observe`, where bytes pass as they came.
+ */
+#include <string.h>
+
+#include "state.h"
+
+/* RFC 5321 4.5.3.1.5: a reply line is at most 512 octets. */
+#define REPLY_LINE_BYTES_MAX 512U
+
+static struct outbox *outbox_of(const struct engine *engine, enum side side)
+{
+    return &engine->lender->outboxes[side];
+}
+
+bool emit_may(const struct engine *engine, enum side side)
+{
+    const struct peer *peer = &engine->peers[side];
+
+    if (!peer->open || peer->shut)
+        return true; /* it goes nowhere, so it fills nothing */
+    return peer->unsent + outbox_of(engine, side)->size < UNSENT_BYTES_MAX;
+}
+
+static void add_piece(struct outbox *outbox, struct span bytes)
+{
+    struct span *last = outbox->count > 0 ? &outbox->pieces[outbox->count - 1] : NULL;
+
+    if (last && last->at + last->size == bytes.at)
+        last->size += bytes.size;
+    else
+        outbox->pieces[outbox->count++] = bytes;
+    outbox->size += bytes.size;
+}
+
+void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool borrowed)
+{
+    struct outbox *outbox = outbox_of(engine, side);
+    char *copy = outbox->scratch + outbox->used;
+
+    if (bytes.size == 0 || !engine->peers[side].open || engine->peers[side].shut)
+        return;
+    /* The last piece is kept for the scratch, so that whatever follows always fits. */
+    if (borrowed && outbox->count < SEND_PIECES_MAX - 1) {
+        add_piece(outbox, bytes);
+        return;
+    }
+    must(outbox->used + bytes.size <= SCRATCH_SEND_BYTES);
+    memcpy(copy, bytes.at, bytes.size);
+    outbox->used += bytes.size;
+    add_piece(outbox, span_of(copy, bytes.size));
+}
+
+static bool clean(struct span line)
+{
+    return span_find(line, '\r') == line.size && span_find(line, '\n') == line.size &&
+           span_find(line, '\0') == line.size;
+}
+
+void emit_command(struct engine *engine, const struct row *row)
+{
+    struct span text = ledger_text(engine, row);
+    struct span end = observing(engine) && !row->ours ? SPAN("") : SPAN("\r\n");
+
+    must(observing(engine) || clean(text));
+    note_command(engine, SIDE_UPSTREAM, (enum verb)row->verb, text, end);
+    emit_bytes(engine, SIDE_UPSTREAM, text, false);
+    emit_bytes(engine, SIDE_UPSTREAM, end, false);
+}
+
+/* Text of somebody else's, with blanks where a line can't have what stands there. */
+static void add_clean(struct text *line, struct span words)
+{
+    size_t i;
+
+    for (i = 0; i < words.size; i++) {
+        char byte = words.at[i];
+
+        text_add_byte(line, byte == '\r' || byte == '\n' || byte == '\0' ? ' ' : byte);
+    }
+}
+
+static void emit_line(struct engine *engine, uint16_t code, char separator, struct span words)
+{
+    char bytes[REPLY_LINE_BYTES_MAX];
+    struct text line = text_over(bytes, sizeof(bytes) - 2);
+
+    text_add_number(&line, code);
+    text_add_byte(&line, separator);
+    add_clean(&line, words);
+    line.room += 2;
+    text_add(&line, SPAN("\r\n"));
+    note_said(engine, SIDE_CLIENT, false, text_span(&line));
+    emit_bytes(engine, SIDE_CLIENT, text_span(&line), false);
+}
+
+void emit_reply(struct engine *engine, const struct reply *reply)
+{
+    struct span rest = reply->all;
+    struct span line;
+    uint32_t left = reply->lines;
+
+    if (!reply->odd || observing(engine)) {
+        note_said(engine, SIDE_CLIENT, false, reply->all);
+        emit_bytes(engine, SIDE_CLIENT, reply->all, false);
+        return;
+    }
+    note_code(engine, SPAN("odd"), SPAN("lines"), reply->code);
+    while (left > 0 && reply_line(&rest, &line))
+        emit_line(engine, reply->code, --left > 0 ? '-' : ' ', line);
+}
+
+/* One line of the EHLO reply; the caller puts the last one's blank in place of its hyphen. */
+static void add_keyword(struct text *text, struct span line, size_t *last_r)
+{
+    *last_r = text->size;
+    text_add(text, SPAN("250-"));
+    add_clean(text, line);
+    text_add(text, SPAN("\r\n"));
+}
+
+static void add_size(struct engine *engine, struct text *text, uint64_t offered, size_t *last_r)
+{
+    char digits[32];
+    struct text line = text_over(digits, sizeof(digits));
+    uint64_t limit = engine->policy->limits.message_bytes;
+
+    text_add(&line, SPAN("SIZE "));
+    text_add_number(&line, limit == 0 || (offered > 0 && offered < limit) ? offered : limit);
+    add_keyword(text, text_span(&line), last_r);
+}
+
+/* What of the upstream's keyword lines the client may see. */
+static bool passes(const struct engine *engine, enum extension extension)
+{
+    const struct capabilities *offered = &engine->peers[SIDE_UPSTREAM].view.capabilities;
+
+    if (extension == EXTENSION_BINARYMIME)
+        return capabilities_offer(offered, EXTENSION_CHUNKING);
+    return extension != EXTENSION_NONE && extension_facts(extension)->relay == OFFER_PASSED;
+}
+
+/*
+ * The reply to the client's EHLO: the upstream's greeting line, then of its keywords those that can
+ * be carried, then our own (section 4.5 of the wire catalogue).
+ */
+void emit_capabilities(struct engine *engine, const struct reply *reply)
+{
+    const struct capabilities *offered = &upstream_of(engine)->view.capabilities;
+    struct outbox *outbox = outbox_of(engine, SIDE_CLIENT);
+    struct text text = text_over(outbox->scratch + outbox->used, SCRATCH_SEND_BYTES - outbox->used);
+    struct span rest = reply->all;
+    struct span line;
+    size_t last = 0;
+
+    if (!client_of(engine)->open || client_of(engine)->shut)
+        return;
+    reply_line(&rest, &line);
+    add_keyword(&text, line, &last);
+    while (reply_line(&rest, &line)) {
+        if (passes(engine, extension_find(line, NULL)))
+            add_keyword(&text, line, &last);
+    }
+    add_keyword(&text, SPAN("PIPELINING"), &last);
+    if (capabilities_offer(offered, EXTENSION_CHUNKING) || repair_on(engine, REPAIR_BDAT_TO_DATA))
+        add_keyword(&text, SPAN("CHUNKING"), &last);
+    if (capabilities_offer(offered, EXTENSION_SIZE) || engine->policy->limits.message_bytes > 0)
+        add_size(engine, &text, offered->size_bytes, &last);
+    must(!text.cut);
+    text.at[last + 3] = ' ';
+    note_said(engine, SIDE_CLIENT, false, text_span(&text));
+    outbox->used += text.size;
+    add_piece(outbox, text_span(&text));
+}
+
+void emit_plan(struct engine *engine, const struct plan *plan)
+{
+    char bytes[REPLY_LINE_BYTES_MAX];
+    struct text words = text_over(bytes, sizeof(bytes));
+    struct span reason = ledger_reason(engine);
+
+    if (plan->verbatim && reason.size > 0) {
+        emit_line(engine, plan->code, ' ', reason);
+        return;
+    }
+    text_add(&words, plan->status);
+    if (plan->status.size > 0)
+        text_add_byte(&words, ' ');
+    text_add(&words, plan->words);
+    if (plan->quote_reason) {
+        text_add_byte(&words, ' ');
+        text_add_number(&words, engine->envelope.code);
+        text_add_byte(&words, ' ');
+        text_add(&words, reason);
+    }
+    emit_line(engine, plan->code, ' ', text_span(&words));
+}

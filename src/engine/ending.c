@@ -1,0 +1,375 @@
+/*
+ * How a session ends, and what the client hears of an upstream that is lost. Table 4.7 of the wire
+ * catalogue decides: before the final dot the client keeps its message and is told to retry; after
+ * the dot and before its answer nobody can know, and the client is told just that.
+ */
+#include "state.h"
+
+static const struct plan lost = {.answer_here = true,
+                                 .code = 421,
+                                 .status = SPAN_INIT("4.4.2"),
+                                 .words =
+                                     SPAN_INIT("Connection to the relay lost, try again later")};
+static const struct plan lost_in_message = {
+    .answer_here = true,
+    .code = 451,
+    .status = SPAN_INIT("4.4.2"),
+    .words = SPAN_INIT("Connection to the relay lost, the message was not delivered")};
+static const struct plan lost_after_message = {
+    .answer_here = true,
+    .code = 451,
+    .status = SPAN_INIT("4.4.2"),
+    .words = SPAN_INIT("Connection to the relay lost, delivery status unknown, may be duplicated")};
+static const struct plan bye = {.answer_here = true,
+                                .code = 221,
+                                .status = SPAN_INIT("2.0.0"),
+                                .words = SPAN_INIT("Bye"),
+                                .close = true};
+static const struct plan stopping = {.answer_here = true,
+                                     .code = 421,
+                                     .status = SPAN_INIT("4.3.2"),
+                                     .words = SPAN_INIT("Shutting down, try again later")};
+static const struct plan relay_slow = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.4.2"),
+    .words = SPAN_INIT("The relay did not answer in time, try again later")};
+static const struct plan client_slow = {.answer_here = true,
+                                        .code = 421,
+                                        .status = SPAN_INIT("4.4.2"),
+                                        .words = SPAN_INIT("Waited too long, closing")};
+static const struct plan silent = {.answer_here = true};
+
+static struct span word_span(const char *word)
+{
+    return span_of_string(word);
+}
+
+/* Says a last word of ours, unless we only observe. */
+static void say(struct engine *engine, const struct plan *plan)
+{
+    if (observing(engine))
+        return;
+    note_code(engine, SPAN("answer"), SPAN("session"), plan->code);
+    emit_plan(engine, plan);
+}
+
+static void shut(struct engine *engine, enum side side, enum shut how)
+{
+    struct peer *peer = &engine->peers[side];
+
+    if (peer->shut)
+        return;
+    peer->shut = true;
+    engine->shut_due[side] = (uint8_t)(1 + how);
+    note_life(engine, side, SPAN("shut"),
+              how == SHUT_FLUSH ? SPAN("flush")
+              : how == SHUT_NOW ? SPAN("now")
+                                : SPAN("reset"));
+}
+
+/* Never the dot, never QUIT behind half a message: the upstream must see it as broken off. */
+static void shut_upstream(struct engine *engine)
+{
+    struct peer *upstream = upstream_of(engine);
+    bool idle = engine->phase == PHASE_TALKING && upstream->open && !upstream->ended &&
+                !engine->upstream_lost && !message_open(engine) && engine->ledger.in_flight == 0 &&
+                engine->input != INPUT_OPAQUE;
+
+    if (idle && !engine->quit_sent && !observing(engine)) {
+        engine->quit_sent = true;
+        note_said(engine, SIDE_UPSTREAM, true, SPAN("QUIT\r\n"));
+        emit_bytes(engine, SIDE_UPSTREAM, SPAN("QUIT\r\n"), false);
+    }
+    if (upstream->open || engine->phase == PHASE_CONNECTING)
+        shut(engine, SIDE_UPSTREAM, idle || engine->input == INPUT_OPAQUE ? SHUT_FLUSH : SHUT_NOW);
+}
+
+void session_close(struct engine *engine, const char *word)
+{
+    if (engine->phase == PHASE_CLOSING)
+        return;
+    if (!engine->summary.ending)
+        engine->summary.ending = word;
+    note(engine, SPAN("end"), SPAN(""), word_span(engine->summary.ending));
+    shut_upstream(engine);
+    if (client_of(engine)->open)
+        shut(engine, SIDE_CLIENT, SHUT_FLUSH);
+    engine->phase = PHASE_CLOSING;
+    engine->closing_since = engine->now;
+    inbox_drop(engine, SIDE_CLIENT);
+    inbox_drop(engine, SIDE_UPSTREAM);
+    ledger_drop(engine);
+}
+
+struct plan farewell_to(const struct engine *engine, enum verb verb)
+{
+    struct plan plan = engine->farewell;
+
+    if (verb == VERB_QUIT)
+        return bye;
+    plan.close = true;
+    return observing(engine) ? (struct plan){.answer_here = true, .close = true} : plan;
+}
+
+/* Was a whole message sent with this row, so that its answer says who owns it? */
+static bool ends_message(const struct engine *engine, const struct row *row)
+{
+    return !row->ours && (row->verb == VERB_END || (row->verb == VERB_BDAT && row->last_chunk &&
+                                                    engine->input != INPUT_CHUNK));
+}
+
+/* Rows that were sent will hear no more from this upstream. */
+static void orphan_rows(struct engine *engine)
+{
+    struct ledger *ledger = &engine->ledger;
+    uint32_t number;
+
+    for (number = ledger->answer; number != ledger->send; number++) {
+        struct row *row = ledger_row(engine, number);
+        struct plan plan = farewell_to(engine, (enum verb)row->verb);
+        bool message_sent = ends_message(engine, row);
+
+        if (row->state != ROW_SENT)
+            continue;
+        if (row->ours)
+            plan = silent;
+        else if (message_sent)
+            plan = lost_after_message;
+        if (message_sent)
+            note(engine, SPAN("unknown-outcome"), SPAN(""), SPAN(""));
+        row_answer_here(engine, row, &plan);
+    }
+    ledger->in_flight = 0;
+    ledger->barrier = false;
+}
+
+void upstream_leave(struct engine *engine, const struct plan *farewell)
+{
+    struct message *message = &engine->message;
+
+    if (engine->upstream_lost || engine->phase == PHASE_CLOSING)
+        return;
+    engine->farewell = *farewell;
+    if (observing(engine)) {
+        session_close(engine, "relay-lost");
+        return;
+    }
+    if (engine->input == INPUT_BODY && message->fate == FATE_FORWARD) {
+        message->fate = FATE_SWALLOW;
+        message->verdict = lost_in_message;
+        message->body.bare = BARE_PASS;
+    }
+    if (upstream_of(engine)->open)
+        shut(engine, SIDE_UPSTREAM, SHUT_NOW);
+    engine->upstream_lost = true;
+    orphan_rows(engine);
+    if (engine->input == INPUT_CHUNK && message->fate != FATE_SWALLOW) {
+        struct row *row = ledger_empty(engine) ? NULL : ledger_row(engine, engine->ledger.tail - 1);
+
+        if (row && row->verb == VERB_BDAT && row->state != ROW_HERE)
+            row_answer_here(engine, row, &lost_in_message);
+        message->fate = FATE_SWALLOW;
+    }
+    inbox_drop(engine, SIDE_UPSTREAM);
+}
+
+void upstream_gone(struct engine *engine, struct span why)
+{
+    char bytes[160];
+    struct text words = text_over(bytes, sizeof(bytes));
+    struct plan unreachable = {.answer_here = true, .code = 421, .status = SPAN("4.4.1")};
+
+    if (engine->phase == PHASE_TALKING) {
+        if (!engine->summary.ending && !engine->quit_sent)
+            engine->summary.ending = "relay-lost";
+        upstream_leave(engine, &lost);
+        return;
+    }
+    text_add(&words, SPAN("No answer from the relay: "));
+    text_add(&words, why);
+    unreachable.words = text_span(&words);
+    say(engine, &unreachable);
+    session_close(engine, "relay-unreachable");
+}
+
+void upstream_broken(struct engine *engine, struct span what)
+{
+    struct plan plan = {.answer_here = true, .code = 421, .status = SPAN("4.3.0"), .words = what};
+
+    note(engine, SPAN("odd"), SPAN(""), SPAN("relay"));
+    if (observing(engine)) {
+        engine->input = INPUT_OPAQUE;
+        return;
+    }
+    if (message_open(engine) && engine->input == INPUT_BODY) {
+        message_fail(engine, &lost_in_message);
+        return;
+    }
+    say(engine, &plan);
+    engine->upstream_lost = true;
+    session_close(engine, "relay-broken");
+}
+
+/* Does the upstream owe the answer that says who owns a message? */
+static bool outcome_awaited(const struct engine *engine)
+{
+    uint32_t number;
+
+    for (number = engine->ledger.answer; number != engine->ledger.send; number++) {
+        const struct row *row = ledger_row(engine, number);
+
+        if (row->state == ROW_SENT && ends_message(engine, row))
+            return true;
+    }
+    return false;
+}
+
+void client_gone(struct engine *engine, struct span why)
+{
+    struct peer *client = client_of(engine);
+
+    note_life(engine, SIDE_CLIENT, SPAN("fail"), why);
+    client->open = false;
+    client->ended = true;
+    client->unsent = 0;
+    inbox_drop(engine, SIDE_CLIENT);
+    if (engine->phase == PHASE_CLOSING)
+        return;
+    engine->ledger.tail = engine->ledger.send; /* nothing more is sent for it */
+}
+
+static bool half_closed_and_done(const struct engine *engine)
+{
+    const struct peer *client = &engine->peers[SIDE_CLIENT];
+
+    if (engine->phase != PHASE_TALKING)
+        return client->inbox.view.size == 0;
+    return ledger_empty(engine) && emit_may(engine, SIDE_CLIENT) && !engine->starved;
+}
+
+void session_conclude(struct engine *engine)
+{
+    struct peer *client = client_of(engine);
+    bool unfinished = engine->input == INPUT_BODY || engine->input == INPUT_CHUNK;
+
+    if (engine->phase == PHASE_CLOSING || engine->phase == PHASE_NEW)
+        return;
+    if (!client->open && !(outcome_awaited(engine) && !engine->upstream_lost)) {
+        session_close(engine, "client-lost");
+    } else if (client->open && client->ended && unfinished && client->inbox.view.size == 0) {
+        session_close(engine, "client-lost"); /* table 4.7: without the dot, nothing is delivered */
+    } else if (client->open && client->ended && !unfinished && half_closed_and_done(engine)) {
+        session_close(engine, "client-closed");
+    } else if (engine->stopping && !unfinished && ledger_empty(engine) &&
+               !upstream_of(engine)->view.mail_open && engine->input == INPUT_COMMAND) {
+        say(engine, &stopping);
+        session_close(engine, "stopped");
+    }
+}
+
+/* --- time --- */
+
+static moment after(const struct engine *engine, moment since, enum wait wait)
+{
+    return since + (moment)engine->policy->wait_ms[wait];
+}
+
+static moment earlier(moment one, moment other)
+{
+    return one < other ? one : other;
+}
+
+static moment answer_deadline(const struct engine *engine)
+{
+    const struct row *row;
+
+    if (engine->phase != PHASE_TALKING)
+        return after(engine, engine->answer_since, WAIT_GREETING);
+    if (engine->ledger.in_flight == 0)
+        return MOMENT_NEVER;
+    row = ledger_row(engine, engine->ledger.answer);
+    return after(engine, engine->answer_since, verb_facts((enum verb)row->verb)->wait);
+}
+
+/* The client's turn: to go on with a message, or to say the next command. */
+static moment client_deadline(const struct engine *engine)
+{
+    bool message = engine->input == INPUT_BODY || engine->input == INPUT_CHUNK;
+
+    if (engine->phase != PHASE_TALKING || (engine->ledger.in_flight > 0 && !message))
+        return MOMENT_NEVER;
+    return after(engine, engine->client_since, message ? WAIT_BLOCK : WAIT_CLIENT);
+}
+
+static moment unsent_deadline(const struct engine *engine, enum side side)
+{
+    const struct peer *peer = &engine->peers[side];
+
+    if (peer->unsent == 0 || !peer->open)
+        return MOMENT_NEVER;
+    return after(engine, peer->unsent_since, WAIT_BLOCK);
+}
+
+static moment drain_deadline(const struct engine *engine)
+{
+    return engine->stopping ? after(engine, engine->stop_at, WAIT_DRAIN) : MOMENT_NEVER;
+}
+
+moment session_deadline(const struct engine *engine)
+{
+    moment first;
+
+    if (engine->phase == PHASE_NEW || engine_over(engine))
+        return MOMENT_NEVER;
+    first = earlier(unsent_deadline(engine, SIDE_CLIENT), unsent_deadline(engine, SIDE_UPSTREAM));
+    if (engine->phase == PHASE_CLOSING)
+        return earlier(first, after(engine, engine->closing_since, WAIT_BLOCK));
+    first = earlier(first, drain_deadline(engine));
+    return earlier(first, earlier(answer_deadline(engine), client_deadline(engine)));
+}
+
+/* Closing takes too long: whoever does not read loses the rest. */
+static void force_over(struct engine *engine)
+{
+    size_t side;
+
+    for (side = 0; side < SIDE_COUNT; side++) {
+        struct peer *peer = &engine->peers[side];
+
+        if (peer->unsent > 0 && peer->open)
+            engine->shut_due[side] = 1 + SHUT_RESET;
+        peer->unsent = 0;
+    }
+}
+
+static void end_late(struct engine *engine, const struct plan *words, const char *word)
+{
+    note(engine, SPAN("timeout"), SPAN(""), word_span(word));
+    say(engine, words);
+    session_close(engine, word);
+}
+
+void session_overdue(struct engine *engine)
+{
+    moment now = engine->now;
+
+    if (engine->phase == PHASE_CLOSING) {
+        force_over(engine);
+    } else if (now >= unsent_deadline(engine, SIDE_CLIENT)) {
+        client_gone(engine, SPAN("does not read"));
+        shut(engine, SIDE_CLIENT, SHUT_RESET);
+    } else if (now >= drain_deadline(engine)) {
+        end_late(engine, &stopping, "stopped");
+    } else if (now >= answer_deadline(engine) || now >= unsent_deadline(engine, SIDE_UPSTREAM)) {
+        note(engine, SPAN("timeout"), SPAN(""), SPAN("relay"));
+        if (!engine->summary.ending)
+            engine->summary.ending = "timeout-relay";
+        if (engine->phase == PHASE_TALKING)
+            upstream_leave(engine, &relay_slow);
+        else
+            end_late(engine, &relay_slow, "timeout-relay");
+    } else if (now >= client_deadline(engine)) {
+        end_late(engine, &client_slow, "timeout-client");
+    }
+}

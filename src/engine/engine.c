@@ -1,0 +1,278 @@
+/*
+ * Events in, effects out. A step lets everything move that can: replies are heard, commands read,
+ * rows sent and released, until nothing moves any more (house section 4).
+ */
+#include <string.h>
+
+#include "state.h"
+
+size_t engine_size(const struct policy *policy)
+{
+    (void)policy; /* everything that depends on it lives in lent blocks */
+    return sizeof(struct engine);
+}
+
+struct engine *engine_init(void *memory, const struct policy *policy, struct lender *lender,
+                           uint64_t seed, moment now)
+{
+    struct engine *engine = memory;
+
+    *engine = (struct engine){
+        .policy = policy,
+        .lender = lender,
+        .seed = {seed},
+        .started = now,
+        .now = now,
+    };
+    return engine;
+}
+
+/* How many blocks the engine may need in one step that brings bytes from that side. */
+static uint32_t blocks_needed(const struct engine *engine, enum side from)
+{
+    return (engine->peers[from].inbox.block == 0 ? 1U : 0U) + (engine->ledger.block == 0 ? 1U : 0U);
+}
+
+static bool blocks_missing(const struct engine *engine, enum side from)
+{
+    const struct pool *pool = &engine->lender->pool;
+
+    return pool->count - pool->lent < blocks_needed(engine, from);
+}
+
+static bool message_streams(const struct engine *engine)
+{
+    return engine->input == INPUT_OPAQUE ||
+           ((engine->input == INPUT_BODY || engine->input == INPUT_CHUNK) &&
+            engine->message.fate != FATE_SWALLOW);
+}
+
+/* Would that side be read if blocks were there? */
+static bool wanted(const struct engine *engine, enum side from)
+{
+    const struct peer *peer = &engine->peers[from];
+
+    if (!peer->open || peer->ended || engine->phase == PHASE_CLOSING)
+        return false;
+    if (from == SIDE_UPSTREAM && engine->upstream_lost)
+        return false;
+    if (!emit_may(engine, SIDE_CLIENT))
+        return false;
+    return from == SIDE_UPSTREAM || !message_streams(engine) || emit_may(engine, SIDE_UPSTREAM);
+}
+
+size_t engine_room(const struct engine *engine, enum side from)
+{
+    if (!wanted(engine, from) || blocks_missing(engine, from))
+        return 0;
+    return BLOCK_SIZE - engine->peers[from].inbox.size;
+}
+
+bool engine_starved(const struct engine *engine)
+{
+    if (engine->starved && engine->phase != PHASE_CLOSING)
+        return true;
+    return (wanted(engine, SIDE_CLIENT) && blocks_missing(engine, SIDE_CLIENT)) ||
+           (wanted(engine, SIDE_UPSTREAM) && blocks_missing(engine, SIDE_UPSTREAM));
+}
+
+static void pump(struct engine *engine)
+{
+    bool moved = true;
+
+    while (moved && engine->phase != PHASE_CLOSING) {
+        moved = release_next(engine);
+        moved = moved || upstream_read(engine);
+        moved = client_read(engine) || moved;
+        moved = send_next(engine) || moved;
+    }
+}
+
+static void opened(struct engine *engine, enum side side)
+{
+    engine->peers[side].open = true;
+    note_life(engine, side, SPAN("open"), SPAN(""));
+    if (side == SIDE_CLIENT) {
+        engine->phase = PHASE_CONNECTING;
+        engine->connect_due = true;
+        note_life(engine, SIDE_UPSTREAM, SPAN("connect"), SPAN(""));
+    } else if (engine->phase == PHASE_CONNECTING) {
+        engine->phase = PHASE_GREETING;
+    }
+    engine->answer_since = engine->now;
+}
+
+static void ended(struct engine *engine, enum side side)
+{
+    engine->peers[side].ended = true;
+    note_life(engine, side, SPAN("end"), SPAN(""));
+}
+
+static void failed(struct engine *engine, enum side side, struct span why)
+{
+    struct peer *peer = &engine->peers[side];
+
+    if (side == SIDE_CLIENT) {
+        client_gone(engine, why);
+        return;
+    }
+    note_life(engine, side, SPAN("fail"), why);
+    peer->open = false;
+    peer->ended = true;
+    peer->shut = true; /* nothing is left to shut */
+    peer->unsent = 0;
+    if (engine->phase != PHASE_CLOSING && !engine->upstream_lost)
+        upstream_gone(engine, why);
+}
+
+static void sent(struct engine *engine, enum side side, size_t count)
+{
+    struct peer *peer = &engine->peers[side];
+
+    must(count <= peer->unsent || peer->shut);
+    peer->unsent -= count < peer->unsent ? (uint32_t)count : peer->unsent;
+    peer->unsent_since = engine->now;
+}
+
+static void stop(struct engine *engine)
+{
+    if (engine->stopping)
+        return;
+    engine->stopping = true;
+    engine->stop_at = engine->now;
+    note_life(engine, SIDE_CLIENT, SPAN("stop"), SPAN(""));
+}
+
+static void happen(struct engine *engine, const struct event *event)
+{
+    switch (event->kind) {
+    case EVENT_OPENED:
+        opened(engine, event->side);
+        break;
+    case EVENT_BYTES:
+    case EVENT_SECURED: /* TLS does not exist here yet: the shell never says so */
+        break;
+    case EVENT_ENDED:
+        ended(engine, event->side);
+        break;
+    case EVENT_FAILED:
+        failed(engine, event->side, event->bytes);
+        break;
+    case EVENT_SENT:
+        sent(engine, event->side, event->count);
+        break;
+    case EVENT_TIME:
+        if (event->at >= session_deadline(engine))
+            session_overdue(engine);
+        break;
+    case EVENT_STOP:
+        stop(engine);
+        break;
+    }
+}
+
+void engine_step(struct engine *engine, const struct event *event)
+{
+    struct lender *lender = engine->lender;
+    size_t side;
+
+    must(event->at >= engine->now);
+    must(lender->outboxes[SIDE_CLIENT].size == 0 && lender->outboxes[SIDE_UPSTREAM].size == 0 &&
+         lender->record_size == 0);
+    engine->now = event->at;
+    engine->starved = false;
+    for (side = 0; side < SIDE_COUNT; side++) {
+        bool bytes = event->kind == EVENT_BYTES && event->side == side;
+
+        inbox_begin(engine, (enum side)side, bytes ? event->bytes : SPAN(""));
+    }
+    happen(engine, event);
+    pump(engine);
+    session_conclude(engine);
+    for (side = 0; side < SIDE_COUNT; side++)
+        inbox_keep(engine, (enum side)side);
+    ledger_rest(engine);
+}
+
+static bool take_send(struct engine *engine, enum side side, struct effect *effect_r)
+{
+    struct outbox *outbox = &engine->lender->outboxes[side];
+    struct peer *peer = &engine->peers[side];
+
+    if (outbox->size == 0)
+        return false;
+    *effect_r = (struct effect){.kind = EFFECT_SEND, .side = side, .piece_count = outbox->count};
+    memcpy(effect_r->pieces, outbox->pieces, outbox->count * sizeof(outbox->pieces[0]));
+    if (peer->unsent == 0)
+        peer->unsent_since = engine->now;
+    peer->unsent += (uint32_t)outbox->size;
+    outbox->size = outbox->used = 0;
+    outbox->count = 0;
+    return true;
+}
+
+static bool take_shut(struct engine *engine, enum side side, struct effect *effect_r)
+{
+    uint8_t due = engine->shut_due[side];
+
+    if (due == 0)
+        return false;
+    engine->shut_due[side] = 0;
+    *effect_r = (struct effect){.kind = EFFECT_SHUT, .side = side, .how = (enum shut)(due - 1)};
+    if (effect_r->how != SHUT_FLUSH)
+        engine->peers[side].unsent = 0;
+    return true;
+}
+
+static bool take_record(struct lender *lender, struct effect *effect_r)
+{
+    if (lender->record_size == 0)
+        return false;
+    *effect_r = (struct effect){.kind = EFFECT_RECORD, .piece_count = 1};
+    effect_r->pieces[0] = span_of(lender->record_scratch, lender->record_size);
+    lender->record_size = 0;
+    lender->record_cut = false;
+    return true;
+}
+
+bool engine_take(struct engine *engine, struct effect *effect_r)
+{
+    if (engine->connect_due) {
+        engine->connect_due = false;
+        *effect_r = (struct effect){.kind = EFFECT_CONNECT, .side = SIDE_UPSTREAM};
+        return true;
+    }
+    return take_send(engine, SIDE_CLIENT, effect_r) || take_send(engine, SIDE_UPSTREAM, effect_r) ||
+           take_shut(engine, SIDE_CLIENT, effect_r) || take_shut(engine, SIDE_UPSTREAM, effect_r) ||
+           take_record(engine->lender, effect_r);
+}
+
+moment engine_deadline(const struct engine *engine)
+{
+    return session_deadline(engine);
+}
+
+bool engine_over(const struct engine *engine)
+{
+    return engine->phase == PHASE_CLOSING && engine->peers[SIDE_CLIENT].unsent == 0 &&
+           engine->peers[SIDE_UPSTREAM].unsent == 0 && engine->shut_due[SIDE_CLIENT] == 0 &&
+           engine->shut_due[SIDE_UPSTREAM] == 0;
+}
+
+void engine_summary(const struct engine *engine, struct summary *summary_r)
+{
+    *summary_r = engine->summary;
+}
+
+void engine_close(struct engine *engine)
+{
+    size_t side;
+
+    for (side = 0; side < SIDE_COUNT; side++) {
+        engine->peers[side].inbox.view = span_of("", 0);
+        inbox_keep(engine, (enum side)side);
+    }
+    engine->phase = PHASE_CLOSING;
+    ledger_drop(engine);
+    ledger_rest(engine);
+}

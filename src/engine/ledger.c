@@ -1,0 +1,202 @@
+/*
+ * The ledger: one row per command, in the client's order, and the cursors that walk over it.
+ * Rows, the kept reason and the texts share one lent block:
+ *
+ *     rows[ROWS_MAX] | reason | texts, a ring in which each text lies in one piece
+ *
+ * Rows retire in order, so their texts do too. Rows of ours say constant words and use no text.
+ */
+#include <string.h>
+
+#include "state.h"
+
+#define ROWS_BYTES (ROWS_MAX * sizeof(struct row))
+#define REASON_AT ROWS_BYTES
+#define TEXTS_AT (REASON_AT + REASON_BYTES_MAX)
+#define TEXTS_BYTES (BLOCK_SIZE - TEXTS_AT)
+
+_Static_assert((ROWS_MAX & (ROWS_MAX - 1)) == 0, "row numbers wrap");
+_Static_assert(TEXTS_BYTES >= LIMIT_LINE_BYTES_MAX, "an empty ledger takes every legal line");
+
+static char *block_of(const struct engine *engine)
+{
+    return pool_at(&engine->lender->pool, engine->ledger.block);
+}
+
+struct row *ledger_row(const struct engine *engine, uint32_t number)
+{
+    const struct ledger *ledger = &engine->ledger;
+
+    must(number - ledger->release < ledger->tail - ledger->release);
+    return (struct row *)(void *)block_of(engine) + number % ROWS_MAX;
+}
+
+bool ledger_empty(const struct engine *engine)
+{
+    return engine->ledger.release == engine->ledger.tail;
+}
+
+static bool ledger_open(struct engine *engine)
+{
+    if (engine->ledger.block == 0) {
+        engine->ledger.block = pool_lend(&engine->lender->pool);
+        engine->starved = engine->ledger.block == 0;
+    }
+    return engine->ledger.block != 0;
+}
+
+/* Where a text of that size can lie now; TEXTS_BYTES: nowhere. */
+static uint32_t text_place(const struct ledger *ledger, size_t size)
+{
+    bool wrapped = ledger->text_end < ledger->text_start;
+    uint32_t limit = wrapped ? ledger->text_start : (uint32_t)TEXTS_BYTES;
+
+    if (ledger->text_end + size < limit)
+        return ledger->text_end;
+    if (!wrapped && size < ledger->text_start)
+        return 0;
+    return (uint32_t)TEXTS_BYTES;
+}
+
+bool ledger_has_room(struct engine *engine, size_t text_size)
+{
+    const struct ledger *ledger = &engine->ledger;
+    uint32_t rows = engine->policy->limits.rows;
+
+    if (rows > ROWS_MAX - ROWS_OF_OURS_MAX)
+        rows = ROWS_MAX - ROWS_OF_OURS_MAX;
+    return ledger->tail - ledger->release < rows && ledger_open(engine) &&
+           text_place(ledger, text_size) < TEXTS_BYTES;
+}
+
+struct row *ledger_append(struct engine *engine, enum verb verb, struct span text)
+{
+    struct ledger *ledger = &engine->ledger;
+    uint32_t place = text_place(ledger, text.size);
+    struct row *row;
+
+    must(ledger->block != 0 && ledger->tail - ledger->release < ROWS_MAX && place < TEXTS_BYTES);
+    row = ledger_row(engine, ledger->tail++);
+    *row = (struct row){.verb = (uint8_t)verb,
+                        .text_at = place,
+                        .text_size = (uint32_t)text.size,
+                        .alone = verb_facts(verb)->last};
+    if (text.size > 0)
+        memcpy(block_of(engine) + TEXTS_AT + place, text.at, text.size);
+    ledger->text_end = place + row->text_size;
+    return row;
+}
+
+struct row *ledger_insert(struct engine *engine, enum verb verb)
+{
+    struct ledger *ledger = &engine->ledger;
+    uint32_t number;
+    struct row *row;
+
+    must(ledger->tail - ledger->release < ROWS_MAX && ledger_open(engine));
+    for (number = ledger->tail++; number != ledger->send; number--)
+        *ledger_row(engine, number) = *ledger_row(engine, number - 1);
+    row = ledger_row(engine, ledger->send);
+    *row = (struct row){.verb = (uint8_t)verb, .ours = true, .alone = verb_facts(verb)->last};
+    return row;
+}
+
+struct span ledger_text(const struct engine *engine, const struct row *row)
+{
+    if (row->verb == VERB_END)
+        return SPAN(".");
+    if (row->verb == VERB_RESPONSE && row->ours)
+        return SPAN("*"); /* RFC 4954 4: cancels the exchange */
+    if (row->ours)
+        return verb_facts((enum verb)row->verb)->word;
+    return span_of(block_of(engine) + TEXTS_AT + row->text_at, row->text_size);
+}
+
+void ledger_sent(struct engine *engine)
+{
+    struct ledger *ledger = &engine->ledger;
+    struct row *row = ledger_row(engine, ledger->send++);
+
+    row->state = ROW_SENT;
+    if (ledger->in_flight++ == 0)
+        engine->answer_since = engine->now;
+    ledger->barrier = row->alone;
+}
+
+void ledger_retire(struct engine *engine)
+{
+    struct ledger *ledger = &engine->ledger;
+    struct row *row = ledger_row(engine, ledger->answer);
+
+    if (row->state == ROW_SENT && --ledger->in_flight == 0)
+        ledger->barrier = false;
+    if (!row->ours && row->text_size > 0) {
+        if (verb_facts((enum verb)row->verb)->secret)
+            memset(block_of(engine) + TEXTS_AT + row->text_at, 0, row->text_size);
+        ledger->text_start = row->text_at + row->text_size;
+    }
+    if (ledger->send == ledger->answer)
+        ledger->send++;
+    ledger->release = ++ledger->answer;
+    if (ledger_empty(engine))
+        ledger->text_start = ledger->text_end = 0;
+    must(ledger->release <= ledger->answer && ledger->answer <= ledger->send &&
+         ledger->send <= ledger->tail);
+}
+
+void ledger_drop(struct engine *engine)
+{
+    struct ledger *ledger = &engine->ledger;
+
+    ledger->release = ledger->answer = ledger->send = ledger->tail;
+    ledger->in_flight = 0;
+    ledger->barrier = false;
+    ledger->text_start = ledger->text_end = 0;
+}
+
+void ledger_rest(struct engine *engine)
+{
+    struct ledger *ledger = &engine->ledger;
+    bool needed = !ledger_empty(engine) || engine->envelope.reason_size > 0 ||
+                  engine->input == INPUT_BODY || engine->input == INPUT_CHUNK;
+
+    if (ledger->block == 0 || (needed && engine->phase != PHASE_CLOSING))
+        return;
+    if (engine->auth_seen && engine->phase == PHASE_CLOSING)
+        memset(block_of(engine), 0, BLOCK_SIZE);
+    pool_return(&engine->lender->pool, ledger->block);
+    ledger_drop(engine);
+    ledger->block = 0;
+}
+
+/* The lines of a reply as one, so that a refusal of many lines can be quoted in one. */
+void ledger_keep_reason(struct engine *engine, const struct reply *reply)
+{
+    struct span rest = reply->all;
+    struct span line;
+    struct text reason;
+
+    engine->envelope.code = reply->code;
+    engine->envelope.reason_size = 0;
+    if (!ledger_open(engine))
+        return; /* the code alone must do */
+    reason = text_over(block_of(engine) + REASON_AT, REASON_BYTES_MAX);
+    while (reply_line(&rest, &line)) {
+        struct span words = span_trim(line);
+        struct span status = reply_enhanced(words);
+
+        if (reason.size > 0) {
+            text_add_byte(&reason, ' ');
+            words = span_trim(span_tail(words, status.size));
+        }
+        text_add(&reason, words);
+    }
+    engine->envelope.reason_size = (uint16_t)reason.size;
+}
+
+struct span ledger_reason(const struct engine *engine)
+{
+    if (engine->ledger.block == 0 || engine->envelope.reason_size == 0)
+        return span_of("", 0);
+    return span_of(block_of(engine) + REASON_AT, engine->envelope.reason_size);
+}

@@ -1,0 +1,279 @@
+/*
+ * Messages and chunks on their way. They stream: what came is handed on within the step, and the
+ * terminator leaves whole, in one write (F-03). Who owns a message at every instant is table 4.7.
+ */
+#include "state.h"
+
+static const struct plan bare_refused = {
+    .answer_here = true,
+    .code = 550,
+    .status = SPAN_INIT("5.6.0"),
+    .words = SPAN_INIT("Message holds a bare CR or LF: lines end in CRLF (RFC 5321 2.3.8)")};
+static const struct plan too_large = {.answer_here = true,
+                                      .code = 552,
+                                      .status = SPAN_INIT("5.3.4"),
+                                      .words =
+                                          SPAN_INIT("Message is larger than this listener allows")};
+static const struct plan chunk_taken = {.answer_here = true,
+                                        .code = 250,
+                                        .status = SPAN_INIT("2.0.0"),
+                                        .words = SPAN_INIT("Chunk received")};
+static const struct plan no_chunking = {.answer_here = true,
+                                        .code = 502,
+                                        .status = SPAN_INIT("5.5.1"),
+                                        .words = SPAN_INIT("BDAT not offered here")};
+
+bool message_open(const struct engine *engine)
+{
+    const struct message *message = &engine->message;
+
+    if (engine->upstream_lost)
+        return false;
+    if (message->convert == CONVERT_OPEN)
+        return true;
+    return (engine->input == INPUT_BODY && message->fate == FATE_FORWARD) ||
+           (engine->input == INPUT_CHUNK && message->fate == FATE_FORWARD);
+}
+
+void message_start(struct engine *engine)
+{
+    enum bare bare = engine->policy->bare;
+
+    if (observing(engine))
+        bare = BARE_PASS;
+    else if (bare == BARE_PASS)
+        bare = BARE_REFUSE; /* only whoever observes may pass what two readers read in two ways */
+    body_start(&engine->message.body, bare);
+}
+
+void message_fail(struct engine *engine, const struct plan *verdict)
+{
+    struct message *message = &engine->message;
+    static const struct plan farewell = {
+        .answer_here = true,
+        .code = 421,
+        .status = SPAN_INIT("4.3.0"),
+        .words = SPAN_INIT("The relay was left with an unfinished message")};
+
+    message->verdict = *verdict;
+    message->body.bare = BARE_PASS; /* what follows is only searched for its end */
+    if (engine->input == INPUT_CHUNK && message->fate != FATE_SWALLOW) {
+        struct row *row = ledger_row(engine, engine->ledger.tail - 1);
+
+        if (row->state != ROW_SENT)
+            row_answer_here(engine, row, verdict);
+    }
+    message->fate = FATE_SWALLOW;
+    note_code(engine, SPAN("swallow"), SPAN("message"), verdict->code);
+    upstream_leave(engine, &farewell);
+}
+
+static bool within_limit(struct engine *engine)
+{
+    uint64_t limit = engine->policy->limits.message_bytes;
+
+    return observing(engine) || limit == 0 || engine->message.total <= limit;
+}
+
+static void pass_piece(struct engine *engine, const struct body_piece *piece)
+{
+    bool borrowed = client_of(engine)->inbox.borrowed;
+
+    if (engine->message.fate == FATE_SWALLOW)
+        return;
+    if (engine->policy->record_bodies) {
+        note_said(engine, SIDE_UPSTREAM, true, piece->before);
+        note_said(engine, SIDE_UPSTREAM, true, piece->bytes);
+    }
+    emit_bytes(engine, SIDE_UPSTREAM, piece->before, false);
+    emit_bytes(engine, SIDE_UPSTREAM, piece->bytes, borrowed);
+}
+
+static void pass_terminator(struct engine *engine)
+{
+    struct span terminator = body_terminator(&engine->message.body);
+
+    if (engine->policy->record_bodies)
+        note_said(engine, SIDE_UPSTREAM, true, terminator);
+    emit_bytes(engine, SIDE_UPSTREAM, terminator, false);
+}
+
+/* The message or chunk was read to its end: its size for the record. */
+static void note_read(struct engine *engine)
+{
+    note_body(engine, engine->message.bytes, engine->message.body.lines);
+}
+
+static void body_end(struct engine *engine)
+{
+    struct row *row = ledger_append(engine, VERB_END, SPAN(""));
+
+    note_read(engine);
+    engine->input = INPUT_COMMAND;
+    if (engine->message.fate == FATE_SWALLOW) {
+        row_answer_here(engine, row, &engine->message.verdict);
+        return;
+    }
+    pass_terminator(engine);
+    ledger_sent(engine);
+}
+
+static void note_content(struct engine *engine, struct span content)
+{
+    if (engine->policy->record_bodies)
+        note_said(engine, SIDE_CLIENT, true, content);
+}
+
+bool body_read(struct engine *engine)
+{
+    struct message *message = &engine->message;
+    struct inbox *inbox = &client_of(engine)->inbox;
+    struct span input = inbox->view;
+    enum body_found found = BODY_PIECE;
+    struct body_piece piece;
+
+    if (input.size == 0 || !ledger_has_room(engine, 0))
+        return false;
+    if (message->fate == FATE_FORWARD && !emit_may(engine, SIDE_UPSTREAM))
+        return false;
+    while (found != BODY_MORE && found != BODY_END) {
+        found = body_scan(&message->body, &input, &piece);
+        message->bytes = message->total = message->body.bytes;
+        pass_piece(engine, &piece);
+        if (message->fate == FATE_SWALLOW)
+            continue;
+        if (found == BODY_BARE)
+            message_fail(engine, &bare_refused);
+        else if (!within_limit(engine))
+            message_fail(engine, &too_large);
+    }
+    note_content(engine, span_head(inbox->view, inbox->view.size - input.size));
+    inbox_take(inbox, inbox->view.size - input.size);
+    engine->client_since = engine->now;
+    if (found == BODY_END)
+        body_end(engine);
+    return true;
+}
+
+/* Dot-stuffs the content of a chunk; false when it can't be a DATA message. */
+static bool convert_content(struct engine *engine, struct span content)
+{
+    struct body *body = &engine->message.body;
+    enum body_found found = BODY_PIECE;
+    struct body_piece piece;
+
+    while (found == BODY_PIECE) {
+        found = body_stuff(body, &content, &piece);
+        pass_piece(engine, &piece);
+    }
+    return found != BODY_BARE;
+}
+
+static void chunk_end(struct engine *engine)
+{
+    struct message *message = &engine->message;
+    struct row *row;
+
+    note_read(engine);
+    engine->input = INPUT_COMMAND;
+    if (message->fate != FATE_CONVERT)
+        return;
+    row = ledger_row(engine, engine->ledger.tail - 1);
+    if (!row->last_chunk) {
+        row_answer_here(engine, row, &chunk_taken);
+    } else if (message->body.place == BODY_CR) {
+        row_answer_here(engine, row, &bare_refused);
+        message_fail(engine, &bare_refused);
+    } else {
+        pass_terminator(engine);
+        message->convert = CONVERT_NONE;
+        ledger_sent(engine);
+    }
+}
+
+bool chunk_read(struct engine *engine)
+{
+    struct message *message = &engine->message;
+    struct inbox *inbox = &client_of(engine)->inbox;
+    uint64_t size = inbox->view.size < message->chunk_left ? inbox->view.size : message->chunk_left;
+    struct span content = span_head(inbox->view, (size_t)size);
+
+    if (message->fate == FATE_PENDING || (content.size == 0 && message->chunk_left > 0))
+        return false;
+    if (message->fate != FATE_SWALLOW && !emit_may(engine, SIDE_UPSTREAM))
+        return false;
+    message->chunk_left -= content.size;
+    message->bytes += content.size;
+    message->total += content.size;
+    note_content(engine, content);
+    if (message->fate == FATE_FORWARD)
+        pass_piece(engine, &(struct body_piece){.before = SPAN(""), .bytes = content});
+    else if (message->fate == FATE_CONVERT && !convert_content(engine, content))
+        message_fail(engine, &bare_refused);
+    if (message->fate == FATE_CONVERT && !within_limit(engine))
+        message_fail(engine, &too_large);
+    inbox_take(inbox, content.size);
+    engine->client_since = engine->now;
+    if (message->chunk_left == 0)
+        chunk_end(engine);
+    return true;
+}
+
+static void chunk_forward(struct engine *engine, struct row *row)
+{
+    engine->message.bytes = 0;
+    engine->message.fate = FATE_FORWARD;
+    emit_command(engine, row);
+    ledger_sent(engine);
+}
+
+/* B-67: the first chunk asks for DATA; with the 354 the chunks become its message. */
+static bool chunk_convert(struct engine *engine, struct row *row)
+{
+    struct message *message = &engine->message;
+    struct plan refused = {.answer_here = true,
+                           .code = engine->envelope.code,
+                           .verbatim = true,
+                           .words = SPAN("The relay refused the message")};
+
+    if (engine->ledger.in_flight > 0)
+        return false;
+    switch (message->convert) {
+    case CONVERT_NONE:
+        note(engine, SPAN("repair"), SPAN(""), repair_row(REPAIR_BDAT_TO_DATA)->name);
+        engine->summary.repairs++;
+        message->convert = CONVERT_ASKED;
+        ledger_insert(engine, VERB_DATA);
+        return true;
+    case CONVERT_OPEN:
+        row->state = ROW_STREAM;
+        message->fate = FATE_CONVERT;
+        message->bytes = 0;
+        return true;
+    case CONVERT_ASKED:
+    case CONVERT_REFUSED:
+        break;
+    }
+    row_answer_here(engine, row, &refused);
+    return true;
+}
+
+bool chunk_send(struct engine *engine, struct row *row)
+{
+    const struct capabilities *offered = &upstream_of(engine)->view.capabilities;
+    uint64_t limit = engine->policy->limits.message_bytes;
+
+    if (limit > 0 && !observing(engine) &&
+        engine->message.total + engine->message.chunk_left > limit) {
+        engine->reset_owed = true;
+        row_answer_here(engine, row, &too_large);
+        return true;
+    }
+    if (observing(engine) || capabilities_offer(offered, EXTENSION_CHUNKING))
+        chunk_forward(engine, row);
+    else if (repair_on(engine, REPAIR_BDAT_TO_DATA))
+        return chunk_convert(engine, row);
+    else
+        row_answer_here(engine, row, &no_chunking);
+    return true;
+}

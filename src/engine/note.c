@@ -1,0 +1,152 @@
+/*
+ * The transcript: written where a thing is decided, by the code that decided it. The lines gather
+ * in the lender's scratch until the shell takes them. What does not fit ends in one `! cut` line:
+ * a record may be incomplete, never silently.
+ */
+#include "lockstep/record/record.h"
+
+#include "state.h"
+
+#define CUT_LINE SPAN("! cut\n")
+/* A note's own words are short; what they quote of a peer is cut. */
+#define NOTE_BYTES_MAX 256U
+
+static bool recording(const struct engine *engine)
+{
+    return engine->policy->record && engine->lender->record_scratch != NULL &&
+           !engine->lender->record_cut;
+}
+
+static struct text text_begin(const struct engine *engine)
+{
+    struct text text =
+        text_over(engine->lender->record_scratch, SCRATCH_RECORD_BYTES - CUT_LINE.size);
+
+    text.size = engine->lender->record_size;
+    return text;
+}
+
+static void text_end(struct engine *engine, struct text text)
+{
+    struct lender *lender = engine->lender;
+
+    if (text.cut) {
+        text.size = lender->record_size;
+        text.room = SCRATCH_RECORD_BYTES;
+        text_add(&text, CUT_LINE);
+        lender->record_cut = true;
+    }
+    lender->record_size = text.size;
+}
+
+static moment elapsed(const struct engine *engine)
+{
+    return engine->now - engine->started;
+}
+
+void note_said(struct engine *engine, enum side side, bool to_upstream, struct span bytes)
+{
+    struct text text;
+
+    if (!recording(engine))
+        return;
+    text = text_begin(engine);
+    record_said(&text, elapsed(engine), side, to_upstream, bytes);
+    text_end(engine, text);
+}
+
+/* How many bytes at the end of a command line may be a credential (RFC 4954 4). */
+static size_t secret_size(const struct engine *engine, enum verb verb, struct span line)
+{
+    struct span rest = line;
+    struct span word;
+
+    if (verb == VERB_UNKNOWN)
+        return engine->auth_seen ? line.size : 0;
+    if (!verb_facts(verb)->secret)
+        return 0;
+    if (verb_facts(verb)->does == DOES_RESPONSE)
+        return span_equal(line, SPAN("*")) ? 0 : line.size;
+    span_word(&rest, &word); /* the verb, then the mechanism */
+    span_word(&rest, &word);
+    while (rest.size > 0 && (rest.at[0] == ' ' || rest.at[0] == '\t'))
+        rest = span_tail(rest, 1);
+    return rest.size;
+}
+
+void note_command(struct engine *engine, enum side side, enum verb verb, struct span text_,
+                  struct span end)
+{
+    struct span line = text_;
+    struct text text;
+    size_t secret;
+
+    if (!recording(engine))
+        return;
+    if (end.size == 0 && span_ends(line, SPAN("\r\n")))
+        line.size -= 2;
+    else if (end.size == 0) {
+        note_said(engine, side, true, line);
+        return;
+    }
+    secret = secret_size(engine, verb, line);
+    text = text_begin(engine);
+    record_said_secret(&text, elapsed(engine), side, true, line, secret);
+    text_end(engine, text);
+}
+
+void note_body(struct engine *engine, uint64_t bytes, uint64_t lines)
+{
+    struct text text;
+
+    if (!recording(engine) || engine->policy->record_bodies)
+        return;
+    text = text_begin(engine);
+    record_body(&text, elapsed(engine), SIDE_CLIENT, true, bytes, lines);
+    text_end(engine, text);
+}
+
+void note(struct engine *engine, struct span word, struct span key, struct span value)
+{
+    char bytes[NOTE_BYTES_MAX];
+    struct text rest = text_over(bytes, sizeof(bytes));
+    struct text text;
+
+    if (!recording(engine))
+        return;
+    text_add(&rest, key);
+    if (key.size > 0)
+        text_add_byte(&rest, '=');
+    text_add(&rest, value);
+    text = text_begin(engine);
+    record_note(&text, elapsed(engine), word, text_span(&rest));
+    text_end(engine, text);
+}
+
+void note_code(struct engine *engine, struct span word, struct span what, uint16_t code)
+{
+    char bytes[NOTE_BYTES_MAX];
+    struct text value = text_over(bytes, sizeof(bytes));
+
+    text_add(&value, what);
+    text_add(&value, SPAN(" code="));
+    text_add_number(&value, code);
+    note(engine, word, SPAN(""), text_span(&value));
+}
+
+void note_life(struct engine *engine, enum side side, struct span what, struct span why)
+{
+    char bytes[NOTE_BYTES_MAX];
+    struct text words = text_over(bytes, sizeof(bytes));
+    struct text text;
+
+    if (!recording(engine))
+        return;
+    text_add(&words, what);
+    if (why.size > 0)
+        text_add_byte(&words, ' ');
+    text_add(&words, why);
+    text = text_begin(engine);
+    record_life(&text, elapsed(engine), side, text_span(&words));
+    text_end(engine, text);
+}

@@ -1,0 +1,202 @@
+/*
+ * Which row goes upstream next, or is answered here instead. This is the serialiser: at most
+ * `window` rows are in flight, nothing follows a row that must stand last in its group before its
+ * answer, and towards an upstream without PIPELINING the window is one (R-01 to R-05).
+ */
+#include "state.h"
+
+static const struct plan only_chunks = {.answer_here = true,
+                                        .code = 503,
+                                        .status = SPAN_INIT("5.5.1"),
+                                        .words = SPAN_INIT("Only BDAT or RSET may follow BDAT")};
+static const struct plan reset_here = {
+    .answer_here = true, .code = 250, .status = SPAN_INIT("2.0.0"), .words = SPAN_INIT("Reset")};
+static const struct plan left_message = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.3.0"),
+    .words = SPAN_INIT("The relay was left with an unfinished message")};
+
+void row_answer_here(struct engine *engine, struct row *row, const struct plan *plan)
+{
+    row->plan = *plan;
+    row->state = ROW_HERE;
+    if (row->verb == VERB_BDAT && engine->input == INPUT_CHUNK &&
+        engine->message.fate == FATE_PENDING) {
+        engine->message.fate = FATE_SWALLOW;
+        engine->message.bytes = 0;
+    }
+}
+
+bool order_repaired(struct engine *engine, enum verb verb, uint16_t reply_code, struct plan *plan_r)
+{
+    const struct situation situation = {
+        .verb = verb_facts(verb),
+        .upstream = &upstream_of(engine)->view,
+        .envelope = &engine->envelope,
+        .reply_code = reply_code,
+    };
+    size_t i;
+
+    for (i = 0; i < REPAIR_COUNT; i++) {
+        const struct repair *repair = repair_row((enum repair_id)i);
+
+        if (repair->stage != STAGE_ORDER || repair->order(&situation, plan_r) == UNTOUCHED)
+            continue;
+        if (observing(engine)) {
+            note(engine, SPAN("would"), SPAN(""), repair->name);
+            return false;
+        }
+        if (!repair_on(engine, (enum repair_id)i))
+            continue;
+        note(engine, SPAN("repair"), SPAN(""), repair->name);
+        engine->summary.repairs++;
+        return true;
+    }
+    return false;
+}
+
+static uint32_t window(const struct engine *engine)
+{
+    const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
+
+    if (observing(engine))
+        return ROWS_MAX;
+    if (engine->policy->pipelining == PIPELINING_NEVER ||
+        !capabilities_offer(&view->capabilities, EXTENSION_PIPELINING))
+        return 1;
+    return ROWS_MAX;
+}
+
+/* Will a transaction be open upstream when it reads what is sent next? */
+static bool mail_pending(const struct engine *engine)
+{
+    bool open = engine->peers[SIDE_UPSTREAM].view.mail_open;
+    uint32_t number;
+
+    for (number = engine->ledger.answer; number != engine->ledger.send; number++) {
+        const struct row *row = ledger_row(engine, number);
+        enum verb_does does = verb_facts((enum verb)row->verb)->does;
+
+        if (does == DOES_SENDER)
+            open = true;
+        else if (does == DOES_RESET || does == DOES_GREET || does == DOES_GREET_OLD)
+            open = false;
+    }
+    return open;
+}
+
+/* The upstream reads a converted message, so no command can be sent; false: not such a case. */
+static bool answer_within_message(struct engine *engine, struct row *row, enum verb_does does)
+{
+    if (engine->message.convert != CONVERT_OPEN || does == DOES_CHUNK)
+        return false;
+    if (does != DOES_RESET && does != DOES_QUIT) {
+        row_answer_here(engine, row, &only_chunks);
+        return true;
+    }
+    if (does == DOES_RESET)
+        row_answer_here(engine, row, &reset_here);
+    upstream_leave(engine, &left_message); /* without the dot: nothing is delivered */
+    engine->message.convert = CONVERT_NONE;
+    engine->envelope = (struct envelope){0};
+    return true;
+}
+
+static void send_row(struct engine *engine, struct row *row, enum verb_does does)
+{
+    if (does == DOES_SENDER && mail_pending(engine))
+        row->alone = true; /* nested: what follows must not join the open transaction (R4) */
+    if (does == DOES_RESET || does == DOES_GREET || does == DOES_GREET_OLD)
+        engine->reset_owed = false;
+    if (does == DOES_QUIT)
+        engine->quit_sent = true;
+    emit_command(engine, row);
+    ledger_sent(engine);
+}
+
+bool send_next(struct engine *engine)
+{
+    struct ledger *ledger = &engine->ledger;
+    struct plan plan;
+    struct row *row;
+    enum verb_does does;
+
+    if (engine->phase != PHASE_TALKING || ledger->send == ledger->tail)
+        return false;
+    row = ledger_row(engine, ledger->send);
+    does = verb_facts((enum verb)row->verb)->does;
+    if (row->state == ROW_HERE && ledger->send != ledger->answer) {
+        ledger->send++;
+        return true;
+    }
+    if (row->state != ROW_WAITING)
+        return false;
+    if (engine->upstream_lost) {
+        plan = farewell_to(engine, (enum verb)row->verb);
+        row_answer_here(engine, row, &plan);
+        return true;
+    }
+    if (ledger->in_flight >= window(engine) || (ledger->barrier && !observing(engine)) ||
+        !emit_may(engine, SIDE_UPSTREAM))
+        return false;
+    if (!row->ours && !observing(engine)) {
+        if (ledger->in_flight == 0 && order_repaired(engine, (enum verb)row->verb, 0, &plan)) {
+            engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
+            row_answer_here(engine, row, &plan);
+            return true;
+        }
+        if (answer_within_message(engine, row, does))
+            return true;
+        if (does == DOES_SENDER && engine->reset_owed) {
+            engine->reset_owed = false;
+            ledger_insert(engine, VERB_RSET);
+            return true;
+        }
+    }
+    if (does == DOES_CHUNK)
+        return chunk_send(engine, row);
+    send_row(engine, row, does);
+    return true;
+}
+
+/* What the client may say next, now that this row was answered here. */
+static void input_after(struct engine *engine, const struct row *row)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+
+    if (does == DOES_MESSAGE || does == DOES_AUTH || does == DOES_RESPONSE || does == DOES_SECURE)
+        engine->input = INPUT_COMMAND;
+    if (does == DOES_MESSAGE)
+        engine->data_refused = true;
+    if (does == DOES_END)
+        engine->summary.refused++;
+}
+
+bool release_next(struct engine *engine)
+{
+    struct ledger *ledger = &engine->ledger;
+    struct row *row;
+    struct plan plan;
+
+    if (engine->phase != PHASE_TALKING || ledger_empty(engine))
+        return false;
+    row = ledger_row(engine, ledger->release);
+    if (row->state != ROW_HERE || !emit_may(engine, SIDE_CLIENT))
+        return false;
+    /* RFC 3030 2: a chunk is read to its end before it is answered. */
+    if (engine->input == INPUT_CHUNK && ledger->release == ledger->tail - 1)
+        return false;
+    plan = row->plan;
+    if (!row->ours && plan.code != 0) {
+        emit_plan(engine, &plan);
+        engine->summary.commands++;
+    }
+    if (!row->ours)
+        input_after(engine, row);
+    engine->client_since = engine->now;
+    ledger_retire(engine);
+    if (plan.close)
+        session_close(engine, plan.code == 221 ? "quit" : "refused");
+    return true;
+}
