@@ -234,6 +234,11 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
     bool extended = does == DOES_GREET && outcome == SUCCEEDED && !observing(engine);
     struct plan plan;
 
+    if (outcome == WRONG && reply->code >= 300 && !observing(engine)) {
+        /* The upstream waits for something we did not announce: what we say next would be that. */
+        upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
+        return;
+    }
     if (does == DOES_MESSAGE && outcome == SUCCEEDED && begin_without_recipients(engine, verb))
         return;
     if (does == DOES_CHUNK || does == DOES_MESSAGE || does == DOES_RECIPIENT) {

@@ -181,7 +181,7 @@ static void chunk_end(struct engine *engine)
     row = ledger_row(engine, engine->ledger.tail - 1);
     if (!row->last_chunk) {
         row_answer_here(engine, row, &chunk_taken);
-    } else if (message->body.place == BODY_CR) {
+    } else if (message->body.place == BODY_CR && message->body.bare == BARE_REFUSE) {
         row_answer_here(engine, row, &bare_refused);
         message_fail(engine, &bare_refused);
     } else {
