@@ -139,6 +139,34 @@ Test(body, everything_holds_of_random_bytes)
     }
 }
 
+/* Where most is text, many bytes are read at a glance; what matters is put anywhere among them. */
+Test(body, everything_holds_of_long_text)
+{
+    static const char *const marks[] = {"\r\n", "\r\n.", "\r\n..", "\n",   "\r",
+                                        ".",    "\n.",   "\r.",    "\n\n", "\r\n.\r\n"};
+    struct seed seed = {2};
+    char room[300];
+    size_t i;
+
+    for (i = 0; i < 10000; i++) {
+        struct text text = text_over(room, sizeof(room));
+        size_t most = 1 + (size_t)seed_below(&seed, 150);
+        const char *wrong;
+
+        while (text.size + most + 8 < sizeof(room)) {
+            size_t run = (size_t)seed_below(&seed, most);
+
+            for (; run > 0; run--)
+                text_add_byte(&text, 'a');
+            /* Mostly line ends: a message is refused at its first lone one. */
+            text_add(&text,
+                     span_of_string(marks[seed_below(&seed, 3) ? 0 : seed_below(&seed, 10)]));
+        }
+        wrong = check_all(text_span(&text), i);
+        cr_assert_null(wrong, "run %zu: %s", i, wrong);
+    }
+}
+
 static void check_content(struct span content, enum bare bare, struct span message)
 {
     struct body_run run = body_run_over(content, bare, true, &(struct cuts){0});
