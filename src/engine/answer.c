@@ -226,13 +226,25 @@ static bool begin_without_recipients(struct engine *engine, enum verb verb)
     return true;
 }
 
+/* Says the answer: as it came, built anew, or a plan's words in its place. */
+static void say_answer(struct engine *engine, enum verb verb, const struct reply *reply,
+                       enum outcome outcome)
+{
+    struct plan plan;
+
+    if (!reply_stands(engine, verb, reply, outcome, &plan))
+        emit_plan(engine, &plan);
+    else if (verb_facts(verb)->does == DOES_GREET && outcome == SUCCEEDED && !observing(engine))
+        emit_capabilities(engine, reply);
+    else
+        emit_reply(engine, reply);
+}
+
 static void answer_client_row(struct engine *engine, struct row *row, const struct reply *reply)
 {
     enum verb verb = (enum verb)row->verb;
     enum verb_does does = verb_facts(verb)->does;
     enum outcome outcome = outcome_of(verb_facts(verb), reply->code);
-    bool extended = does == DOES_GREET && outcome == SUCCEEDED && !observing(engine);
-    struct plan plan;
 
     if (outcome == WRONG && reply->code >= 300 && !observing(engine)) {
         /* The upstream waits for something we did not announce: what we say next would be that. */
@@ -241,24 +253,12 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
     }
     if (does == DOES_MESSAGE && outcome == SUCCEEDED && begin_without_recipients(engine, verb))
         return;
-    if (does == DOES_CHUNK || does == DOES_MESSAGE || does == DOES_RECIPIENT) {
-        /* These may be answered with the words kept so far, before those are settled anew. */
-        bool stands = reply_stands(engine, verb, reply, outcome, &plan);
-
-        if (stands)
-            emit_reply(engine, reply);
-        else
-            emit_plan(engine, &plan);
-        settle(engine, row, reply, outcome);
+    if (does == DOES_GREET || does == DOES_GREET_OLD || does == DOES_SENDER) {
+        settle(engine, row, reply, outcome); /* the answer shows what holds from now on */
+        say_answer(engine, verb, reply, outcome);
     } else {
+        say_answer(engine, verb, reply, outcome); /* it may quote what held until now */
         settle(engine, row, reply, outcome);
-        if (extended)
-            emit_capabilities(engine, reply);
-        else if (outcome == WRONG && !observing(engine)) {
-            note_code(engine, SPAN("odd"), verb_facts(verb)->name, reply->code);
-            emit_plan(engine, &wrong_code);
-        } else
-            emit_reply(engine, reply);
     }
     input_after(engine, does, outcome);
     engine->summary.commands++;

@@ -248,21 +248,38 @@ static bool half_closed_and_done(const struct engine *engine)
     return ledger_empty(engine) && emit_may(engine, SIDE_CLIENT) && !engine->starved;
 }
 
+/* The client left, or will say no more: the word for it when nothing is left to do, else NULL. */
+static const char *client_done(const struct engine *engine)
+{
+    const struct peer *client = &engine->peers[SIDE_CLIENT];
+    bool unfinished = engine->input == INPUT_BODY || engine->input == INPUT_CHUNK;
+
+    if (!client->open)
+        return outcome_awaited(engine) && !engine->upstream_lost ? NULL : "client-lost";
+    if (!client->ended)
+        return NULL;
+    if (unfinished) /* table 4.7: without the dot nothing is delivered */
+        return client->inbox.view.size == 0 ? "client-lost" : NULL;
+    return half_closed_and_done(engine) ? "client-closed" : NULL;
+}
+
+/* Nobody is in the middle of anything. */
+static bool at_rest(const struct engine *engine)
+{
+    return ledger_empty(engine) && engine->input == INPUT_COMMAND &&
+           !engine->peers[SIDE_UPSTREAM].view.mail_open;
+}
+
 void session_conclude(struct engine *engine)
 {
-    struct peer *client = client_of(engine);
-    bool unfinished = engine->input == INPUT_BODY || engine->input == INPUT_CHUNK;
+    const char *done;
 
     if (engine->phase == PHASE_CLOSING || engine->phase == PHASE_NEW)
         return;
-    if (!client->open && !(outcome_awaited(engine) && !engine->upstream_lost)) {
-        session_close(engine, "client-lost");
-    } else if (client->open && client->ended && unfinished && client->inbox.view.size == 0) {
-        session_close(engine, "client-lost"); /* table 4.7: without the dot, nothing is delivered */
-    } else if (client->open && client->ended && !unfinished && half_closed_and_done(engine)) {
-        session_close(engine, "client-closed");
-    } else if (engine->stopping && !unfinished && ledger_empty(engine) &&
-               !upstream_of(engine)->view.mail_open && engine->input == INPUT_COMMAND) {
+    done = client_done(engine);
+    if (done) {
+        session_close(engine, done);
+    } else if (engine->stopping && at_rest(engine)) {
         say(engine, &stopping);
         session_close(engine, "stopped");
     }

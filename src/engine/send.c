@@ -115,45 +115,60 @@ static void send_row(struct engine *engine, struct row *row, enum verb_does does
     ledger_sent(engine);
 }
 
+/* May a row be sent now, whatever it is? */
+static bool may_send(const struct engine *engine)
+{
+    const struct ledger *ledger = &engine->ledger;
+
+    return ledger->in_flight < window(engine) && (!ledger->barrier || observing(engine)) &&
+           emit_may(engine, SIDE_UPSTREAM);
+}
+
+/* Something else has to happen with a client's row than sending it; true when it did. */
+static bool diverted(struct engine *engine, struct row *row, enum verb_does does)
+{
+    struct plan plan;
+
+    if (engine->ledger.in_flight == 0 && order_repaired(engine, (enum verb)row->verb, 0, &plan)) {
+        engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
+        row_answer_here(engine, row, &plan);
+        return true;
+    }
+    if (answer_within_message(engine, row, does))
+        return true;
+    if (does != DOES_SENDER || !engine->reset_owed)
+        return false;
+    engine->reset_owed = false;
+    ledger_insert(engine, VERB_RSET);
+    return true;
+}
+
 bool send_next(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
+    enum verb_does does;
     struct plan plan;
     struct row *row;
-    enum verb_does does;
 
     if (engine->phase != PHASE_TALKING || ledger->send == ledger->tail)
         return false;
     row = ledger_row(engine, ledger->send);
-    does = verb_facts((enum verb)row->verb)->does;
-    if (row->state == ROW_HERE && ledger->send != ledger->answer) {
-        ledger->send++;
-        return true;
+    if (row->state != ROW_WAITING) {
+        bool passed = row->state == ROW_HERE && ledger->send != ledger->answer;
+
+        ledger->send += passed ? 1 : 0;
+        return passed;
     }
-    if (row->state != ROW_WAITING)
-        return false;
     if (engine->upstream_lost) {
         plan = farewell_to(engine, (enum verb)row->verb);
         row_answer_here(engine, row, &plan);
         return true;
     }
-    if (ledger->in_flight >= window(engine) || (ledger->barrier && !observing(engine)) ||
-        !emit_may(engine, SIDE_UPSTREAM))
+    if (!may_send(engine))
         return false;
-    if (!row->ours && !observing(engine)) {
-        if (ledger->in_flight == 0 && order_repaired(engine, (enum verb)row->verb, 0, &plan)) {
-            engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
-            row_answer_here(engine, row, &plan);
-            return true;
-        }
-        if (answer_within_message(engine, row, does))
-            return true;
-        if (does == DOES_SENDER && engine->reset_owed) {
-            engine->reset_owed = false;
-            ledger_insert(engine, VERB_RSET);
-            return true;
-        }
-    }
+    does = verb_facts((enum verb)row->verb)->does;
+    if (!row->ours && !observing(engine) && diverted(engine, row, does))
+        return true;
     if (does == DOES_CHUNK)
         return chunk_send(engine, row);
     send_row(engine, row, does);
