@@ -20,10 +20,14 @@ static int complain(const char *what, struct span sentence)
     return EX_CONFIG;
 }
 
+struct sorted {
+    const struct config_problem *problem;
+};
+
 static int compare_places(const void *one, const void *other)
 {
-    const struct config_problem *a = *(struct config_problem *const *)one;
-    const struct config_problem *b = *(struct config_problem *const *)other;
+    const struct config_problem *a = ((const struct sorted *)one)->problem;
+    const struct config_problem *b = ((const struct sorted *)other)->problem;
 
     if (a->line != b->line)
         return a->line < b->line ? -1 : 1;
@@ -33,15 +37,18 @@ static int compare_places(const void *one, const void *other)
 /* In the order of the file, which is the order in which they are mended. */
 static void print_problems(const char *file, const struct config_problems *problems)
 {
-    const struct config_problem *sorted[CONFIG_PROBLEMS_MAX];
+    struct sorted sorted[CONFIG_PROBLEMS_MAX];
     uint32_t i;
 
     for (i = 0; i < problems->count; i++)
-        sorted[i] = &problems->rows[i];
+        sorted[i].problem = &problems->rows[i];
     qsort(sorted, problems->count, sizeof(sorted[0]), compare_places);
-    for (i = 0; i < problems->count; i++)
-        fprintf(stderr, "%s:%u:%u: %.*s\n", file, sorted[i]->line, sorted[i]->column,
-                (int)sorted[i]->says.size, sorted[i]->says.at);
+    for (i = 0; i < problems->count; i++) {
+        const struct config_problem *problem = sorted[i].problem;
+
+        fprintf(stderr, "%s:%u:%u: %.*s\n", file, problem->line, problem->column,
+                (int)problem->says.size, problem->says.at);
+    }
     if (problems->more > 0)
         fprintf(stderr, "%s: there is more: mend these first\n", file);
 }

@@ -67,23 +67,36 @@ static size_t character_size(struct span text)
     return 0;
 }
 
+/* What is wrong with the character at the front; empty: nothing. */
+static struct span bad_character(struct span file, bool indenting)
+{
+    char byte = file.at[0];
+
+    if (character_size(file) == 0)
+        return SPAN("not UTF-8: save the file as UTF-8");
+    if (byte == '\t' && indenting)
+        return SPAN("a tab in the indentation: write spaces");
+    if ((byte >= 0 && byte < ' ' && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F)
+        return SPAN("a control character: remove it, or save the file as text");
+    return SPAN("");
+}
+
 /* Whether the file is text at all; the reader of YAML is spared what is not. */
 static bool check_text(struct builder *builder, struct span file)
 {
     struct place place = {1, 1};
+    bool indenting = true;
 
     while (file.size > 0) {
-        size_t size = character_size(file);
-        char byte = file.at[0];
+        struct span wrong = bad_character(file, indenting);
 
-        if (size == 0)
-            return complain(builder, place, SPAN("not UTF-8: save the file as UTF-8"));
-        if (size == 1 && (byte == 0x7F || (byte < ' ' && !strchr("\t\n\r", byte)) || byte == '\0'))
-            return complain(builder, place,
-                            SPAN("a control character: remove it, or save the file as text"));
-        place = byte == '\n' ? (struct place){place.line + 1, 1}
-                             : (struct place){place.line, place.column + 1};
-        file = span_tail(file, size);
+        if (wrong.size > 0)
+            return complain(builder, place, wrong);
+        if (file.at[0] == '\n')
+            place = (struct place){place.line + 1, 0};
+        indenting = file.at[0] == '\n' || (indenting && file.at[0] == ' ');
+        place.column++;
+        file = span_tail(file, character_size(file));
     }
     return true;
 }
@@ -108,10 +121,16 @@ static struct span keep_text(struct config_yaml *yaml, struct fy_token *token)
     return span_tail(text_span(&yaml->texts), start);
 }
 
+/* What is being filled; NULL: nothing has begun yet. */
+static struct level *top_level(struct builder *builder)
+{
+    return builder->depth > 0 ? &builder->levels[builder->depth - 1] : NULL;
+}
+
 static uint32_t add_node(struct builder *builder, enum config_kind kind, struct place place)
 {
     struct config_yaml *yaml = builder->yaml;
-    struct level *level = builder->depth ? &builder->levels[builder->depth - 1] : NULL;
+    struct level *level = top_level(builder);
     struct config_node *node;
 
     if (yaml->count == yaml->room) {
@@ -138,18 +157,17 @@ static uint32_t add_node(struct builder *builder, enum config_kind kind, struct 
 }
 
 /* Inside a mapping every other event is a key. */
-static bool wants_key(const struct builder *builder)
+static bool wants_key(struct builder *builder)
 {
-    const struct level *level = &builder->levels[builder->depth - 1];
+    const struct level *level = top_level(builder);
 
-    return builder->depth > 0 && builder->yaml->nodes[level->parent].kind == CONFIG_MAPPING &&
-           !level->keyed;
+    return level && !level->keyed && builder->yaml->nodes[level->parent].kind == CONFIG_MAPPING;
 }
 
 static void take_scalar(struct builder *builder, struct fy_event *event, struct place place)
 {
     struct span text = keep_text(builder->yaml, event->scalar.value);
-    struct level *level = &builder->levels[builder->depth - 1];
+    struct level *level = top_level(builder);
 
     if (!wants_key(builder)) {
         uint32_t node = add_node(builder, CONFIG_SCALAR, place);
@@ -178,8 +196,10 @@ static bool take_start(struct builder *builder, enum config_kind kind, struct pl
 
 static bool take_event(struct builder *builder, struct fy_event *event)
 {
-    const struct level *level = &builder->levels[builder->depth ? builder->depth - 1 : 0];
-    struct place place = event_place(event, (struct place){level->key_line, level->key_column});
+    const struct level *level = top_level(builder);
+    struct place key =
+        level ? (struct place){level->key_line, level->key_column} : (struct place){1, 1};
+    struct place place = event_place(event, key);
 
     if (event->type == FYET_ALIAS)
         return complain(builder, place,
@@ -222,13 +242,15 @@ static bool complain_syntax(struct builder *builder, struct fy_diag *diag)
     void *previous = NULL;
     const struct fy_diag_error *error = fy_diag_errors_iterate(diag, &previous);
     struct place place = {1, 1};
+    struct text *says;
 
     if (error && error->line > 0)
         place =
             (struct place){(uint32_t)error->line, error->column > 0 ? (uint32_t)error->column : 1};
-    complain(builder, place, SPAN("not YAML: "));
-    text_add(&builder->problems->rows[builder->problems->count - 1].says,
-             span_of_string(error ? error->msg : "the parser gave up"));
+    says = config_problem(builder->problems, place.line, place.column);
+    text_add(says, SPAN("not YAML, "));
+    text_add(says, span_of_string(error ? error->msg : "the parser gave up"));
+    text_add(says, SPAN(": mend the indentation, quotes or brackets here or just above"));
     return false;
 }
 

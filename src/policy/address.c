@@ -50,39 +50,49 @@ static bool is_ipv4(struct span text)
     return false;
 }
 
+/* Takes one group of an IPv6 address, or the IPv4 address that may be its end, which counts as
+ * two groups. */
+static bool take_group(struct span *rest, unsigned *groups)
+{
+    size_t digits = 0;
+
+    while (digits < rest->size && is_hex(rest->at[digits]))
+        digits++;
+    if (digits < rest->size && rest->at[digits] == '.') {
+        bool good = is_ipv4(*rest);
+
+        *rest = SPAN("");
+        *groups += 2;
+        return good;
+    }
+    *rest = span_tail(*rest, digits);
+    *groups += 1;
+    return digits > 0 && digits <= 4 && (rest->size == 0 || rest->at[0] == ':');
+}
+
 /* RFC 4291 2.2, and a zone behind "%" as RFC 4007 11 writes it. */
 static bool is_ipv6(struct span text)
 {
     size_t zone = span_find(text, '%');
-    bool gap = span_starts(text, SPAN("::"));
+    struct span rest = span_head(text, zone);
+    bool gap = span_starts(rest, SPAN("::"));
     unsigned groups = 0;
 
     if (zone < text.size && !address_is_name(span_tail(text, zone + 1)))
         return false;
-    text = span_tail(span_head(text, zone), gap ? 2 : 0);
-    while (text.size > 0) {
-        size_t digits = 0;
-
-        while (digits < text.size && is_hex(text.at[digits]))
-            digits++;
-        if (digits < text.size && text.at[digits] == '.') {
-            groups += 2;
-            if (!is_ipv4(text))
-                return false;
-            break;
-        }
-        if (digits == 0 || digits > 4 || ++groups > 8)
+    rest = span_tail(rest, gap ? 2 : 0);
+    while (rest.size > 0) {
+        if (!take_group(&rest, &groups))
             return false;
-        text = span_tail(text, digits);
-        if (span_starts(text, SPAN("::"))) {
+        if (span_starts(rest, SPAN("::"))) {
             if (gap)
                 return false;
             gap = true;
-            text = span_tail(text, 2);
-        } else if (text.size > 0) {
-            if (text.at[0] != ':' || text.size == 1)
+            rest = span_tail(rest, 2);
+        } else if (rest.size > 0) {
+            rest = span_tail(rest, 1);
+            if (rest.size == 0)
                 return false;
-            text = span_tail(text, 1);
         }
     }
     return gap ? groups < 8 : groups == 8;

@@ -133,17 +133,17 @@ static void read_scalar(struct reader *reader, const struct row *row, void *obje
 }
 
 static void read_list(struct reader *reader, const struct row *row, void *object,
-                      const struct config_node *list, struct span expected)
+                      const struct config_node *list, struct span right)
 {
     const struct config_node *node = node_at(reader, list->child);
     struct config_node item;
 
     if (!node)
-        complain_instead(reader, list, expected);
+        complain_instead(reader, list, right);
     for (; node; node = node_at(reader, node->next)) {
         item = *node;
         item.key = list->key;
-        if (expect(reader, &item, CONFIG_SCALAR, expected))
+        if (expect(reader, &item, CONFIG_SCALAR, SPAN("one address in each entry")))
             read_scalar(reader, row, object, node);
     }
 }
