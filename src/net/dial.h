@@ -1,0 +1,40 @@
+/*
+ * dial: connects a link to the first address of a relay that accepts. All configured addresses are
+ * tried in their order, and of a name all addresses it resolves to.
+ *
+ * Whoever owns the link passes on what the link tells: `lost` and `gone` while dialling, and the
+ * link's `opened` means success: then the dial is closed. When everything was tried `failed` is
+ * called, never before dial_open() has returned.
+ */
+#ifndef LOCKSTEP_NET_DIAL_H
+#define LOCKSTEP_NET_DIAL_H
+
+#include "lockstep/net/link.h"
+#include "lockstep/policy/config.h"
+
+struct dial;
+
+struct dial_plan {
+    struct link_loop *loop;
+    struct link *link; /* may still be closing */
+    const struct link_user *user;
+    const struct config_addresses *addresses; /* outlive the dial; at least one */
+    uint32_t wait_ms;                         /* for each address */
+    void (*failed)(void *data);
+    void *data;
+};
+
+struct dial *dial_open(const struct dial_plan *plan);
+/* Forgets the dial; the link is not touched. */
+void dial_close(struct dial **dial);
+void dial_lost(struct dial *dial, int error);
+void dial_gone(struct dial *dial);
+/* When dial_late() is due. */
+moment dial_deadline(const struct dial *dial);
+void dial_late(struct dial *dial);
+/* The address being tried. */
+const struct address *dial_address(const struct dial *dial);
+/* Why the last address that was tried did not do: "connection refused by 127.0.0.1:25". */
+struct span dial_words(const struct dial *dial);
+
+#endif

@@ -1,0 +1,238 @@
+/* Transcript files. Their names begin with the time, so that the order of names is that of age. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "lockstep/base/must.h"
+#include "lockstep/base/text.h"
+#include "transcript.h"
+
+#define TRANSCRIPT_BUFFER_BYTES 65536U
+/* "20300102T030405Z-0123456789abcdef.smtp" */
+#define TRANSCRIPT_NAME_MAX 48
+
+struct transcripts {
+    uv_mutex_t lock;
+    int directory;
+    uint32_t most;  /* files kept */
+    uint32_t count; /* files there are */
+    uint32_t first; /* the oldest, in the ring of names */
+    uint64_t session_bytes;
+    char (*names)[TRANSCRIPT_NAME_MAX]; /* `most` of them */
+};
+
+struct transcript {
+    int file;
+    uint64_t left; /* bytes the file may still get */
+    struct text text;
+    char buffer[TRANSCRIPT_BUFFER_BYTES];
+};
+
+/* --- the directory --- */
+
+/* The caller holds the lock. The oldest file goes when there are as many as may be. */
+static void transcripts_add(struct transcripts *transcripts, const char *name)
+{
+    uint32_t at;
+
+    if (transcripts->count == transcripts->most) {
+        unlinkat(transcripts->directory, transcripts->names[transcripts->first], 0);
+        transcripts->first = (transcripts->first + 1) % transcripts->most;
+        transcripts->count--;
+    }
+    at = (transcripts->first + transcripts->count++) % transcripts->most;
+    snprintf(transcripts->names[at], TRANSCRIPT_NAME_MAX, "%s", name);
+}
+
+/* Ours are recognised by the shape of their names; other people's files are left alone. */
+static int transcripts_ours(const struct dirent *entry)
+{
+    size_t size = strlen(entry->d_name);
+
+    return size == strlen("20300102T030405Z-0123456789abcdef.smtp") && entry->d_name[8] == 'T' &&
+           entry->d_name[15] == 'Z' && entry->d_name[16] == '-' &&
+           strcmp(entry->d_name + size - 5, ".smtp") == 0;
+}
+
+static int transcripts_stock(struct transcripts *transcripts, const char *path)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(path, &entries, transcripts_ours, alphasort);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        transcripts_add(transcripts, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return count;
+}
+
+struct transcripts *transcripts_new(const struct config_transcripts *config)
+{
+    struct transcripts *transcripts = calloc(1, sizeof(*transcripts));
+    char *path = strndup(config->directory.at, config->directory.size);
+
+    must(transcripts != NULL && path != NULL);
+    transcripts->most = config->files;
+    transcripts->session_bytes = config->session_bytes;
+    transcripts->names = calloc(config->files, TRANSCRIPT_NAME_MAX);
+    must(transcripts->names != NULL && uv_mutex_init(&transcripts->lock) == 0);
+    mkdir(path, 0700); /* when it is there already, opening it says whether it will do */
+    transcripts->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (transcripts->directory < 0 || transcripts_stock(transcripts, path) < 0) {
+        int error = errno;
+
+        transcripts_close(&transcripts);
+        errno = error;
+    }
+    free(path);
+    return transcripts;
+}
+
+void transcripts_close(struct transcripts **transcripts)
+{
+    if ((*transcripts)->directory >= 0)
+        close((*transcripts)->directory);
+    uv_mutex_destroy(&(*transcripts)->lock);
+    free((*transcripts)->names);
+    free(*transcripts);
+    *transcripts = NULL;
+}
+
+/* --- one file --- */
+
+static void transcript_write(struct transcript *transcript)
+{
+    struct span rest = text_span(&transcript->text);
+
+    while (rest.size > 0) {
+        ssize_t size = write(transcript->file, rest.at, rest.size);
+
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size <= 0)
+            break; /* a full disk costs the transcript, not the session */
+        rest = span_tail(rest, (size_t)size);
+    }
+    text_clear(&transcript->text);
+}
+
+static void transcript_word(struct transcript *transcript, struct span path, struct span value)
+{
+    text_add(&transcript->text, SPAN("@ "));
+    text_add(&transcript->text, path);
+    text_add_byte(&transcript->text, ' ');
+    text_add(&transcript->text, value);
+    text_add_byte(&transcript->text, '\n');
+}
+
+static void transcript_number(struct transcript *transcript, struct span path, uint64_t number)
+{
+    char digits[24];
+    struct text text = text_over(digits, sizeof(digits));
+
+    text_add_number(&text, number);
+    transcript_word(transcript, path, text_span(&text));
+}
+
+/* What `play` needs to do the same again: the policy as it was, and the seed. */
+static void transcript_header(struct transcript *transcript, uint64_t id,
+                              const struct config_listener *listener, const struct address *client)
+{
+    static const struct span modes[] = {SPAN_INIT("repair"), SPAN_INIT("observe")};
+    static const struct span pipelinings[] = {SPAN_INIT("auto"), SPAN_INIT("never")};
+    static const struct span bares[] = {SPAN_INIT("refuse"), SPAN_INIT("normalise"),
+                                        SPAN_INIT("pass")};
+    const struct policy *policy = &listener->policy;
+    char text[ADDRESS_TEXT_MAX];
+    uint32_t i;
+
+    text_add(&transcript->text, SPAN("# client "));
+    text_add(&transcript->text, span_of_string(address_text(client, text)));
+    text_add(&transcript->text, SPAN("\n# listener "));
+    text_add(&transcript->text, listener->name);
+    text_add_byte(&transcript->text, '\n');
+    transcript_word(transcript, SPAN("mode"), modes[policy->mode]);
+    transcript_word(transcript, SPAN("pipelining"), pipelinings[policy->pipelining]);
+    transcript_word(transcript, SPAN("bare-newlines"), bares[policy->bare]);
+    transcript_word(transcript, SPAN("hostname"), policy->hostname);
+    transcript_number(transcript, SPAN("limits.line"), policy->limits.line_bytes);
+    transcript_number(transcript, SPAN("limits.auth-line"), policy->limits.auth_line_bytes);
+    transcript_number(transcript, SPAN("limits.reply"), policy->limits.reply_bytes);
+    transcript_number(transcript, SPAN("limits.rows"), policy->limits.rows);
+    transcript_number(transcript, SPAN("limits.message"), policy->limits.message_bytes);
+    for (i = 0; i < REPAIR_COUNT; i++) {
+        char path[64];
+        struct text word = text_over(path, sizeof(path));
+
+        text_add(&word, SPAN("repairs."));
+        text_add(&word, repair_row((enum repair_id)i)->name);
+        transcript_word(transcript, text_span(&word),
+                        (policy->repairs >> i & 1U) != 0 ? SPAN("on") : SPAN("off"));
+    }
+    transcript_number(transcript, SPAN("seed"), id);
+}
+
+struct transcript *transcript_open(struct transcripts *transcripts, uint64_t id,
+                                   const struct config_listener *listener,
+                                   const struct address *client)
+{
+    struct transcript *transcript;
+    char name[TRANSCRIPT_NAME_MAX];
+    time_t now = time(NULL);
+    struct tm utc;
+    size_t size;
+    int file;
+
+    gmtime_r(&now, &utc);
+    size = strftime(name, sizeof(name), "%Y%m%dT%H%M%SZ", &utc);
+    snprintf(name + size, sizeof(name) - size, "-%016llx.smtp", (unsigned long long)id);
+    file = openat(transcripts->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0)
+        return NULL;
+    uv_mutex_lock(&transcripts->lock);
+    transcripts_add(transcripts, name);
+    uv_mutex_unlock(&transcripts->lock);
+    transcript = malloc(sizeof(*transcript));
+    must(transcript != NULL);
+    transcript->file = file;
+    transcript->left = transcripts->session_bytes;
+    transcript->text = text_over(transcript->buffer, sizeof(transcript->buffer));
+    transcript_header(transcript, id, listener, client);
+    return transcript;
+}
+
+void transcript_add(struct transcript *transcript, struct span lines)
+{
+    if (transcript->left == 0)
+        return;
+    if (lines.size > transcript->left) {
+        lines = SPAN("# cut\n");
+        transcript->left = lines.size;
+    }
+    transcript->left -= lines.size;
+    while (lines.size > 0) {
+        size_t size = text_left(&transcript->text);
+
+        text_add(&transcript->text, lines);
+        if (size < lines.size)
+            transcript_write(transcript);
+        lines = span_tail(lines, size);
+    }
+}
+
+void transcript_close(struct transcript **transcript)
+{
+    transcript_write(*transcript);
+    close((*transcript)->file);
+    free(*transcript);
+    *transcript = NULL;
+}
