@@ -9,7 +9,7 @@
 
 /* How long a peer may take to accept our last words, and then to say its own. A peer that answers
  * neither loses only words it would not have read (RFC 5321 4.1.1.10: QUIT ends in order). */
-#define LINGER_FLUSH_MS 30000U
+#define LINGER_FLUSH_MS 180000U
 #define LINGER_DROP_MS 2000U
 
 /* Bytes kept back: the first of them are libuv's while `flying`, and more are added to `waiting`
@@ -22,6 +22,7 @@ struct link_write {
 };
 
 static void link_close(struct link *link);
+static void link_drop(struct link *link);
 static void link_fly(struct link *link);
 
 /* --- lingering --- */
@@ -49,8 +50,11 @@ static void queue_due(uv_timer_t *timer)
     struct link_queue *queue = timer->data;
     moment now = (moment)uv_now(timer->loop);
 
-    while (queue->first != NULL && queue->first->linger_until <= now)
-        link_shut(queue->first, SHUT_NOW);
+    while (queue->first != NULL && queue->first->linger_until <= now) {
+        if (queue->first->state == LINK_FLUSHING)
+            queue->first->error = UV_ETIMEDOUT;
+        link_close(queue->first);
+    }
     queue_arm(queue);
 }
 
@@ -124,6 +128,8 @@ static void link_said(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer
     }
     if (link->state == LINK_DROPPING || link->state == LINK_FLUSHING) {
         link->ended = link->ended || count == UV_EOF;
+        if (count < 0 && count != UV_EOF)
+            link->error = (int)count;
         if (count < 0 && (link->state == LINK_DROPPING || count != UV_EOF))
             link_close(link);
         return;
@@ -196,10 +202,9 @@ static void link_flew(uv_write_t *request, int status)
         return;
     }
     link_fly(link);
-    if (link->state == LINK_OPEN)
-        link->user->sent(link, size);
-    else if (link->state == LINK_FLUSHING && link->flying == NULL)
-        link_shut(link, SHUT_FLUSH);
+    link->user->sent(link, size);
+    if (link->state == LINK_FLUSHING && link->flying == NULL)
+        link_drop(link);
 }
 
 static void link_fly(struct link *link)

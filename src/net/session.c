@@ -79,7 +79,8 @@ static void session_connect(struct session *session)
 
 static void session_shut(struct session *session, enum side side, enum shut how)
 {
-    session->sent[side] = 0;
+    if (how != SHUT_FLUSH)
+        session->sent[side] = 0;
     if (side == SIDE_UPSTREAM && session->dial != NULL)
         dial_close(&session->dial);
     link_shut(&session->links[side], how);
@@ -209,6 +210,16 @@ static void session_arm(struct session *session)
     uv_timer_start(&session->timer, session_due, want > now ? (uint64_t)(want - now) : 0, 0);
 }
 
+/* It will be stepped again when blocks have come back to the pool. */
+static void session_starve(struct session *session)
+{
+    if (session->starved || !engine_starved(session->engine))
+        return;
+    session->starved = true;
+    session->starved_next = session->worker->starved;
+    session->worker->starved = session;
+}
+
 static void session_throttle(struct session *session)
 {
     int side;
@@ -220,11 +231,7 @@ static void session_throttle(struct session *session)
             engine_room(session->engine, (enum side)side) > 0)
             link_read(link);
     }
-    if (engine_starved(session->engine) && !session->starved) {
-        session->starved = true;
-        session->starved_next = session->worker->starved;
-        session->worker->starved = session;
-    }
+    session_starve(session);
 }
 
 /* What carrying out the effects has caused in its turn: bytes that left at once, a lost peer. */
@@ -353,7 +360,12 @@ static void session_dial_failed(void *data)
 
 static size_t session_room(const struct link *link)
 {
-    return engine_room(session_of(link)->engine, session_side(link));
+    struct session *session = session_of(link);
+    size_t room = engine_room(session->engine, session_side(link));
+
+    if (room == 0)
+        session_starve(session);
+    return room;
 }
 
 static void session_said(struct link *link, struct span bytes)
@@ -386,17 +398,27 @@ static void session_sent(struct link *link, size_t count)
     session_event(session_of(link), EVENT_SENT, session_side(link), (struct span){0}, count);
 }
 
+/* The engine waits for what it told the link to flush; if that was lost, it must hear of it. And
+ * with both links gone nothing is left that could tell the engine anything. */
 static void session_gone(struct link *link)
 {
     struct session *session = session_of(link);
+    enum side side = session_side(link);
 
-    if (session_side(link) == SIDE_CLIENT || session->dial == NULL) {
+    if (side == SIDE_UPSTREAM && session->dial != NULL) {
+        dial_gone(session->dial);
+        if (session->dial != NULL)
+            session_arm(session);
+    } else if (session->over) {
         session_release(session);
-        return;
+    } else if (link->error != 0 && !session->lost[side]) {
+        session->lost[side] = true;
+        session_event(session, EVENT_FAILED, side, span_of_string(uv_strerror(link->error)), 0);
+    } else if (session->links[SIDE_CLIENT].state == LINK_NONE &&
+               session->links[SIDE_UPSTREAM].state == LINK_NONE) {
+        session_end(session);
+        session_release(session);
     }
-    dial_gone(session->dial);
-    if (session->dial != NULL)
-        session_arm(session);
 }
 
 static const struct link_user client_user = {
@@ -420,6 +442,12 @@ static const struct link_user upstream_user = {
 
 /* --- the beginning --- */
 
+static void refused_sent(struct link *link, size_t count)
+{
+    (void)link;
+    (void)count;
+}
+
 static void refused_gone(struct link *link)
 {
     free(link);
@@ -428,7 +456,7 @@ static void refused_gone(struct link *link)
 /* A client there is no room for gets a link but no session. */
 static void session_refuse(struct worker *worker, int fd, struct span text)
 {
-    static const struct link_user user = {.gone = refused_gone};
+    static const struct link_user user = {.sent = refused_sent, .gone = refused_gone};
     struct link *link = malloc(sizeof(*link));
 
     must(link != NULL);

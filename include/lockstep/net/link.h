@@ -8,7 +8,8 @@
  * - Bytes the socket did not take are copied, in order, and written with one write in flight; who
  *   bounds them is the user, who knows by `sent` how many have left.
  * - The memory belongs to the user, who may reuse it once `gone` was told. `gone` comes exactly
- *   once after link_shut(), and after link_shut() nothing else comes.
+ *   once after link_shut(); before it only `sent` may still come, for bytes that SHUT_FLUSH waits
+ *   for. If they could not all be sent, link->error says why when `gone` comes.
  * - No function calls back into the user before it returns.
  */
 #ifndef LOCKSTEP_NET_LINK_H
