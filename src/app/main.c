@@ -12,6 +12,7 @@ static const struct {
     const char *says;
     int (*main)(int argc, char **argv);
 } commands[] = {
+    {"run", "passes SMTP sessions on to a relay and keeps them in step", run_main},
     {"check", "reads a configuration and says what is wrong with it", check_main},
 };
 

@@ -61,7 +61,7 @@ static void session_dial_failed(void *data);
 
 static void session_connect(struct session *session)
 {
-    const struct config *config = &session->setup->config;
+    const struct config *config = session->setup->config;
     struct dial_plan plan = {
         .loop = &session->worker->links,
         .link = &session->links[SIDE_UPSTREAM],
@@ -486,7 +486,7 @@ static struct session *session_memory(struct worker *worker, size_t engine_bytes
 static struct session *session_new(struct port *port, const struct address *client)
 {
     struct worker *worker = port->worker;
-    const struct config_listener *listener = &port->setup->config.listeners[port->index];
+    const struct config_listener *listener = &port->setup->config->listeners[port->index];
     struct session *session = session_memory(worker, engine_size(&listener->policy));
 
     /* The timer and the engine's memory are kept; everything before them starts anew. */
@@ -516,7 +516,7 @@ void session_open(struct port *port, int fd, const struct address *client)
     struct session *session;
 
     if (!census_enter(worker->census, port->census, client,
-                      &port->setup->config.listeners[port->index])) {
+                      &port->setup->config->listeners[port->index])) {
         session_refuse(worker, fd, port->setup->full[port->index]);
         return;
     }

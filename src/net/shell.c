@@ -116,7 +116,7 @@ static int shell_bind_row(struct shell *shell, const struct config_address *row,
 
 static int shell_listen(struct shell *shell)
 {
-    const struct config *config = &shell->setup->config;
+    const struct config *config = shell->setup->config;
     uint32_t i;
     uint32_t n;
     int error = 0;
@@ -191,7 +191,7 @@ static void shell_free(struct shell *shell)
 static struct shell *shell_new(struct setup *setup, const struct shell_user *user)
 {
     struct shell *shell = calloc(1, sizeof(*shell));
-    uint32_t workers = setup->config.workers;
+    uint32_t workers = setup->config->workers;
 
     must(shell != NULL);
     if (workers == 0)
@@ -224,7 +224,7 @@ struct shell *shell_start(struct setup *setup, const struct shell_user *user, in
                           char *where_r)
 {
     struct shell *shell = shell_new(setup, user);
-    const struct config_transcripts *transcripts = &setup->config.transcripts;
+    const struct config_transcripts *transcripts = &setup->config->transcripts;
 
     where_r[0] = 0;
     if (transcripts->directory.size > 0) {

@@ -10,7 +10,7 @@
 /* One mapping holds what the engines of this loop share. Pages nobody touches cost nothing. */
 static void worker_lend(struct worker *worker)
 {
-    uint64_t count = worker->setup->config.memory_bytes / BLOCK_SIZE;
+    uint64_t count = worker->setup->config->memory_bytes / BLOCK_SIZE;
     size_t scratch = SIDE_COUNT * SCRATCH_SEND_BYTES + SCRATCH_RECORD_BYTES;
     char *at;
 
@@ -68,7 +68,7 @@ static void worker_drained(uv_timer_t *timer)
 
 static void worker_begin_drain(struct worker *worker)
 {
-    uint32_t wait_ms = worker->setup->config.policy.wait_ms[WAIT_DRAIN];
+    uint32_t wait_ms = worker->setup->config->policy.wait_ms[WAIT_DRAIN];
     struct session *session = worker->sessions;
     uint32_t i;
 
@@ -95,10 +95,10 @@ static void worker_use(struct worker *worker, struct setup *setup)
 
     for (i = 0; i < worker->port_count; i++) {
         struct port *port = &worker->ports[i];
-        struct span name = port->setup->config.listeners[port->index].name;
+        struct span name = port->setup->config->listeners[port->index].name;
 
-        for (n = 0; n < setup->config.listener_count; n++) {
-            if (!span_equal(setup->config.listeners[n].name, name))
+        for (n = 0; n < setup->config->listener_count; n++) {
+            if (!span_equal(setup->config->listeners[n].name, name))
                 continue;
             setup_hold(setup);
             setup_drop(port->setup);

@@ -17,7 +17,7 @@
 struct setup {
     atomic_uint holders;
     void (*dispose)(struct setup *setup); /* when nobody holds it any more */
-    struct config config;
+    const struct config *config;
     /* What a client of that listener hears, before it is let go, when there is no room for it. */
     struct span full[CONFIG_LISTENERS_MAX];
 };

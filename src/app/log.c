@@ -1,0 +1,175 @@
+/* Lines for people, for journald and for machines. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "lockstep/base/text.h"
+#include "log.h"
+
+#define LOG_LINE_MAX 1024
+
+static enum log_format log_format;
+static bool log_journal; /* stderr is journald's */
+
+void log_open(enum log_format format)
+{
+    log_format = format;
+    log_journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+/* --- one line: text is `word word key=value`, JSON an object with the same keys --- */
+
+struct log_line {
+    struct text text;
+    char memory[LOG_LINE_MAX];
+};
+
+static void log_quoted(struct text *text, struct span value)
+{
+    size_t i;
+
+    text_add_byte(text, '"');
+    for (i = 0; i < value.size; i++) {
+        unsigned char byte = (unsigned char)value.at[i];
+        char escaped[8];
+
+        if (byte >= ' ' && byte != '"' && byte != '\\') {
+            text_add_byte(text, (char)byte);
+            continue;
+        }
+        snprintf(escaped, sizeof(escaped), byte < ' ' ? "\\u%04x" : "\\%c", byte);
+        text_add(text, span_of_string(escaped));
+    }
+    text_add_byte(text, '"');
+}
+
+static void log_key(struct log_line *line, const char *key)
+{
+    bool json = log_format == LOG_JSON;
+
+    text_add(&line->text, json ? SPAN(",\"") : SPAN(" "));
+    text_add(&line->text, span_of_string(key));
+    text_add(&line->text, json ? SPAN("\":") : SPAN("="));
+}
+
+static void log_word(struct log_line *line, const char *key, struct span value)
+{
+    log_key(line, key);
+    if (log_format == LOG_JSON)
+        log_quoted(&line->text, value);
+    else
+        text_add(&line->text, value);
+}
+
+static void log_number(struct log_line *line, const char *key, uint64_t value)
+{
+    log_key(line, key);
+    text_add_number(&line->text, value);
+}
+
+static void log_time(struct text *text)
+{
+    struct timespec now;
+    struct tm utc;
+    char day[32];
+    char all[48];
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(all, sizeof(all), "%s.%03ldZ", day, now.tv_nsec / 1000000);
+    text_add(text, span_of_string(all));
+}
+
+static void log_begin(struct log_line *line, enum log_level level, const char *event)
+{
+    bool json = log_format == LOG_JSON;
+
+    line->text = text_over(line->memory, sizeof(line->memory) - 1);
+    if (log_journal) {
+        text_add_byte(&line->text, '<');
+        text_add_number(&line->text, (uint64_t)level);
+        text_add_byte(&line->text, '>');
+    }
+    if (json) {
+        text_add(&line->text, SPAN("{\"event\":\""));
+        text_add(&line->text, span_of_string(event));
+        text_add_byte(&line->text, '"');
+        log_number(line, "level", (uint64_t)level);
+    }
+    if (json && !log_journal) {
+        text_add(&line->text, SPAN(",\"time\":\""));
+        log_time(&line->text);
+        text_add_byte(&line->text, '"');
+    } else if (!json && !log_journal) {
+        log_time(&line->text);
+        text_add_byte(&line->text, ' ');
+    }
+    if (!json)
+        text_add(&line->text, span_of_string(event));
+}
+
+static void log_end(struct log_line *line)
+{
+    ssize_t size;
+
+    if (log_format == LOG_JSON)
+        text_add_byte(&line->text, '}');
+    line->memory[line->text.size] = '\n';
+    size = write(STDERR_FILENO, line->memory, line->text.size + 1);
+    (void)size; /* where a log that can't be written could be complained about is nowhere */
+}
+
+void log_say(enum log_level level, const char *format, ...)
+{
+    struct log_line line;
+    char sentence[LOG_LINE_MAX / 2];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof(sentence), format, arguments);
+    va_end(arguments);
+    if (log_format == LOG_JSON) {
+        log_begin(&line, level, "note");
+        log_word(&line, "text", span_of_string(sentence));
+    } else {
+        log_begin(&line, level, sentence);
+    }
+    log_end(&line);
+}
+
+void log_warn(const char *text, int error)
+{
+    if (error == 0)
+        log_say(LOG_WARNING, "%s", text);
+    else
+        log_say(LOG_WARNING, "%s: %s", text, uv_strerror(error));
+}
+
+void log_session(const struct report *report)
+{
+    const struct summary *summary = &report->summary;
+    struct log_line line;
+    char id[20];
+    char text[ADDRESS_TEXT_MAX];
+
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)report->id);
+    log_begin(&line, LOG_INFO, "session");
+    log_word(&line, "id", span_of_string(id));
+    log_word(&line, "listener", report->listener);
+    log_word(&line, "client", span_of_string(address_text(&report->client, text)));
+    if (report->relay.any.sa_family != AF_UNSPEC)
+        log_word(&line, "relay", span_of_string(address_text(&report->relay, text)));
+    log_word(&line, "ending", span_of_string(summary->ending != NULL ? summary->ending : "lost"));
+    log_number(&line, "commands", summary->commands);
+    log_number(&line, "messages", summary->messages);
+    log_number(&line, "refused", summary->refused);
+    log_number(&line, "recipients", summary->recipients);
+    log_number(&line, "bytes", summary->message_bytes);
+    log_number(&line, "repairs", summary->repairs);
+    log_number(&line, "duration_ms", report->duration_ms);
+    log_end(&line);
+}

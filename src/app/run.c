@@ -1,0 +1,416 @@
+/* lockstep run: the proxy. Options, the setup, signals; everything else is the shell's. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "commands.h"
+#include "config_load.h"
+#include "lockstep/base/must.h"
+#include "lockstep/net/shell.h"
+#include "log.h"
+
+static const char usage[] =
+    "usage: lockstep run [-c FILE] [OPTION]...\n"
+    "\n"
+    "Passes SMTP sessions on to a relay and keeps them in step. Without a configuration it "
+    "listens\n"
+    "on 127.0.0.1:2525.\n"
+    "\n"
+    "  -c, --config FILE           the configuration; default: " CONFIG_FILE_DEFAULT "\n"
+    "      --listen ADDR:PORT      where clients are served; may be given again\n"
+    "      --upstream smtp://HOST:PORT\n"
+    "                              the relay; given again: to be tried next\n"
+    "      --mode repair|observe   put right what is wrong, or change no byte\n"
+    "      --pipelining auto|never send batches to a relay that offers it, or never\n"
+    "      --transcripts DIR       write a transcript of each session\n"
+    "      --workers N             threads; 0: one per core\n"
+    "      --log text|json         how the log is written, to stderr\n"
+    "      --set WORD=VALUE        any word of the configuration, e.g. limits.rows=4\n"
+    "      --sizes                 print how many bytes a session takes, and end\n"
+    "  -h, --help                  this text\n"
+    "\n"
+    "SIGTERM and SIGINT let sessions end (421 to idle ones), a second one ends at once (exit\n"
+    "code 75). SIGHUP reads the configuration again; sessions end under the one they began with.\n";
+
+#define FLAGS_MAX 64U
+
+/* A configuration in use, with the memory it points to. */
+struct running {
+    struct setup setup; /* first, so that it is found again */
+    struct config_loaded loaded;
+    char *full; /* the texts of setup.full */
+};
+
+struct run {
+    uv_loop_t uv;
+    uv_signal_t signals[3];
+    uv_async_t over; /* the workers have ended */
+    struct shell *shell;
+    struct running *started; /* what the sockets and threads were made for */
+    const char *file;
+    struct config_flag flags[FLAGS_MAX];
+    size_t flag_count;
+    bool draining;
+};
+
+/* --- the setup --- */
+
+static void running_dispose(struct setup *setup)
+{
+    struct running *running = (struct running *)setup;
+
+    config_loaded_close(&running->loaded);
+    free(running->full);
+    free(running);
+}
+
+/* What a client hears when there is no room for it: the words are SMTP's, so they are made here. */
+static void running_write_full(struct running *running)
+{
+    const struct config *config = &running->loaded.config;
+    size_t room = 0;
+    struct text text;
+    uint32_t i;
+
+    for (i = 0; i < config->listener_count; i++)
+        room += config->listeners[i].policy.hostname.size + 64;
+    running->full = malloc(room + 1);
+    must(running->full != NULL);
+    text = text_over(running->full, room);
+    for (i = 0; i < config->listener_count; i++) {
+        size_t start = text.size;
+
+        text_add(&text, SPAN("421 4.3.2 "));
+        text_add(&text, config->listeners[i].policy.hostname);
+        text_add(&text, SPAN(" Too many sessions, try again later\r\n"));
+        running->setup.full[i] = span_tail(text_span(&text), start);
+    }
+}
+
+static bool has_relays(const struct config *config)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->listener_count; i++) {
+        if (config->listeners[i].relay == CONFIG_RELAY_NONE) {
+            fputs("lockstep run: name a relay: --upstream smtp://HOST:PORT\n", stderr);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* NULL: stderr has the reason and `code_r` the exit code. The caller holds the result. */
+static struct running *running_load(const struct run *run, int *code_r)
+{
+    struct running *running = calloc(1, sizeof(*running));
+
+    must(running != NULL);
+    *code_r = config_load(&running->loaded, run->file, run->flags, run->flag_count);
+    if (*code_r == 0 && !has_relays(&running->loaded.config))
+        *code_r = EX_USAGE;
+    if (*code_r != 0) {
+        running_dispose(&running->setup);
+        return NULL;
+    }
+    running->setup.holders = 1;
+    running->setup.dispose = running_dispose;
+    running->setup.config = &running->loaded.config;
+    running_write_full(running);
+    return running;
+}
+
+/* --- reloading --- */
+
+static bool same_addresses(const struct config_addresses *one, const struct config_addresses *other)
+{
+    uint32_t i;
+
+    if (one->count != other->count)
+        return false;
+    for (i = 0; i < one->count; i++)
+        if (one->rows[i].port != other->rows[i].port ||
+            !span_equal(one->rows[i].host, other->rows[i].host))
+            return false;
+    return true;
+}
+
+static const struct config_listener *find_listener(const struct config *config, struct span name)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->listener_count; i++)
+        if (span_equal(config->listeners[i].name, name))
+            return &config->listeners[i];
+    return NULL;
+}
+
+/* Sockets and threads are made once; whoever changes them must hear that nothing happens. */
+static void say_what_waits(const struct config *old, const struct config *new)
+{
+    uint32_t i;
+
+    for (i = 0; i < old->listener_count; i++) {
+        struct span name = old->listeners[i].name;
+        const struct config_listener *now = find_listener(new, name);
+
+        if (now == NULL)
+            log_say(LOG_WARNING,
+                    "listener %.*s is no longer configured: it goes on as it was until"
+                    " a restart",
+                    (int)name.size, name.at);
+        else if (!same_addresses(&now->listen, &old->listeners[i].listen))
+            log_say(LOG_WARNING, "listener %.*s has other addresses: they need a restart",
+                    (int)name.size, name.at);
+    }
+    for (i = 0; i < new->listener_count; i++) {
+        struct span name = new->listeners[i].name;
+
+        if (find_listener(old, name) == NULL)
+            log_say(LOG_WARNING, "listener %.*s is new: it needs a restart", (int)name.size,
+                    name.at);
+    }
+    if (old->workers != new->workers || old->memory_bytes != new->memory_bytes ||
+        old->log_format != new->log_format || old->transcripts.files != new->transcripts.files ||
+        old->transcripts.session_bytes != new->transcripts.session_bytes ||
+        !span_equal(old->transcripts.directory, new->transcripts.directory))
+        log_say(LOG_WARNING, "changes of workers, memory, log and transcripts need a restart");
+}
+
+static void run_reload(struct run *run)
+{
+    int code;
+    struct running *next = running_load(run, &code);
+
+    if (next == NULL) {
+        log_say(LOG_ERROR, "the configuration was not read again: the old one stays in force");
+        return;
+    }
+    say_what_waits(&run->started->loaded.config, &next->loaded.config);
+    shell_reload(run->shell, &next->setup);
+    setup_drop(&next->setup);
+    log_say(LOG_INFO, "the configuration was read again and is in force for new sessions");
+}
+
+/* --- signals --- */
+
+static void run_signal(uv_signal_t *handle, int number)
+{
+    struct run *run = handle->data;
+
+    if (number == SIGHUP) {
+        if (!run->draining)
+            run_reload(run);
+    } else if (run->draining) {
+        log_say(LOG_WARNING, "ending at once");
+        _exit(EX_TEMPFAIL);
+    } else {
+        run->draining = true;
+        log_say(LOG_INFO, "ending: no new sessions, waiting for those that are open");
+        shell_drain(run->shell);
+    }
+}
+
+static void run_wake(uv_async_t *over)
+{
+    struct run *run = over->data;
+    size_t i;
+
+    uv_close((uv_handle_t *)&run->over, NULL);
+    for (i = 0; i < 3; i++)
+        uv_close((uv_handle_t *)&run->signals[i], NULL);
+}
+
+/* From the last worker's thread. */
+static void run_over(void *data)
+{
+    struct run *run = data;
+
+    uv_async_send(&run->over);
+}
+
+static void run_watch(struct run *run)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    size_t i;
+
+    signal(SIGPIPE, SIG_IGN);
+    must(uv_loop_init(&run->uv) == 0);
+    must(uv_async_init(&run->uv, &run->over, run_wake) == 0);
+    run->over.data = run;
+    for (i = 0; i < 3; i++) {
+        uv_signal_init(&run->uv, &run->signals[i]);
+        run->signals[i].data = run;
+        uv_signal_start(&run->signals[i], run_signal, numbers[i]);
+    }
+}
+
+/* --- start --- */
+
+/* Every session takes two descriptors; ask for all there may be. */
+static void raise_descriptors(const struct config *config)
+{
+    struct rlimit limit;
+    uint64_t wanted = 64;
+    uint32_t i;
+
+    for (i = 0; i < config->listener_count; i++)
+        wanted += 2ULL * config->listeners[i].sessions;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted)
+        log_say(LOG_WARNING, "%llu descriptors would be needed for all sessions, there are %llu",
+                (unsigned long long)wanted, (unsigned long long)limit.rlim_cur);
+}
+
+static void print_ready(const struct shell *shell)
+{
+    const struct address *addresses;
+    uint32_t count = shell_addresses(shell, &addresses);
+    char text[ADDRESS_TEXT_MAX];
+    uint32_t i;
+
+    fputs("lockstep run: ready, listening on ", stdout);
+    for (i = 0; i < count; i++)
+        printf("%s%s", i > 0 ? ", " : "", address_text(&addresses[i], text));
+    putchar('\n');
+    fflush(stdout);
+}
+
+static int start_code(int error)
+{
+    if (error == UV_EACCES || error == UV_EPERM)
+        return EX_NOPERM;
+    return error == UV_EMFILE || error == UV_ENOMEM ? EX_OSERR : EX_UNAVAILABLE;
+}
+
+static int run_serve(struct run *run)
+{
+    struct shell_user user = {
+        .report = log_session, .warn = log_warn, .over = run_over, .data = run};
+    char where[ADDRESS_TEXT_MAX];
+    int error;
+
+    run_watch(run);
+    run->shell = shell_start(&run->started->setup, &user, &error, where);
+    if (run->shell == NULL) {
+        fprintf(stderr, "lockstep run: %s: %s\n", where, uv_strerror(error));
+        run_wake(&run->over);
+    } else {
+        print_ready(run->shell);
+    }
+    uv_run(&run->uv, UV_RUN_DEFAULT);
+    must(uv_loop_close(&run->uv) == 0);
+    if (run->shell == NULL)
+        return start_code(error);
+    shell_close(&run->shell);
+    log_say(LOG_INFO, "ended");
+    return 0;
+}
+
+static int run_start(struct run *run)
+{
+    int code;
+
+    run->started = running_load(run, &code);
+    if (run->started == NULL)
+        return code;
+    log_open(run->started->loaded.config.log_format);
+    raise_descriptors(&run->started->loaded.config);
+    code = run_serve(run);
+    setup_drop(&run->started->setup);
+    return code;
+}
+
+/* --- options --- */
+
+static int print_sizes(void)
+{
+    struct policy policy;
+
+    policy_default(&policy);
+    printf("session %zu bytes, of which engine %zu\nbuffer block %u bytes\n",
+           shell_session_size(&policy), engine_size(&policy), BLOCK_SIZE);
+    return 0;
+}
+
+static bool add_flag(struct run *run, const char *path, const char *value)
+{
+    if (run->flag_count == FLAGS_MAX)
+        return false;
+    run->flags[run->flag_count++] = (struct config_flag){.path = path, .value = value};
+    return true;
+}
+
+/* "WORD=VALUE", cut in place. */
+static bool add_setting(struct run *run, char *setting)
+{
+    char *equals = strchr(setting, '=');
+
+    if (equals == NULL)
+        return false;
+    *equals = 0;
+    return add_flag(run, setting, equals + 1);
+}
+
+/* Options that are words of the configuration have their word's row here. */
+static const struct option options[] = {
+    {"listen", required_argument, NULL, 0},
+    {"upstream", required_argument, NULL, 0},
+    {"mode", required_argument, NULL, 0},
+    {"pipelining", required_argument, NULL, 0},
+    {"transcripts", required_argument, NULL, 0},
+    {"workers", required_argument, NULL, 0},
+    {"log", required_argument, NULL, 0},
+    {"set", required_argument, NULL, 's'},
+    {"sizes", no_argument, NULL, 'z'},
+    {"config", required_argument, NULL, 'c'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static const char *const words[] = {
+    "listen", "address", "mode", "pipelining", "transcripts.directory", "workers", "log.format",
+};
+
+int run_main(int argc, char **argv)
+{
+    struct run run = {0};
+    bool good = true;
+    int letter;
+    int row;
+
+    while (good && (letter = getopt_long(argc, argv, "c:h", options, &row)) != -1) {
+        switch (letter) {
+        case 0:
+            good = add_flag(&run, words[row], optarg);
+            break;
+        case 's':
+            good = add_setting(&run, optarg);
+            break;
+        case 'c':
+            run.file = optarg;
+            break;
+        case 'z':
+            return print_sizes();
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        default:
+            good = false;
+            break;
+        }
+    }
+    if (good && optind == argc)
+        return run_start(&run);
+    fputs(usage, stderr);
+    return EX_USAGE;
+}
