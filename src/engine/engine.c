@@ -252,6 +252,14 @@ moment engine_deadline(const struct engine *engine)
     return session_deadline(engine);
 }
 
+bool engine_idle(const struct engine *engine)
+{
+    return engine->phase == PHASE_TALKING && ledger_empty(engine) &&
+           (engine->input == INPUT_COMMAND || engine->input == INPUT_OPAQUE) &&
+           engine->message.convert != CONVERT_OPEN && engine->peers[SIDE_CLIENT].inbox.size == 0 &&
+           engine->peers[SIDE_UPSTREAM].inbox.size == 0;
+}
+
 bool engine_over(const struct engine *engine)
 {
     return engine->phase == PHASE_CLOSING && engine->peers[SIDE_CLIENT].unsent == 0 &&

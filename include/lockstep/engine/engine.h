@@ -120,6 +120,8 @@ void engine_step(struct engine *engine, const struct event *event);
 bool engine_take(struct engine *engine, struct effect *effect_r);
 /* When a TIME event is due at the latest; MOMENT_NEVER: none. */
 moment engine_deadline(const struct engine *engine);
+/* Nothing is owed to anybody and nothing is half read: every command was answered. */
+bool engine_idle(const struct engine *engine);
 /* Both sides were shut. */
 bool engine_over(const struct engine *engine);
 /* Waiting for a block that the pool could not lend: step it with TIME when blocks return. */

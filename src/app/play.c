@@ -1,0 +1,211 @@
+/* lockstep play: transcripts through the engine, each in many ways of cutting what is read. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "commands.h"
+#include "lockstep/base/must.h"
+#include "lockstep/explain/player.h"
+
+static const char usage[] =
+    "usage: lockstep play [OPTION]... FILE...\n"
+    "\n"
+    "Plays transcripts: what the client and the upstream say in the file is fed into the engine,\n"
+    "and all that the engine says and decides must be exactly what the file says next. Each file\n"
+    "is played with whole lines, byte by byte, with neighbouring lines in one read, and cut at\n"
+    "random; the outcome must be the same.\n"
+    "\n"
+    "      --once     play each file in one way only: line by line\n"
+    "  -v, --verbose  print what happened, as a ladder\n"
+    "  -h, --help     this text\n"
+    "\n"
+    "The last line is `N passed, N failed`. Exit code: 0, or 1 when one disagrees, 66 when a file\n"
+    "can't be read.\n";
+
+/* Bytes of one report. */
+#define REPORT_BYTES 16384U
+/* Bytes of the largest ladder. */
+#define LOG_BYTES (4U << 20)
+/* The largest file that is read. */
+#define FILE_BYTES_MAX ((size_t)256 << 20)
+
+struct play_options {
+    bool once;
+    bool verbose;
+};
+
+static void *allocate(size_t size)
+{
+    void *memory = malloc(size > 0 ? size : 1);
+
+    must(memory != NULL);
+    return memory;
+}
+
+/* The whole file, or NULL with errno. */
+static char *read_file(const char *name, size_t *size_r)
+{
+    FILE *file = fopen(name, "rb");
+    size_t room = 65536;
+    char *bytes;
+
+    if (file == NULL)
+        return NULL;
+    bytes = allocate(room);
+    *size_r = 0;
+    for (;;) {
+        *size_r += fread(bytes + *size_r, 1, room - *size_r, file);
+        if (*size_r < room || room >= FILE_BYTES_MAX)
+            break;
+        room *= 2;
+        bytes = realloc(bytes, room);
+        must(bytes != NULL);
+    }
+    if (ferror(file)) {
+        free(bytes);
+        bytes = NULL;
+    }
+    fclose(file);
+    return bytes;
+}
+
+/* One line of the record as a rung: the client left, the upstream right. */
+static void print_rung(const struct record *record, struct span line)
+{
+    struct span text = span_tail(line, span_find(line, ' ') + 1); /* without its moment */
+    bool said = record->kind == RECORD_SAID || record->kind == RECORD_BODY;
+    int size;
+
+    if (!said) {
+        printf("%43s %.*s\n", "|", (int)text.size, text.at);
+        return;
+    }
+    text = span_tail(text, SPAN("C> ").size);
+    size = (int)text.size;
+    if (record->side == SIDE_CLIENT)
+        printf("%-38.*s %s\n", size, text.at, record->to_upstream ? "-->|" : "<--|");
+    else
+        printf("%43s%s %.*s\n", "|", record->to_upstream ? "-->" : "<--", size, text.at);
+}
+
+static void print_ladder(struct span log)
+{
+    char *scratch = allocate(log.size + 2);
+
+    while (log.size > 0) {
+        struct span line = span_head(log, span_find(log, '\n'));
+        struct record record;
+
+        if (record_read(line, scratch, &record) == NULL)
+            print_rung(&record, line);
+        log = span_tail(log, line.size + 1);
+    }
+    free(scratch);
+}
+
+static bool play_ways(const struct script *script, const struct play_options *options,
+                      struct text *report)
+{
+    struct text log = {0};
+    struct policy policy;
+    uint32_t ways = options->once ? 1 : PLAYER_WAYS;
+    uint32_t number;
+    bool agreed = true;
+    void *memory;
+
+    if (!player_policy(script, &policy, report))
+        return false;
+    memory = allocate(player_size(script, &policy));
+    if (options->verbose)
+        log = text_over(allocate(LOG_BYTES), LOG_BYTES);
+    for (number = 0; agreed && number < ways; number++) {
+        bool logged = options->verbose && number == 0;
+
+        agreed =
+            player_play(script, &policy, player_way(number), memory, report, logged ? &log : NULL);
+    }
+    print_ladder(text_span(&log));
+    free(log.at);
+    free(memory);
+    return agreed;
+}
+
+static bool play_script(const char *name, struct span file, const struct play_options *options)
+{
+    char *bytes = allocate(REPORT_BYTES);
+    struct text report = text_over(bytes, REPORT_BYTES);
+    void *memory = allocate(script_size(file));
+    struct script script;
+    bool agreed;
+
+    agreed = script_read(&script, span_of_string(name), file, memory, &report) &&
+             play_ways(&script, options, &report);
+    if (options->verbose && agreed)
+        printf("%s: agreed\n", name);
+    fflush(stdout);
+    fprintf(stderr, "%.*s%s", (int)report.size, report.at, report.cut ? "\n...\n" : "");
+    free(memory);
+    free(bytes);
+    return agreed;
+}
+
+static int play_files(char **names, const struct play_options *options)
+{
+    unsigned passed = 0;
+    unsigned failed = 0;
+    int code = 0;
+
+    for (; *names != NULL; names++) {
+        size_t size = 0;
+        char *bytes = read_file(*names, &size);
+
+        if (bytes == NULL) {
+            fprintf(stderr, "%s: %s\n", *names, strerror(errno));
+            failed++;
+            code = EX_NOINPUT;
+            continue;
+        }
+        if (play_script(*names, span_of(bytes, size), options))
+            passed++;
+        else
+            failed++;
+        free(bytes);
+    }
+    printf("%u passed, %u failed\n", passed, failed);
+    return code == 0 && failed > 0 ? 1 : code;
+}
+
+int play_main(int argc, char **argv)
+{
+    static const struct option longs[] = {{"once", no_argument, NULL, 'o'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    struct play_options options = {0};
+    int letter;
+
+    while ((letter = getopt_long(argc, argv, "vh", longs, NULL)) != -1) {
+        switch (letter) {
+        case 'o':
+            options.once = true;
+            break;
+        case 'v':
+            options.verbose = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        default:
+            fputs(usage, stderr);
+            return EX_USAGE;
+        }
+    }
+    if (optind == argc) {
+        fputs(usage, stderr);
+        return EX_USAGE;
+    }
+    return play_files(argv + optind, &options);
+}
