@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every row of the tables of verbs, extensions and repairs stands in a scenario."""
+"""Every row of the tables of verbs, extensions and repairs stands in a scenario, and every word of
+the configuration has its sentence in the manual, which is the last string of its row."""
 import re
 
 import tidy
@@ -10,6 +11,7 @@ TABLES = (
     ("EXTENSIONS", "include/lockstep/smtp/extension.h"),
     ("REPAIRS", "include/lockstep/repair/repair.h"),
 )
+SCHEMA = "src/policy/schema.c"
 
 
 def rows(text, table):
@@ -18,15 +20,25 @@ def rows(text, table):
     return [word for word in re.findall(r'\bX\([^"]*"([^"]*)"', body.group(1)) if word]
 
 
+def words_without_sentence(text):
+    for row in re.findall(r"^    \{BASE_\w+,.*?\},$", text, flags=re.S | re.M):
+        strings = re.findall(r'"((?:\\.|[^"\\])*)"', row)
+        last = re.search(r"\b(\w+)\}", row)
+        if not last and not strings[-1].endswith("."):
+            yield strings[1]
+
+
 def problems(root):
     root = tidy.pathlib.Path(root)
+    found = [f"{SCHEMA}: {word} has no sentence"
+             for word in words_without_sentence((root / SCHEMA).read_text())]
     scenarios = [path.read_bytes().decode("latin-1") for path in tidy.files(root, "*.smtp")
                  if "scenarios" in path.parts]
     if not scenarios:
-        return ["there are no scenarios"]
+        return found + ["there are no scenarios"]
     bare = re.sub(r"\b\d\d\d-", " ", "\n".join(scenarios))   # reply codes in front of keywords
     told = set(re.findall(r"[A-Z0-9-]+", bare.upper()))
-    return [f"{header}: {table}: no scenario mentions {word}"
+    return found + [f"{header}: {table}: no scenario mentions {word}"
             for table, header in TABLES
             for word in rows((root / header).read_text(), table)
             if word.upper() not in told]

@@ -83,6 +83,9 @@ class Checks(unittest.TestCase):
             "include/lockstep/repair/repair.h":
                 '#define REPAIRS(X) \\\n X(A, a, "bare-lf", B, true, \\\n "says")\n'
                 "/* clang-format on */\n",
+            "src/policy/schema.c":
+                '    {BASE_A, "", "mode", TYPE, 0, "x",\n     "What it does."},\n'
+                '    {BASE_A, "", word, TYPE, 0, says},\n',
         }
         scenario = "tests/scenarios/a/b.smtp"
         self.tell("tables",
@@ -90,6 +93,8 @@ class Checks(unittest.TestCase):
                   {**tables, scenario: "C> MAIL FROM:<a>\n! repair bare-lf\n"},
                   {**tables, scenario: "C> MAILBOX\nU< 250-SIZE 10\n! repair bare-lf\n"},
                   {**tables, scenario: "C> MAIL FROM:<a>\nU< 250-SIZE 10\n! repair bare\n"},
+                  {**tables, scenario: "C> mail FROM:<a>\nU< 250-SIZE 10\n! repair bare-lf\n",
+                   "src/policy/schema.c": '    {BASE_A, "", "mode", TYPE, "x", ""},\n'},
                   tables)
 
     def test_format(self):
