@@ -101,13 +101,22 @@ static bool check_text(struct builder *builder, struct span file)
     return true;
 }
 
-static struct place event_place(struct fy_event *event, struct place otherwise)
+/* Where a mark is; `sigil` is how many bytes in front of it belong to it: libfyaml leaves out the
+ * quote, the `&` and the `*`. */
+static struct place mark_place(const struct fy_mark *mark, int sigil, struct place otherwise)
 {
-    const struct fy_mark *mark = fy_event_start_mark(event);
-
-    if (!mark)
+    if (!mark || mark->line < 0 || mark->column < sigil)
         return otherwise;
-    return (struct place){(uint32_t)mark->line + 1, (uint32_t)mark->column + 1};
+    return (struct place){(uint32_t)mark->line + 1, (uint32_t)(mark->column - sigil) + 1};
+}
+
+static bool is_quoted(struct fy_event *event)
+{
+    enum fy_scalar_style style = FYSS_PLAIN;
+
+    if (event->type == FYET_SCALAR)
+        style = fy_token_scalar_style(event->scalar.value);
+    return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
 }
 
 static struct span keep_text(struct config_yaml *yaml, struct fy_token *token)
@@ -199,15 +208,19 @@ static bool take_event(struct builder *builder, struct fy_event *event)
     const struct level *level = top_level(builder);
     struct place key =
         level ? (struct place){level->key_line, level->key_column} : (struct place){1, 1};
-    struct place place = event_place(event, key);
+    struct fy_token *anchor = fy_event_get_anchor_token(event);
+    struct fy_token *tag = fy_event_get_tag_token(event);
+    struct place place = mark_place(fy_event_start_mark(event), is_quoted(event), key);
 
     if (event->type == FYET_ALIAS)
-        return complain(builder, place,
+        return complain(builder, mark_place(fy_event_start_mark(event), 1, key),
                         SPAN("an alias: write the value out; a `*` itself needs quotes"));
-    if (fy_event_get_anchor_token(event))
-        return complain(builder, place, SPAN("an anchor: write the value out where it is used"));
-    if (fy_event_get_tag_token(event))
-        return complain(builder, place, SPAN("a tag: leave it out, each key knows its type"));
+    if (anchor)
+        return complain(builder, mark_place(fy_token_start_mark(anchor), 1, place),
+                        SPAN("an anchor: write the value out where it is used"));
+    if (tag)
+        return complain(builder, mark_place(fy_token_start_mark(tag), 0, place),
+                        SPAN("a tag: leave it out, each key knows its type"));
     switch (event->type) {
     case FYET_DOCUMENT_START:
         if (builder->whole)

@@ -101,8 +101,11 @@ static bool is_ipv6(struct span text)
 /* A last label of digits only can't be a name of the DNS, so it is meant as an IPv4 address. */
 static bool looks_numeric(struct span host)
 {
-    size_t size = host.size;
+    size_t size;
 
+    if (span_ends(host, SPAN(".")))
+        host.size--;
+    size = host.size;
     while (size > 0 && host.at[size - 1] >= '0' && host.at[size - 1] <= '9')
         size--;
     return size < host.size && (size == 0 || host.at[size - 1] == '.');

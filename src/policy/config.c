@@ -74,9 +74,9 @@ static void *single_base(struct config *config, const struct row *row, struct te
     if (count == 1)
         return row->base == BASE_LISTENER ? (void *)config->listeners : config->relays;
     schema_path(row, error);
-    text_add(error, SPAN(" could mean any of "));
+    text_add(error, row->base == BASE_LISTENER ? SPAN(" needs exactly one listener, there are ")
+                                               : SPAN(" needs exactly one relay, there are "));
     text_add_number(error, count);
-    text_add(error, row->base == BASE_LISTENER ? SPAN(" listeners") : SPAN(" relays"));
     text_add(error, SPAN(": write it in the file"));
     return NULL;
 }

@@ -210,10 +210,12 @@ void schema_unknown(unsigned bases, struct span section, struct span word, struc
     struct span near = nearest(bases, section, word);
     const struct row *elsewhere = schema_find(~0U, section, word);
 
-    if (near.size > 0) {
+    if (section.size == 0 && schema_has_section(bases, word)) {
+        text_add(error, SPAN("name one of its words behind a dot"));
+    } else if (near.size > 0) {
         text_add(error, SPAN("did you mean `"));
         text_add(error, near);
-        text_add_byte(error, '`');
+        text_add(error, SPAN("`?"));
     } else if (elsewhere) {
         text_add(error, span_of_string(places[elsewhere->base]));
     } else {

@@ -1,0 +1,185 @@
+"""Good and bad configurations, through `lockstep check`.
+
+A file of bad/ carries what is expected in comments, one `# expect: LINE:COLUMN: SENTENCE` for each
+problem, in the order of their places; `(...)` stands for the words of the YAML parser. Bytes that an
+editor would spoil are made here.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from support import suite  # noqa: E402
+
+LOCKSTEP = os.environ["LOCKSTEP"]
+EXAMPLES = sorted((HERE.parent.parent / "config").glob("*.yaml"))
+BAD = sorted((HERE / "bad").glob("*.yaml"))
+
+GOOD = """config_version: 1
+relays: {r: {address: smtp://192.0.2.1}}
+listeners:
+  - {name: a, listen: 127.0.0.1:25, relay: r}
+"""
+
+# Bytes, and the problems they are.
+RAW = {
+    "empty": (b"", ["1:1: the file is empty: begin with `config_version: 1`"]),
+    "only a comment": (b"# nothing\n\n", ["1:1: the file is empty: begin with `config_version: 1`"]),
+    "latin-1": (GOOD.encode() + b"# caf\xe9\n",
+                ["5:6: not UTF-8: save the file as UTF-8"]),
+    "surrogate": (b"config_version: 1\nhostname: \xed\xa0\x80\n",
+                  ["2:11: not UTF-8: save the file as UTF-8"]),
+    "cut character": (b"config_version: 1 # \xe2\x82", ["1:21: not UTF-8: save the file as UTF-8"]),
+    "utf-16": (GOOD.encode("utf-16"), ["1:1: not UTF-8: save the file as UTF-8"]),
+    "binary": (b"config_version: 1\n\x00\x7fELF",
+               ["2:1: a control character: remove it, or save the file as text"]),
+    "column counts characters": ("config_version: 1\nx: é\x01\n".encode(),
+                                 ["2:5: a control character: remove it, or save the file as text"]),
+    "tab": (b"config_version: 1\nlimits:\n\tline: 1k\n",
+            ["3:1: a tab in the indentation: write spaces"]),
+    "byte order mark": (b"\xef\xbb\xbf" + GOOD.encode() + b"workers: x\n",
+                        ["5:10: `workers` is `x`: write a number, from 0 to 256"]),
+    "CRLF": (GOOD.replace("\n", "\r\n").encode() + b"workers: x\r\n",
+             ["5:10: `workers` is `x`: write a number, from 0 to 256"]),
+    "many listeners": (
+        ("config_version: 1\nrelays: {r: {address: smtp://a}}\nlisteners:\n" + "".join(
+            f"  - {{name: n{i}, listen: 127.0.0.1:{i + 1}, relay: r}}\n" for i in range(33))).encode(),
+        ["36:5: one too many here: write at most 32"]),
+    "many relays": (
+        (GOOD.replace("{r: {address: smtp://192.0.2.1}}", "\n" + "".join(
+            f"  r{i or ''}: {{address: smtp://a}}\n" for i in range(33)))).encode(),
+        ["35:3: one too many here: write at most 32"]),
+    "many addresses": (
+        GOOD.replace("127.0.0.1:25", f"[{', '.join(['127.0.0.1:0'] * 9)}]").encode(),
+        ["4:128: `listen` is `127.0.0.1:0`: write at most 8 addresses"]),
+}
+
+
+def check(path):
+    return subprocess.run([LOCKSTEP, "check", "-c", str(path)], capture_output=True, timeout=30)
+
+
+class Check(unittest.TestCase):
+    maxDiff = None
+
+    def expect(self, path, expected):
+        ran = check(path)
+        said = ran.stderr.decode("utf-8", "replace")
+        said = re.sub(r"(?<=: not YAML, ).*(?=: mend )", "(...)", said)
+        self.assertEqual(said.splitlines(), [f"{path}:{line}" for line in expected])
+        self.assertEqual((ran.returncode, ran.stdout), (78, b""))
+
+    def write(self, content):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = pathlib.Path(folder.name) / "lockstep.yaml"
+        path.write_bytes(content)
+        return path
+
+    def read_back(self, path):
+        """The effective configuration, and the one it is read back to."""
+        first = check(path)
+        self.assertEqual((first.returncode, first.stderr), (0, b""))
+        head, text = first.stdout.split(b"\n", 1)
+        self.assertEqual(head, b"# read from " + bytes(path))
+        second = check(self.write(text))
+        self.assertEqual((second.returncode, second.stderr), (0, b""))
+        return text, second.stdout.split(b"\n", 1)[1]
+
+    def test_examples_read_back_to_themselves(self):
+        self.assertGreater(len(EXAMPLES), 2)
+        for path in EXAMPLES:
+            with self.subTest(path.name):
+                self.assertEqual(*self.read_back(path))
+
+    def test_awkward_text_reads_back(self):
+        path = self.write(GOOD.replace("127.0.0.1:25", '"*:0"').encode() +
+                          rb'transcripts: {directory: "a: \"b\\ #c\td\u00e9"}' + b"\n")
+        text, again = self.read_back(path)
+        self.assertEqual(text, again)
+        self.assertIn(rb'directory: "a: \"b\\ #c\x09d' + "é".encode() + b'"\n', text)
+
+    def test_what_the_top_says_holds_in_listeners_that_say_nothing_else(self):
+        path = self.write(GOOD.replace("relay: r}", "relay: r, timeouts: {mail: 1500ms}}").encode() +
+                          b"timeouts: {mail: 7s, rcpt: 120s}\nlimits: {line: 4096}\n")
+        text = self.read_back(path)[0]
+        for word in (b" mail: 1500ms\n", b" rcpt: 2m\n", b" line: 4k\n"):
+            self.assertIn(word, text)
+
+    def test_never_of_a_relay_is_never_of_its_listeners(self):
+        text = self.read_back(self.write(
+            GOOD.replace("192.0.2.1", "192.0.2.1, pipelining: never").encode()))[0]
+        self.assertEqual(text.count(b"pipelining: never"), 2)
+
+    def test_no_password_is_repeated(self):
+        ran = check(self.write(GOOD.replace("192.0.2.1", "me:s3cret@192.0.2.1").encode()))
+        self.assertEqual(ran.returncode, 78)
+        self.assertNotIn(b"s3cret", ran.stderr)
+        self.assertIn(b"`[secret]@192.0.2.1`", ran.stderr)
+
+    def test_the_cure_of_a_flood_of_problems_begins_with_the_first(self):
+        ran = check(self.write(b"config_version: 1\n" + b"".join(
+            b"x%d: 1\n" % i for i in range(5000))))
+        lines = ran.stderr.decode().splitlines()
+        self.assertEqual(len(lines), 51)
+        self.assertTrue(lines[0].endswith(":2:1: unknown key `x0`: `lockstep check --words` lists "
+                                          "what may stand there"), lines[0])
+        self.assertTrue(lines[50].endswith(": there is more: mend these first"))
+
+    def test_every_word_has_a_line_in_the_manual(self):
+        listed = subprocess.run([LOCKSTEP, "check", "--words"], capture_output=True, text=True,
+                                timeout=30).stdout
+        words = re.findall(r"^([a-z_.-]+) \((\w+)[^)]*\): \S.*\.\n    [A-Za-z].*\.$", listed,
+                           flags=re.M)
+        self.assertEqual(len(words) * 2, len(listed.splitlines()))
+        self.assertIn(("limits.rows", "any"), words)
+        self.assertIn(("address", "relay"), words)
+        self.assertEqual(len(words), len(set(words)))
+
+    def test_files_that_are_none(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for path, says in ((folder, "Is a directory"),
+                               (folder + "/none", "No such file or directory")):
+                ran = check(path)
+                self.assertEqual((ran.returncode, ran.stderr.decode()), (66, f"{path}: {says}\n"))
+        path = self.write(b"#" * (256 * 1024 + 1))
+        ran = check(path)
+        self.assertEqual((ran.returncode, ran.stderr.decode()),
+                         (66, f"{path}: more than 262144 bytes: this is no configuration\n"))
+
+    def test_usage(self):
+        for arguments, code in (["--help"], 0), (["--what"], 64), (["file"], 64):
+            ran = subprocess.run([LOCKSTEP, "check", *arguments], capture_output=True, timeout=30)
+            self.assertEqual(ran.returncode, code)
+            self.assertIn(b"usage: lockstep check", ran.stderr if code else ran.stdout)
+
+
+def expected_of(path):
+    return re.findall(r"# expect: (.*)", path.read_text())
+
+
+def add_cases():
+    """One test per file and per row, so that the summary counts them."""
+    for path in BAD:
+        def bad_file(self, path=path):
+            self.assertTrue(expected_of(path), "the file expects nothing")
+            self.expect(path, expected_of(path))
+        setattr(Check, f"test_bad_{path.stem.replace('-', '_')}", bad_file)
+    for name, (content, expected) in RAW.items():
+        def raw(self, content=content, expected=expected):
+            self.expect(self.write(content), expected)
+        setattr(Check, f"test_raw_{name.replace(' ', '_')}", raw)
+
+
+add_cases()
+
+if __name__ == "__main__":
+    assert len(BAD) >= 25
+    suite.main()

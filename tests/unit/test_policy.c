@@ -1,0 +1,176 @@
+#include <criterion/criterion.h>
+
+#include "lockstep/policy/policy.h"
+
+struct row {
+    const char *path;
+    const char *value;
+    const char *error; /* NULL: the value is taken */
+};
+
+#define DURATION "write a duration such as 500ms, 30s, 5m or 1h, from 1ms to 24h"
+#define SIZE "write a size such as 512, 64k or 16M, from 512 to 16k"
+
+static const struct row rows[] = {
+    {"mode", "observe", NULL},
+    {"mode", "REPAIR", NULL},
+    {"mode", "fault", "`mode` is `fault`: write repair or observe"},
+    {"mode", "", "`mode` is empty: write repair or observe"},
+    {"mode", "repair|observe", "`mode` is `repair|observe`: write repair or observe"},
+    {"pipelining", "never", NULL},
+    {"pipelining", "always", "`pipelining` is `always`: write auto or never"},
+    {"bare-newlines", "normalise", NULL},
+    {"bare-newlines", "drop", "`bare-newlines` is `drop`: write refuse, normalise or pass"},
+    {"hostname", "mx_1.example", NULL},
+    {"hostname", "-mx.example",
+     "`hostname` is `-mx.example`: write a host name such as mx.example"},
+    {"hostname", "mx.\x01xample",
+     "`hostname` is `mx.?xample`: write a host name such as mx.example"},
+    {"limits.rows", "1", NULL},
+    {"limits.rows", "128", NULL},
+    {"limits.rows", "0", "`limits.rows` is `0`: write a number, from 1 to 128"},
+    {"limits.rows", "129", "`limits.rows` is `129`: write a number, from 1 to 128"},
+    {"limits.rows", "4k", "`limits.rows` is `4k`: write a number, from 1 to 128"},
+    {"limits.rows", "four", "`limits.rows` is `four`: write a number, from 1 to 128"},
+    {"limits.line", "512", NULL},
+    {"limits.line", "16K", NULL},
+    {"limits.line", "511", "`limits.line` is `511`: " SIZE},
+    {"limits.line", "17k", "`limits.line` is `17k`: " SIZE},
+    {"limits.line", "1 k", "`limits.line` is `1 k`: " SIZE},
+    {"limits.line", "k", "`limits.line` is `k`: " SIZE},
+    {"limits.line", "4294968320", "`limits.line` is `4294968320`: " SIZE},
+    {"limits.line", "18014398509481985k", "`limits.line` is `18014398509481985k`: " SIZE},
+    {"limits.message", "0", NULL},
+    {"limits.message", "8G", NULL},
+    {"timeouts.mail", "500ms", NULL},
+    {"timeouts.mail", "24h", NULL},
+    {"timeouts.mail", "5", "`timeouts.mail` is `5`: " DURATION},
+    {"timeouts.mail", "0ms", "`timeouts.mail` is `0ms`: " DURATION},
+    {"timeouts.mail", "1d", "`timeouts.mail` is `1d`: " DURATION},
+    {"timeouts.mail", "86400001ms", "`timeouts.mail` is `86400001ms`: " DURATION},
+    {"repairs.bdat-to-data", "no", NULL},
+    {"repairs.bdat-to-data", "2", "`repairs.bdat-to-data` is `2`: write on or off"},
+    {"transcripts.bodies", "whole", NULL},
+    {"limit.rows", "4",
+     "unknown word `limit.rows`: `lockstep check --words` lists what may stand there"},
+    {"limits.raws", "4", "unknown word `limits.raws`: did you mean `rows`?"},
+    {"limits", "4", "unknown word `limits`: name one of its words behind a dot"},
+    {"pipelinig", "never", "unknown word `pipelinig`: did you mean `pipelining`?"},
+    {"workers", "4", "unknown word `workers`: it belongs at the top of the file"},
+    {"listen", "[::1]:25", "unknown word `listen`: it belongs in a listener"},
+    {".mode", "repair", "unknown word `.mode`: did you mean `mode`?"},
+    {"", "repair", "unknown word ``: `lockstep check --words` lists what may stand there"},
+};
+
+Test(policy, set_takes_or_explains)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char memory[240];
+        struct text error = text_over(memory, sizeof(memory));
+        struct policy policy, before;
+        bool taken;
+
+        policy_default(&before);
+        policy = before;
+        taken = policy_set(&policy, span_of_string(rows[i].path), span_of_string(rows[i].value),
+                           &error);
+        cr_assert_eq(taken, !rows[i].error, "%s %s", rows[i].path, rows[i].value);
+        cr_assert(span_equal(text_span(&error), span_of_string(rows[i].error)), "%s %s said '%.*s'",
+                  rows[i].path, rows[i].value, (int)error.size, error.at);
+        if (!taken)
+            cr_assert_eq(memcmp(&policy, &before, sizeof(policy)), 0, "%s %s", rows[i].path,
+                         rows[i].value);
+    }
+}
+
+static struct policy policy_of(const char *path, const char *value)
+{
+    char memory[240];
+    struct text error = text_over(memory, sizeof(memory));
+    struct policy policy;
+
+    policy_default(&policy);
+    cr_assert(policy_set(&policy, span_of_string(path), span_of_string(value), &error));
+    return policy;
+}
+
+Test(policy, set_reaches_the_field_it_names)
+{
+    cr_assert_eq(policy_of("mode", "observe").mode, MODE_OBSERVE);
+    cr_assert_eq(policy_of("pipelining", "never").pipelining, PIPELINING_NEVER);
+    cr_assert_eq(policy_of("bare-newlines", "refuse").bare, BARE_REFUSE);
+    cr_assert_eq(policy_of("bare-newlines", "normalise").bare, BARE_NORMALISE);
+    cr_assert_eq(policy_of("bare-newlines", "pass").bare, BARE_PASS);
+    cr_assert_eq(policy_of("limits.line", "1k").limits.line_bytes, 1024);
+    cr_assert_eq(policy_of("limits.auth-line", "2k").limits.auth_line_bytes, 2048);
+    cr_assert_eq(policy_of("limits.reply", "4k").limits.reply_bytes, 4096);
+    cr_assert_eq(policy_of("limits.rows", "4").limits.rows, 4);
+    cr_assert_eq(policy_of("limits.message", "8G").limits.message_bytes, 8ULL << 30);
+    cr_assert_eq(policy_of("timeouts.connect", "2m").wait_ms[WAIT_CONNECT], 120000);
+    cr_assert_eq(policy_of("timeouts.drain", "1h").wait_ms[WAIT_DRAIN], 3600000);
+    cr_assert(policy_of("transcripts.bodies", "whole").record_bodies);
+    cr_assert(span_equal(policy_of("hostname", "mx.example").hostname, SPAN("mx.example")));
+}
+
+Test(policy, set_switches_one_repair_and_no_other)
+{
+    uint32_t all = (1U << REPAIR_COUNT) - 1;
+    unsigned i;
+
+    for (i = 0; i < REPAIR_COUNT; i++) {
+        struct span name = repair_row((enum repair_id)i)->name;
+        char memory[64], sentence[240];
+        struct text path = text_over(memory, sizeof(memory));
+        struct text error = text_over(sentence, sizeof(sentence));
+        struct policy policy;
+
+        policy_default(&policy);
+        text_add(&path, SPAN("repairs."));
+        text_add(&path, name);
+        cr_assert_eq(policy.repairs, all);
+        cr_assert(policy_set(&policy, text_span(&path), SPAN("off"), &error));
+        cr_assert_eq(policy.repairs, all & ~(1U << i));
+        cr_assert(policy_set(&policy, text_span(&path), SPAN("TRUE"), &error));
+        cr_assert_eq(policy.repairs, all);
+    }
+}
+
+Test(policy, default_is_what_the_rfc_asks)
+{
+    static const uint32_t waits_s[WAIT_COUNT] = {
+        /* RFC 5321 4.5.3.2 */
+        [WAIT_CONNECT] = 30,    [WAIT_GREETING] = 300, [WAIT_COMMAND] = 300, [WAIT_SENDER] = 300,
+        [WAIT_RECIPIENT] = 300, [WAIT_MESSAGE] = 120,  [WAIT_BLOCK] = 180,   [WAIT_END] = 600,
+        [WAIT_CLIENT] = 300,    [WAIT_DRAIN] = 60,
+    };
+    struct policy policy;
+    size_t i;
+
+    policy_default(&policy);
+    for (i = 0; i < WAIT_COUNT; i++)
+        cr_assert_eq(policy.wait_ms[i], 1000 * waits_s[i], "wait %zu", i);
+    cr_assert_eq(policy.mode, MODE_REPAIR);
+    cr_assert_eq(policy.pipelining, PIPELINING_AUTO);
+    cr_assert_eq(policy.bare, BARE_REFUSE);
+    cr_assert_geq(policy.limits.line_bytes, 512);       /* RFC 5321 4.5.3.1.4 */
+    cr_assert_eq(policy.limits.auth_line_bytes, 12288); /* RFC 4954 4 */
+    cr_assert_eq(policy.limits.message_bytes, 0);
+    cr_assert_not(policy.record);
+    cr_assert_not(policy.record_bodies);
+}
+
+Test(policy, check_refuses_to_pass_bare_newlines_while_repairing)
+{
+    char memory[240];
+    struct text error = text_over(memory, sizeof(memory));
+    struct policy policy = policy_of("bare-newlines", "pass");
+
+    cr_assert_not(policy_check(&policy, &error));
+    cr_assert_gt(error.size, 0);
+    policy.mode = MODE_OBSERVE;
+    cr_assert(policy_check(&policy, &error));
+    policy = policy_of("bare-newlines", "normalise");
+    cr_assert(policy_check(&policy, &error));
+}
