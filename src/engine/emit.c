@@ -34,12 +34,18 @@ static void add_piece(struct outbox *outbox, struct span bytes)
     outbox->size += bytes.size;
 }
 
+/* Is anybody there to hear it? What nobody hears was not said, and is not recorded either. */
+static bool heard(const struct engine *engine, enum side side)
+{
+    return engine->peers[side].open && !engine->peers[side].shut;
+}
+
 void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool borrowed)
 {
     struct outbox *outbox = outbox_of(engine, side);
     char *copy = outbox->scratch + outbox->used;
 
-    if (bytes.size == 0 || !engine->peers[side].open || engine->peers[side].shut)
+    if (bytes.size == 0 || !heard(engine, side))
         return;
     /* The last piece is kept for the scratch, so that whatever follows always fits. */
     if (borrowed && outbox->count < SEND_PIECES_MAX - 1) {
@@ -86,6 +92,8 @@ static void emit_line(struct engine *engine, uint16_t code, char separator, stru
     char bytes[REPLY_LINE_BYTES_MAX];
     struct text line = text_over(bytes, sizeof(bytes) - 2);
 
+    if (!heard(engine, SIDE_CLIENT))
+        return;
     text_add_number(&line, code);
     text_add_byte(&line, separator);
     add_clean(&line, words);
@@ -101,6 +109,8 @@ void emit_reply(struct engine *engine, const struct reply *reply)
     struct span line;
     uint32_t left = reply->lines;
 
+    if (!heard(engine, SIDE_CLIENT))
+        return;
     if (!reply->odd || observing(engine)) {
         note_said(engine, SIDE_CLIENT, false, reply->all);
         emit_bytes(engine, SIDE_CLIENT, reply->all, false);
@@ -154,7 +164,7 @@ void emit_capabilities(struct engine *engine, const struct reply *reply)
     struct span line;
     size_t last = 0;
 
-    if (!client_of(engine)->open || client_of(engine)->shut)
+    if (!heard(engine, SIDE_CLIENT))
         return;
     reply_line(&rest, &line);
     add_keyword(&text, line, &last);
