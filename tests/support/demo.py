@@ -30,10 +30,10 @@ def cell(text, right):
     return f" {text} {rule}> " if right else f" <{rule} {text} "
 
 
-def rung(leg, legs, text, right):
-    cells = [" " * LEG] * legs
-    cells[leg] = cell(text, right)
-    print("|" + "|".join(cells) + "|")
+def rung(legs, text, right, leg=None):
+    """On one leg; on all of them without `leg`."""
+    print("|" + "|".join(cell(text, right) if leg in (None, i) else " " * LEG
+                         for i in range(legs)) + "|")
 
 
 def heading(*names):
@@ -55,8 +55,10 @@ def talk(port, heard):
 
 
 def show_direct(side, text):
+    if text.endswith(b"\r\n.\r\n"):
+        text = b"~ %d bytes" % (len(text) - len(b".\r\n"))
     for line in text.decode().splitlines():
-        rung(0, 1, line, side == "C")
+        rung(1, line, side == "C")
 
 
 def show_transcript(path):
@@ -64,8 +66,10 @@ def show_transcript(path):
     for line in path.read_text().splitlines():
         said = re.match(r"(?:\+\d+ )?([CU])([<>]) (.*)", line)
         note = re.match(r"(?:\+\d+ )?! (.*)", line)
-        if said:
-            rung("CU".index(said.group(1)), 2, said.group(3), said.group(2) == ">")
+        if said and said.group(3).startswith("~ "):
+            rung(2, said.group(3), True)  # a message is written down once and passes both legs
+        elif said:
+            rung(2, said.group(3), said.group(2) == ">", "CU".index(said.group(1)))
         elif note:
             print("|" + f"* {note.group(1)} *".center(2 * LEG + 1) + "|")
 
