@@ -354,15 +354,16 @@ static void force_over(struct engine *engine)
     for (side = 0; side < SIDE_COUNT; side++) {
         struct peer *peer = &engine->peers[side];
 
-        if (peer->unsent > 0 && peer->open)
-            engine->shut_due[side] = 1 + SHUT_RESET;
+        if (peer->unsent > 0 && peer->open) {
+            peer->shut = false; /* once more, and harder */
+            shut(engine, (enum side)side, SHUT_RESET);
+        }
         peer->unsent = 0;
     }
 }
 
 static void end_late(struct engine *engine, const struct plan *words, const char *word)
 {
-    note(engine, SPAN("timeout"), SPAN(""), word_span(word));
     say(engine, words);
     session_close(engine, word);
 }
@@ -377,6 +378,7 @@ void session_overdue(struct engine *engine)
         client_gone(engine, SPAN("does not read"));
         shut(engine, SIDE_CLIENT, SHUT_RESET);
     } else if (now >= drain_deadline(engine)) {
+        note(engine, SPAN("timeout"), SPAN(""), SPAN("drain"));
         end_late(engine, &stopping, "stopped");
     } else if (now >= answer_deadline(engine) || now >= unsent_deadline(engine, SIDE_UPSTREAM)) {
         note(engine, SPAN("timeout"), SPAN(""), SPAN("relay"));
@@ -387,6 +389,7 @@ void session_overdue(struct engine *engine)
         else
             end_late(engine, &relay_slow, "timeout-relay");
     } else if (now >= client_deadline(engine)) {
+        note(engine, SPAN("timeout"), SPAN(""), SPAN("client"));
         end_late(engine, &client_slow, "timeout-client");
     }
 }
