@@ -148,6 +148,28 @@ class Compiled(unittest.TestCase):
                 self.assertEqual(len(check.problems(folder, folder)), bad, code)
 
 
+class Tally(unittest.TestCase):
+    """The summary of ./dev test: no failure may be lost in it."""
+
+    def test_counts(self):
+        sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+        tally = importlib.import_module("tally")
+        for output, passed, counts in (
+                ("", True, (1, 0)),
+                ("", False, (0, 1)),
+                ("noise\n12 passed, 0 failed, 1 skipped\n", True, (12, 0)),
+                ("12 passed, 2 failed\n", False, (12, 2)),
+                ("12 passed, 0 failed\n", False, (12, 1)),
+                ("Tested: \x1b[34m5\x1b[0m | Passing: 3 | Failing: 1 | Crashing: 1\n", False,
+                 (3, 2))):
+            self.assertEqual(tally.cases("any", output, passed), counts)
+        self.assertEqual(tally.cases("sim", "1000 passed, 0 failed\n", True), (1, 0))
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            tree(folder, {"good": "passed a\n", "bad": "passed a\nfailed b\n", "none": ""})
+            self.assertEqual([tally.main([f"{folder}/{name}"]) for name in
+                              ("good", "bad", "none", "missing")], [0, 1, 1, 1])
+
+
 if __name__ == "__main__":
     program = unittest.main(exit=False)
     failed = len(program.result.failures) + len(program.result.errors)
