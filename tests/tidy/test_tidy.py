@@ -45,6 +45,7 @@ class Checks(unittest.TestCase):
                   {"src/engine/a.c": '#include "private.h"\n', "src/smtp/private.h": ""},
                   {"include/lockstep/engine/a.h": '#include "own.h"\n',
                    "include/lockstep/engine/own.h": ""},
+                  {"tests/sim/a.c": '#include "lockstep/net/link.h"\n'},
                   {"src/util/a.c": ""},
                   {"src/engine/a.c": '#include "lockstep/util/a.h"\n'})
 
