@@ -14,6 +14,7 @@ static const struct {
 } commands[] = {
     {"run", "passes SMTP sessions on to a relay and keeps them in step", run_main},
     {"check", "reads a configuration and says what is wrong with it", check_main},
+    {"sink", "a strict relay to test against, which can store what it accepts", sink_main},
     {"play", "plays transcripts through the engine, or over sockets, and compares", play_main},
 };
 
