@@ -36,12 +36,6 @@ static const struct plan stray_message = {
     .close = true,
     .words = SPAN_INIT("DATA was refused, and this does not look like a command")};
 
-static void answer_line(struct engine *engine, struct row *row, const struct plan *plan)
-{
-    note_code(engine, SPAN("answer"), verb_facts((enum verb)row->verb)->name, plan->code);
-    row_answer_here(engine, row, plan);
-}
-
 /* What is wrong with a line whatever it says; NULL: nothing. */
 static const struct plan *line_fault(struct engine *engine, const struct line *line)
 {
@@ -115,7 +109,7 @@ static void append_fault(struct engine *engine, enum verb verb, const struct pla
         ledger_insert(engine, VERB_RESPONSE);
         engine->input = INPUT_COMMAND;
     }
-    answer_line(engine, ledger_append(engine, verb, SPAN("")), fault);
+    row_decide(engine, ledger_append(engine, verb, SPAN("")), fault);
 }
 
 static void parse_line(const struct engine *engine, const struct line *line,

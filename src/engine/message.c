@@ -180,7 +180,7 @@ static void chunk_end(struct engine *engine)
         return;
     row = ledger_row(engine, engine->ledger.tail - 1);
     if (!row->last_chunk) {
-        row_answer_here(engine, row, &chunk_taken);
+        row_decide(engine, row, &chunk_taken);
     } else if (message->body.place == BODY_CR && message->body.bare == BARE_REFUSE) {
         row_answer_here(engine, row, &bare_refused);
         message_fail(engine, &bare_refused);
@@ -254,7 +254,7 @@ static bool chunk_convert(struct engine *engine, struct row *row)
     case CONVERT_REFUSED:
         break;
     }
-    row_answer_here(engine, row, &refused);
+    row_decide(engine, row, &refused);
     return true;
 }
 
@@ -266,7 +266,7 @@ bool chunk_send(struct engine *engine, struct row *row)
     if (limit > 0 && !observing(engine) &&
         engine->message.total + engine->message.chunk_left > limit) {
         engine->reset_owed = true;
-        row_answer_here(engine, row, &too_large);
+        row_decide(engine, row, &too_large);
         return true;
     }
     if (observing(engine) || capabilities_offer(offered, EXTENSION_CHUNKING))
@@ -274,6 +274,6 @@ bool chunk_send(struct engine *engine, struct row *row)
     else if (repair_on(engine, REPAIR_BDAT_TO_DATA))
         return chunk_convert(engine, row);
     else
-        row_answer_here(engine, row, &no_chunking);
+        row_decide(engine, row, &no_chunking);
     return true;
 }

@@ -28,6 +28,12 @@ void row_answer_here(struct engine *engine, struct row *row, const struct plan *
     }
 }
 
+void row_decide(struct engine *engine, struct row *row, const struct plan *plan)
+{
+    note_code(engine, SPAN("answer"), verb_facts((enum verb)row->verb)->name, plan->code);
+    row_answer_here(engine, row, plan);
+}
+
 bool order_repaired(struct engine *engine, enum verb verb, uint16_t reply_code, struct plan *plan_r)
 {
     const struct situation situation = {
@@ -92,11 +98,11 @@ static bool answer_within_message(struct engine *engine, struct row *row, enum v
     if (engine->message.convert != CONVERT_OPEN || does == DOES_CHUNK)
         return false;
     if (does != DOES_RESET && does != DOES_QUIT) {
-        row_answer_here(engine, row, &only_chunks);
+        row_decide(engine, row, &only_chunks);
         return true;
     }
     if (does == DOES_RESET)
-        row_answer_here(engine, row, &reset_here);
+        row_decide(engine, row, &reset_here);
     upstream_leave(engine, &left_message); /* without the dot: nothing is delivered */
     engine->message.convert = CONVERT_NONE;
     engine->envelope = (struct envelope){0};

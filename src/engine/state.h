@@ -203,6 +203,8 @@ bool client_read(struct engine *engine);
 bool send_next(struct engine *engine);
 bool release_next(struct engine *engine);
 void row_answer_here(struct engine *engine, struct row *row, const struct plan *plan);
+/* The same, and recorded as a decision of ours. */
+void row_decide(struct engine *engine, struct row *row, const struct plan *plan);
 /* Runs the order repairs; true when one acts. `reply_code` 0: before sending. */
 bool order_repaired(struct engine *engine, enum verb verb, uint16_t reply_code,
                     struct plan *plan_r);
