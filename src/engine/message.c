@@ -44,6 +44,7 @@ void message_start(struct engine *engine)
     else if (bare == BARE_PASS)
         bare = BARE_REFUSE; /* only whoever observes may pass what two readers read in two ways */
     body_start(&engine->message.body, bare);
+    engine->message.passed = 0;
 }
 
 void message_fail(struct engine *engine, const struct plan *verdict)
@@ -68,13 +69,6 @@ void message_fail(struct engine *engine, const struct plan *verdict)
     upstream_leave(engine, &farewell);
 }
 
-static bool within_limit(struct engine *engine)
-{
-    uint64_t limit = engine->policy->limits.message_bytes;
-
-    return observing(engine) || limit == 0 || engine->message.total <= limit;
-}
-
 static void pass_piece(struct engine *engine, const struct body_piece *piece)
 {
     bool borrowed = client_of(engine)->inbox.borrowed;
@@ -87,6 +81,34 @@ static void pass_piece(struct engine *engine, const struct body_piece *piece)
     }
     emit_bytes(engine, SIDE_UPSTREAM, piece->before, false);
     emit_bytes(engine, SIDE_UPSTREAM, piece->bytes, borrowed);
+}
+
+/* Passes as much of the piece as the limit allows; false: there was more. How much the upstream has
+ * heard must not depend on how the message was cut on its way here (invariant 6). */
+static bool pass_within_limit(struct engine *engine, struct body_piece piece)
+{
+    struct message *message = &engine->message;
+    uint64_t limit = engine->policy->limits.message_bytes;
+    uint64_t left = limit == 0 || observing(engine) ? UINT64_MAX : limit - message->passed;
+    size_t size = piece.before.size + piece.bytes.size;
+
+    if (size > left) {
+        piece.before = span_head(piece.before, (size_t)left);
+        piece.bytes = span_head(piece.bytes, (size_t)left - piece.before.size);
+    }
+    pass_piece(engine, &piece);
+    message->passed += size < left ? size : left;
+    return size <= left;
+}
+
+/* The line end in front of the dot belongs to the message (RFC 1870 3). */
+static bool ends_within_limit(const struct engine *engine)
+{
+    const struct message *message = &engine->message;
+    uint64_t limit = engine->policy->limits.message_bytes;
+    size_t line_end = body_terminator(&message->body).size - SPAN(".\r\n").size;
+
+    return limit == 0 || observing(engine) || message->passed + line_end <= limit;
 }
 
 static void pass_terminator(struct engine *engine)
@@ -139,13 +161,12 @@ bool body_read(struct engine *engine)
     while (found != BODY_MORE && found != BODY_END) {
         found = body_scan(&message->body, &input, &piece);
         message->bytes = message->total = message->body.bytes;
-        pass_piece(engine, &piece);
         if (message->fate == FATE_SWALLOW)
             continue;
-        if (found == BODY_BARE)
-            message_fail(engine, &bare_refused);
-        else if (!within_limit(engine))
+        if (!pass_within_limit(engine, piece) || (found == BODY_END && !ends_within_limit(engine)))
             message_fail(engine, &too_large);
+        else if (found == BODY_BARE)
+            message_fail(engine, &bare_refused);
     }
     note_content(engine, span_head(inbox->view, inbox->view.size - input.size));
     inbox_take(inbox, inbox->view.size - input.size);
@@ -210,8 +231,6 @@ bool chunk_read(struct engine *engine)
         pass_piece(engine, &(struct body_piece){.before = SPAN(""), .bytes = content});
     else if (message->fate == FATE_CONVERT && !convert_content(engine, content))
         message_fail(engine, &bare_refused);
-    if (message->fate == FATE_CONVERT && !within_limit(engine))
-        message_fail(engine, &too_large);
     inbox_take(inbox, content.size);
     engine->client_since = engine->now;
     if (message->chunk_left == 0)

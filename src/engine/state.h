@@ -104,8 +104,9 @@ struct message {
     struct body body;
     struct plan verdict; /* FATE_SWALLOW: what the client hears at the end */
     uint64_t chunk_left;
-    uint64_t bytes; /* of this chunk or message, as the client sent them */
-    uint64_t total; /* of the message so far */
+    uint64_t bytes;  /* of this chunk or message, as the client sent them */
+    uint64_t total;  /* of the message so far */
+    uint64_t passed; /* of a DATA message, to the upstream */
     enum fate fate;
     enum convert convert;
 };
