@@ -16,29 +16,35 @@ from support import place, wire  # noqa: E402  (found only after the line above)
 from support.pipelining_client import send  # noqa: E402
 from support.process import Process  # noqa: E402
 
-LEG = 46
+WIDTHS = {1: 64, 2: 46}  # of a leg, by the number of legs
 SENDER = b"scanner@office.example"
 RECIPIENTS = [b"ann@office.example", b"bob@office.example"]
 MESSAGE = (b"From: <%s>\r\nTo: <%s>\r\nSubject: page 1 of 1\r\n\r\n"
            b"A scanner sent this and did not wait.\r\n" % (SENDER, RECIPIENTS[0]))
 
 
-def cell(text, right):
+def cell(width, text, right):
     """One leg of a rung: what was said, and an arrow in the direction it went."""
-    text = text if len(text) <= LEG - 6 else text[:LEG - 9] + "..."
-    rule = "-" * (LEG - 4 - len(text))
+    text = text if len(text) <= width - 6 else text[:width - 9] + "..."
+    rule = "-" * (width - 4 - len(text))
     return f" {text} {rule}> " if right else f" <{rule} {text} "
 
 
 def rung(legs, text, right, leg=None):
     """On one leg; on all of them without `leg`."""
-    print("|" + "|".join(cell(text, right) if leg in (None, i) else " " * LEG
+    width = WIDTHS[legs]
+    print("|" + "|".join(cell(width, text, right) if leg in (None, i) else " " * width
                          for i in range(legs)) + "|")
 
 
 def heading(*names):
-    print(names[0] + "".join(name.rjust(LEG + 1 if i else LEG + 2 - len(names[0]))
-                             for i, name in enumerate(names[1:])))
+    """The parties' names over the lines that stand for them."""
+    gap = WIDTHS[len(names) - 1] + 1
+    line = names[0]
+    for i, name in enumerate(names[1:], 1):
+        last = i == len(names) - 1
+        line = line.ljust(i * gap + (1 - len(name) if last else -len(name) // 2)) + name
+    print(line)
 
 
 def talk(port, heard):
@@ -71,7 +77,7 @@ def show_transcript(path):
         elif said:
             rung(2, said.group(3), said.group(2) == ">", "CU".index(said.group(1)))
         elif note:
-            print("|" + f"* {note.group(1)} *".center(2 * LEG + 1) + "|")
+            print("|" + f"* {note.group(1)} *".center(2 * WIDTHS[2] + 1) + "|")
 
 
 def finished(folder):
