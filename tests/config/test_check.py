@@ -61,6 +61,24 @@ RAW = {
         ["4:128: `listen` is `127.0.0.1:0`: write at most 8 addresses"]),
 }
 
+# Flags of `lockstep run`, which are words of the same table, and what is said of them.
+FLAGS = (
+    ("--listen 127.0.0.1", "command line: `listen` is `127.0.0.1`: write a port after the address, "
+                           "as in 127.0.0.1:25"),
+    ("--upstream smtps://x", "command line: `address` is `smtps://x`: write smtp://HOST:PORT, this "
+                             "version of lockstep speaks no TLS"),
+    ("--mode fix", "command line: `mode` is `fix`: write repair or observe"),
+    ("--set limits.row=1", "command line: unknown word `limits.row`: did you mean `rows`?"),
+    ("--set listeners=x", "command line: `listeners` is more than one value: write it in a file"),
+    ("--set bare-newlines=pass", "command line: `bare-newlines: pass` contradicts `mode: repair`: "
+                                 "write refuse or normalise, or observe"),
+    ("--set relay=foo", "command line: there is no relay `foo`: name one of those under `relays`"),
+    ("-c FILE --listen 127.0.0.1:0", "FILE: addresses stand in the file: leave out the file, or the "
+                                     "flags"),
+    ("-c FILE --set sessions-per-client=20000",
+     "command line: `sessions-per-client` is more than `sessions`: write at most 10000"),
+)
+
 
 def check(path):
     return subprocess.run([LOCKSTEP, "check", "-c", str(path)], capture_output=True, timeout=30)
@@ -153,6 +171,15 @@ class Check(unittest.TestCase):
         ran = check(path)
         self.assertEqual((ran.returncode, ran.stderr.decode()),
                          (66, f"{path}: more than 262144 bytes: this is no configuration\n"))
+
+    def test_flags_obey_the_same_table(self):
+        path = str(self.write(GOOD.encode()))
+        for flags, says in FLAGS:
+            with self.subTest(flags):
+                ran = subprocess.run([LOCKSTEP, "run", *flags.replace("FILE", path).split()],
+                                     capture_output=True, timeout=30)
+                self.assertEqual((ran.returncode, ran.stdout, ran.stderr.decode()),
+                                 (64, b"", says.replace("FILE", path) + "\n"))
 
     def test_usage(self):
         for arguments, code in (["--help"], 0), (["--what"], 64), (["file"], 64):
