@@ -218,7 +218,7 @@ static void read_place(struct reader *reader, const struct place *place,
         else
             read_word(reader, place, SPAN(""), node);
     }
-    for (i = 0; i < schema_count; i++) {
+    for (i = 0; i < schema_count && reader->problems->more == 0; i++) {
         const struct row *row = &schema_rows[i];
 
         if (!place->objects[row->base] || row->initial || row->type == TYPE_VERSION ||

@@ -1,6 +1,4 @@
 /* The table of configuration words, and how a word is found in it. */
-#include <string.h>
-
 #include "schema.h"
 
 #define AT(object, member) offsetof(struct object, member), sizeof(((struct object *)0)->member)
@@ -127,40 +125,28 @@ static size_t smaller(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-static bool same_letter(char one, char other)
-{
-    return one == other || (one == '_' && other == '-');
-}
-
-/* How many letters must be put in, taken out, exchanged or swapped to make one word the other. */
+/* How many letters must be put in, taken out or exchanged to make one word the other. */
 static size_t distance(struct span one, struct span other)
 {
-    size_t rows[3][WORD_BYTES_MAX + 1];
-    size_t *before = rows[0], *last = rows[1], *now = rows[2];
+    size_t row[WORD_BYTES_MAX + 1]; /* from what was read of `one` to each head of `other` */
     size_t i, k;
 
     if (one.size > WORD_BYTES_MAX || other.size > WORD_BYTES_MAX)
         return SIZE_MAX;
-    memset(rows, 0, sizeof(rows));
     for (k = 0; k <= other.size; k++)
-        now[k] = k;
+        row[k] = k;
     for (i = 1; i <= one.size; i++) {
-        size_t *free_row = before;
+        size_t diagonal = row[0];
 
-        before = last;
-        last = now;
-        now = free_row;
-        now[0] = i;
+        row[0] = i;
         for (k = 1; k <= other.size; k++) {
-            size_t other_letter = same_letter(one.at[i - 1], other.at[k - 1]) ? 0 : 1;
+            size_t exchanged = diagonal + (one.at[i - 1] == other.at[k - 1] ? 0 : 1);
 
-            now[k] = smaller(smaller(now[k - 1], last[k]) + 1, last[k - 1] + other_letter);
-            if (i > 1 && k > 1 && same_letter(one.at[i - 1], other.at[k - 2]) &&
-                same_letter(one.at[i - 2], other.at[k - 1]))
-                now[k] = smaller(now[k], before[k - 2] + 1);
+            diagonal = row[k];
+            row[k] = smaller(smaller(row[k - 1], row[k]) + 1, exchanged);
         }
     }
-    return now[other.size];
+    return row[other.size];
 }
 
 /* The word, or at the top of a place the section, that is spelt most alike; empty: none is. */

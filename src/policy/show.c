@@ -18,7 +18,7 @@ static void show_words(enum base base, const void *object, unsigned columns, str
         const struct row *row = &schema_rows[i];
         struct span own = span_of_string(row->section);
 
-        if (row->base != base || row->type >= TYPE_VERSION || value_empty(row, object))
+        if (row->base != base || row->type >= TYPE_VERSION)
             continue;
         if (own.size > 0 && !span_equal(own, section)) {
             show_indent(out, columns);

@@ -236,7 +236,7 @@ static bool is_plain(struct span value)
         if (!inside && !address_is_name(span_of(value.at + i, 1)))
             return false;
     }
-    return true;
+    return value.size > 0;
 }
 
 static void show_text(struct span value, struct text *out)
@@ -270,8 +270,9 @@ static void show_list(const struct row *row, const void *base, struct text *out)
     const struct config_addresses *list = (const void *)((const char *)base + row->offset);
     uint32_t i;
 
+    text_add_byte(out, '[');
     for (i = 0; i < list->count; i++) {
-        text_add(out, i == 0 ? SPAN("[\"") : SPAN(", \""));
+        text_add(out, i == 0 ? SPAN("\"") : SPAN(", \""));
         if (row->type == TYPE_CONNECT)
             text_add(out, SPAN("smtp://"));
         address_show(&list->rows[i], out);
@@ -301,19 +302,6 @@ void value_show(const struct row *row, const void *base, struct text *out)
             continue;
         text_add(out, choice);
     }
-}
-
-bool value_empty(const struct row *row, const void *base)
-{
-    struct span text;
-
-    if (types[row->type].address)
-        return ((const struct config_addresses *)(const void *)((const char *)base + row->offset))
-                   ->count == 0;
-    if (!types[row->type].fits)
-        return false;
-    memcpy(&text, (const char *)base + row->offset, sizeof(text));
-    return text.size == 0;
 }
 
 void value_expected(const struct row *row, struct text *out)

@@ -11,8 +11,6 @@ bool value_set(const struct row *row, void *base, struct span value, struct text
 void value_show(const struct row *row, const void *base, struct text *out);
 /* What may stand there: "a number from 1 to 128". */
 void value_expected(const struct row *row, struct text *out);
-/* Text, lists and their like have nothing to show while they are empty. */
-bool value_empty(const struct row *row, const void *base);
 /* `text` between backquotes, printable and not too long, without a password it may hold. */
 void value_quote(struct span text, struct text *out);
 

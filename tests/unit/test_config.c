@@ -214,6 +214,20 @@ Test(config, read_reports_all_problems_where_they_are)
     free(reading);
 }
 
+Test(config, read_stops_behind_the_last_problem_it_can_keep)
+{
+    struct sketch sketch[NODES_MAX] = {MAP(0, "")};
+    struct reading *reading;
+    size_t i;
+
+    for (i = 1; i < NODES_MAX; i++)
+        sketch[i] = (struct sketch)SAY(1, "unknown", "");
+    reading = READ(sketch);
+    cr_assert_eq(reading->problems.count, CONFIG_PROBLEMS_MAX);
+    cr_assert_eq(reading->problems.more, 1);
+    free(reading);
+}
+
 Test(config, read_says_when_the_arena_is_too_small)
 {
     struct config_problems *problems = calloc(1, sizeof(*problems));

@@ -106,7 +106,7 @@ struct config_problem {
 /* Not to be copied: each sentence points into its own memory. */
 struct config_problems {
     uint32_t count; /* how many were kept */
-    uint32_t more;  /* how many there were beyond CONFIG_PROBLEMS_MAX */
+    uint32_t more;  /* there were others: reading stopped at the first one too many */
     struct config_problem rows[CONFIG_PROBLEMS_MAX + 1]; /* the last is only ever spare */
 };
 
