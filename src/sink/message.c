@@ -22,17 +22,20 @@ static void mail_fail(struct sink *sink, enum sink_say why)
     sink->mail.begun = false;
 }
 
+/* What goes beyond the limit is not told, however it was cut. */
 static void mail_content(struct sink *sink, struct span bytes)
 {
-    uint64_t limit = sink->settings->size_bytes;
+    uint64_t limit = sink->settings->size_bytes > 0 ? sink->settings->size_bytes : UINT64_MAX;
+    uint64_t left = limit - sink->mail.bytes;
+    struct span told = bytes.size > left ? span_head(bytes, (size_t)left) : bytes;
 
     if (sink->mail.failure != SAY_NOTHING || sink->mail.chunk_refusal != SAY_NOTHING)
         return;
-    sink->mail.bytes += bytes.size;
-    if (limit > 0 && sink->mail.bytes > limit)
+    sink->mail.bytes += told.size;
+    if (told.size > 0)
+        sink_emit(sink, SINK_CONTENT, told);
+    if (told.size < bytes.size)
         mail_fail(sink, SAY_TOO_BIG);
-    else if (bytes.size > 0)
-        sink_emit(sink, SINK_CONTENT, bytes);
 }
 
 /* Is there somebody to send a message to? */

@@ -1,100 +1,15 @@
-/* sink: what each input is answered, in every cut; what is delivered; what early talk costs. */
+/* sink: what each input is answered, in every cut, and what is delivered. */
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lockstep/base/seed.h"
-#include "lockstep/sink/sink.h"
 
-#define WHOLE 0U
-#define BYTE_BY_BYTE 1U
-#define RANDOM_CUTS 40U /* cuts from 2 on are seeds */
-
-static char replies_bytes[1 << 20];
-static char content_bytes[1 << 20];
-static char events_bytes[1 << 16];
-
-/* What a session came to. */
-struct heard {
-    struct text replies;
-    struct text content;
-    struct text events; /* S<sender> R<recipient> B E A C */
-    struct sink sink;
-};
-
-static struct heard heard;
-
-static void take_all(const char *answer)
-{
-    struct sink_output output;
-
-    while (sink_take(&heard.sink, &output)) {
-        static const char letters[] = {' ', 'S', 'R', 'B', ' ', 'E', 'A', 'C'};
-
-        if (output.kind == SINK_REPLY)
-            text_add(&heard.replies, output.bytes);
-        else if (output.kind == SINK_CONTENT)
-            text_add(&heard.content, output.bytes);
-        else
-            text_add_byte(&heard.events, letters[output.kind]);
-        if (output.kind == SINK_SENDER || output.kind == SINK_RECIPIENT)
-            text_add(&heard.events, output.bytes);
-        if (output.kind == SINK_END && answer)
-            sink_answer(&heard.sink, span_of_string(answer));
-    }
-}
-
-static void begin(const struct sink_settings *settings)
-{
-    heard.replies = text_over(replies_bytes, sizeof(replies_bytes));
-    heard.content = text_over(content_bytes, sizeof(content_bytes));
-    heard.events = text_over(events_bytes, sizeof(events_bytes));
-    sink_init(&heard.sink, settings, 0);
-    take_all(NULL);
-}
-
-/* Feeds a copy that lives no longer than the contract says, so that a stale span is noticed. */
-static void feed(struct span input, moment now)
-{
-    char lent[SINK_INPUT_BYTES];
-
-    memcpy(lent, input.at, input.size);
-    sink_feed(&heard.sink, span_of(lent, input.size), now);
-    take_all(NULL);
-    memset(lent, '?', input.size);
-}
-
-static void play(const struct sink_settings *settings, struct span input, unsigned cut)
-{
-    struct seed seed = {cut};
-
-    begin(settings);
-    while (input.size > 0) {
-        size_t size = sink_room(&heard.sink);
-
-        if (cut == BYTE_BY_BYTE)
-            size = 1;
-        else if (cut != WHOLE)
-            size = 1 + (size_t)seed_below(&seed, 40);
-        feed(span_head(input, size), 0);
-        input = span_tail(input, size);
-    }
-}
+#include "sink_player.h"
 
 static void expect(const char *what, const struct text *got, struct span wanted, unsigned cut)
 {
     cr_assert(span_equal(text_span(got), wanted), "%s, cut %u: got\n%.*s\nwanted\n%.*s", what, cut,
               (int)got->size, got->at, (int)wanted.size, wanted.at);
-}
-
-static struct sink_settings defaults(void)
-{
-    struct sink_settings settings;
-
-    sink_settings_default(&settings);
-    settings.hostname = SPAN("s");
-    settings.banner = SPAN("b");
-    return settings;
 }
 
 #define BANNER "220 s b\r\n"
@@ -202,8 +117,7 @@ static const struct row rows[] = {
         EHLO_OK "553 5.6.7 Must declare SMTPUTF8 to send unicode address\r\n" MAIL_OK,
         "S\xC3\xA4@b", ""),
     /* bytes of command lines */
-    ROW("NO\0OP\r\nNOOP\rX\r\nEHLO \xFF\r\nNOOP\r\n",
-        BAD_BYTES BAD_BYTES BAD_BYTES OK, "", ""),
+    ROW("NO\0OP\r\nNOOP\rX\r\nEHLO \xFF\r\nNOOP\r\n", BAD_BYTES BAD_BYTES BAD_BYTES OK, "", ""),
     ROW("NOOP\0\r\nNOOP \0\r\n", BAD_BYTES BAD_BYTES, "", ""),
     ROW("NOOP\nNOOP\r\n", "550 5.5.2 Error: bare <LF> received\r\n", "C", ""),
     /* messages */
@@ -248,13 +162,13 @@ static void expect_rows(const struct sink_settings *settings, const struct row *
     unsigned cut;
 
     for (i = 0; i < count; i++) {
-        for (cut = WHOLE; cut < RANDOM_CUTS; cut++) {
+        for (cut = WHOLE; cut < CUTS; cut++) {
             char wanted[8192];
             struct text text = text_over(wanted, sizeof(wanted));
 
             text_add(&text, SPAN(BANNER));
             text_add(&text, all[i].replies);
-            play(settings, all[i].input, cut);
+            sink_play(settings, all[i].input, cut);
             expect("replies", &heard.replies, text_span(&text), cut);
             expect("events", &heard.events, all[i].events, cut);
             expect("content", &heard.content, all[i].content, cut);
@@ -264,7 +178,7 @@ static void expect_rows(const struct sink_settings *settings, const struct row *
 
 Test(sink, every_command_is_answered_as_the_rfc_says)
 {
-    struct sink_settings settings = defaults();
+    struct sink_settings settings = sink_play_settings();
 
     expect_rows(&settings, rows, sizeof(rows) / sizeof(rows[0]));
 }
@@ -279,7 +193,7 @@ Test(sink, what_is_hidden_is_not_known)
             "502 Error: command not implemented\r\n",
             "", ""),
     };
-    struct sink_settings settings = defaults();
+    struct sink_settings settings = sink_play_settings();
 
     settings.offered = 0;
     expect_rows(&settings, hidden, 1);
@@ -288,16 +202,17 @@ Test(sink, what_is_hidden_is_not_known)
 Test(sink, a_message_above_the_limit_is_read_to_its_end_and_refused)
 {
     static const struct span offered = SPAN_INIT("250-SIZE 6\r\n");
-    struct sink_settings settings = defaults();
+    struct sink_settings settings = sink_play_settings();
     unsigned cut;
 
     settings.size_bytes = 6;
-    for (cut = WHOLE; cut < RANDOM_CUTS; cut++) {
-        play(&settings,
-             SPAN(EHLO "MAIL FROM:<a@b> SIZE=7\r\n" MAIL RCPT "DATA\r\n....\r\n.\r\n" MAIL RCPT
-                       "DATA\r\n...\r\n..\r\n.\r\n" MAIL RCPT "BDAT 7\r\nQUIT\r\nxBDAT 1 LAST\r\nx"
-                       "RSET\r\n" MAIL RCPT "BDAT 6 LAST\r\nQUIT\r\n"),
-             cut);
+    for (cut = WHOLE; cut < CUTS; cut++) {
+        sink_play(&settings,
+                  SPAN(EHLO "MAIL FROM:<a@b> SIZE=7\r\n" MAIL RCPT "DATA\r\n....\r\n.\r\n" MAIL RCPT
+                            "DATA\r\n...\r\n..\r\n.\r\n" MAIL RCPT
+                            "BDAT 7\r\nQUIT\r\nxBDAT 1 LAST\r\nx"
+                            "RSET\r\n" MAIL RCPT "BDAT 6 LAST\r\nQUIT\r\n"),
+                  cut);
         cr_assert(span_find_span(text_span(&heard.replies), offered) < heard.replies.size);
         cr_assert_eq(heard.sink.counts.messages, 2);
         cr_assert_eq(heard.sink.counts.recipients, 2);
@@ -329,7 +244,7 @@ Test(sink, verdicts_refuse_by_pattern)
             "Sa@bRgood@reject.exampleRc@xRa@x", ""),
         ROW(EHLO "MAIL FROM:<end@b>\r\nNOOP\r\n", EHLO_OK "421 4.3.2 Going\r\n", "C", ""),
     };
-    struct sink_settings settings = defaults();
+    struct sink_settings settings = sink_play_settings();
 
     settings.verdicts = verdicts;
     settings.verdict_count = sizeof(verdicts) / sizeof(verdicts[0]);
@@ -345,7 +260,7 @@ Test(sink, data_and_dot_have_verdicts_too)
     static const struct row end =
         ROW(EHLO MAIL RCPT "DATA\r\nx\r\n.\r\n" MAIL,
             EHLO_OK MAIL_OK RCPT_OK GO "554 no\r\n" MAIL_OK, "Sa@bRc@dBASa@b", "x\r\n");
-    struct sink_settings settings = defaults();
+    struct sink_settings settings = sink_play_settings();
 
     settings.verdict_count = 1;
     settings.verdicts = &no_data;
@@ -359,7 +274,7 @@ Test(sink, too_many_recipients_are_refused_for_now)
     static const struct row many =
         ROW(EHLO MAIL RCPT RCPT, EHLO_OK MAIL_OK RCPT_OK "452 4.5.3 Error: too many recipients\r\n",
             "Sa@bRc@d", "");
-    struct sink_settings settings = defaults();
+    struct sink_settings settings = sink_play_settings();
 
     settings.recipients = 1;
     expect_rows(&settings, &many, 1);
@@ -402,7 +317,7 @@ Test(sink, authentication)
         ROW("HELO c\r\nAUTH PLAIN AHUAcA==\r\n",
             "250 s\r\n503 Error: authentication not enabled\r\n", "", ""),
     };
-    struct sink_settings settings = defaults();
+    struct sink_settings settings = sink_play_settings();
 
     settings.offered = 0;
     settings.auth = SINK_AUTH_ONE;
@@ -421,6 +336,17 @@ static struct span long_line(const char *start, size_t size)
     memcpy(bytes, start, strlen(start));
     memcpy(bytes + size - 2, "\r\nNOOP\r\n", 8);
     return span_of(bytes, size + 6);
+}
+
+static void feed_steps(struct span input, size_t step)
+{
+    while (input.size > 0) {
+        size_t room = sink_room(&heard.sink);
+        size_t size = step > 0 && step < room ? step : room;
+
+        sink_play_feed(span_head(input, size), 0, NULL);
+        input = span_tail(input, size);
+    }
 }
 
 Test(sink, lines_have_a_limit_and_authentication_a_higher_one)
@@ -442,27 +368,15 @@ Test(sink, lines_have_a_limit_and_authentication_a_higher_one)
         {"AUTH LOGIN\r\n", SINK_AUTH_LINE_BYTES + 13,
          "\r\n334 VXNlcm5hbWU6\r\n500 5.5.6 Error: authentication exchange line too long\r\n" OK},
     };
-    struct sink_settings settings = defaults();
+    struct sink_settings settings = sink_play_settings();
     size_t i;
     unsigned cut;
 
     settings.auth = SINK_AUTH_ANY;
     for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         for (cut = WHOLE; cut < 5; cut++) {
-            begin(&settings);
-            feed(SPAN(EHLO), 0);
-            play(&settings, SPAN(EHLO), WHOLE);
-            {
-                struct span input = long_line(lines[i].start, lines[i].size);
-                size_t step = cut == WHOLE ? SINK_INPUT_BYTES : cut * 7;
-
-                while (input.size > 0) {
-                    size_t size = step < sink_room(&heard.sink) ? step : sink_room(&heard.sink);
-
-                    feed(span_head(input, size), 0);
-                    input = span_tail(input, size);
-                }
-            }
+            sink_play(&settings, SPAN(EHLO), WHOLE);
+            feed_steps(long_line(lines[i].start, lines[i].size), cut * 7);
             cr_assert(span_ends(text_span(&heard.replies), span_of_string(lines[i].end)),
                       "row %zu, cut %u: %.*s", i, cut, (int)heard.replies.size, heard.replies.at);
         }
@@ -471,155 +385,16 @@ Test(sink, lines_have_a_limit_and_authentication_a_higher_one)
 
 Test(sink, the_caller_answers_for_what_it_stored)
 {
-    struct sink_settings settings = defaults();
+    struct sink_settings settings = sink_play_settings();
 
-    begin(&settings);
-    sink_feed(&heard.sink, SPAN(EHLO MAIL RCPT "DATA\r\n.\r\n"), 0);
-    take_all("452 4.3.1 Disk full");
-    sink_feed(&heard.sink, SPAN(MAIL RCPT "DATA\r\n.\r\n"), 0);
-    take_all("250 2.0.0 Ok: queued as x");
+    sink_play_begin(&settings);
+    sink_play_feed(SPAN(EHLO MAIL RCPT "DATA\r\n.\r\n"), 0, "452 4.3.1 Disk full");
+    sink_play_feed(SPAN(MAIL RCPT "DATA\r\n.\r\n"), 0, "250 2.0.0 Ok: queued as x");
     expect("replies", &heard.replies,
            SPAN(BANNER EHLO_OK MAIL_OK RCPT_OK GO "452 4.3.1 Disk full\r\n" MAIL_OK RCPT_OK GO
                                                   "250 2.0.0 Ok: queued as x\r\n"),
            WHOLE);
     cr_assert_eq(heard.sink.counts.messages, 1);
-}
-
-#define OPENSMTPD "500 5.5.1 Invalid command: Pipelining not supported\r\n"
-#define EXIM "554 SMTP synchronization error\r\n"
-#define POSTFIX "554 5.5.0 Error: SMTP protocol synchronization\r\n"
-
-/* Each part is one read. */
-struct early_row {
-    enum sink_early early;
-    bool offered;
-    const char *reads[6];
-    const char *end; /* of all replies */
-    const char *events;
-    uint32_t violations;
-};
-
-#define POLITE EHLO, MAIL, RCPT, "DATA\r\n", "x\r\n.\r\n"
-
-static const struct early_row early_rows[] = {
-    {SINK_EARLY_OPENSMTPD, false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
-    {SINK_EARLY_EXIM, false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
-    {SINK_EARLY_POSTFIX, false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, MAIL RCPT}, "VRFY\r\n" OPENSMTPD, "C", 1},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, MAIL "R"}, "VRFY\r\n" OPENSMTPD, "C", 1},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, "NOOP\r\nQUIT\r\n"}, "VRFY\r\n" OPENSMTPD, "C", 1},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO MAIL}, BANNER OPENSMTPD, "C", 1},
-    {SINK_EARLY_OPENSMTPD,
-     false,
-     {EHLO, MAIL, RCPT, "DATA\r\n", "x\r\n.\r\nQ"},
-     GO OPENSMTPD,
-     "Sa@bRc@dBAC",
-     1},
-    {SINK_EARLY_OPENSMTPD,
-     false,
-     {EHLO, MAIL, RCPT, "DATA\r\n.\r\n"},
-     RCPT_OK OPENSMTPD,
-     "Sa@bRc@dC",
-     1},
-    {SINK_EARLY_OPENSMTPD,
-     true,
-     {EHLO, MAIL RCPT "DATA\r\n", ".\r\nQUIT\r\n"},
-     ACCEPTED "221 2.0.0 Bye\r\n",
-     "Sa@bRc@dBEC",
-     0},
-    {SINK_EARLY_OPENSMTPD, true, {EHLO, MAIL RCPT "DATA\r\n.\r\n"}, GO ACCEPTED, "Sa@bRc@dBE", 1},
-    {SINK_EARLY_EXIM, false, {EHLO, MAIL RCPT}, "VRFY\r\n" EXIM, "C", 1},
-    {SINK_EARLY_EXIM, false, {EHLO, MAIL, RCPT, "DATA\r\n.\r\n"}, RCPT_OK EXIM, "Sa@bRc@dC", 1},
-    {SINK_EARLY_EXIM, true, {EHLO, MAIL RCPT "NOOP\r\nNOOP\r\n"}, RCPT_OK EXIM, "Sa@bRc@dC", 1},
-    {SINK_EARLY_EXIM, false, {"HELO c\r\n" MAIL}, BANNER EXIM, "C", 1},
-    {SINK_EARLY_POSTFIX, false, {EHLO, MAIL RCPT}, MAIL_OK RCPT_OK, "Sa@bRc@d", 1},
-    {SINK_EARLY_POSTFIX, false, {EHLO, MAIL RCPT "DATA\r\n."}, RCPT_OK POSTFIX, "Sa@bRc@dC", 3},
-    {SINK_EARLY_POSTFIX, true, {EHLO, "NOOP\r\nNOOP\r\n"}, "VRFY\r\n" POSTFIX, "C", 1},
-    {SINK_EARLY_POSTFIX, false, {"HELO c\r\n", MAIL RCPT}, "250 s\r\n" POSTFIX, "C", 1},
-    {SINK_EARLY_POSTFIX, false, {"RSET\r\nRSET\r\n"}, BANNER POSTFIX, "C", 1},
-    {SINK_EARLY_TAKEN, false, {EHLO MAIL RCPT}, MAIL_OK RCPT_OK, "Sa@bRc@d", 2},
-    {SINK_EARLY_TAKEN, true, {EHLO, MAIL RCPT "DATA\r\n"}, RCPT_OK GO, "Sa@bRc@dB", 0},
-};
-
-Test(sink, early_talk_costs_what_it_costs_elsewhere)
-{
-    size_t i, read;
-
-    for (i = 0; i < sizeof(early_rows) / sizeof(early_rows[0]); i++) {
-        const struct early_row *row = &early_rows[i];
-        struct sink_settings settings = defaults();
-
-        settings.early = row->early;
-        if (!row->offered)
-            settings.offered &= ~SINK_BIT(PIPELINING);
-        begin(&settings);
-        for (read = 0; read < 6 && row->reads[read]; read++)
-            feed(span_of_string(row->reads[read]), 0);
-        cr_assert(span_ends(text_span(&heard.replies), span_of_string(row->end)),
-                  "row %zu: got\n%.*s", i, (int)heard.replies.size, heard.replies.at);
-        expect("events", &heard.events, span_of_string(row->events), (unsigned)i);
-        cr_assert_eq(heard.sink.counts.violations, row->violations, "row %zu: %u violations", i,
-                     heard.sink.counts.violations);
-    }
-}
-
-Test(sink, a_delayed_answer_makes_a_later_read_early)
-{
-    struct sink_settings settings = defaults();
-
-    settings.early = SINK_EARLY_OPENSMTPD;
-    settings.offered &= ~SINK_BIT(PIPELINING);
-    settings.reply_delay_ms = 100;
-    begin(&settings);
-    cr_assert_eq(heard.replies.size, 0);
-    cr_assert_eq(sink_deadline(&heard.sink), 100);
-    feed(SPAN(""), 100);
-    expect("banner", &heard.replies, SPAN(BANNER), 0);
-    cr_assert_eq(sink_deadline(&heard.sink), MOMENT_NEVER);
-    feed(SPAN(EHLO), 150);
-    cr_assert_eq(sink_deadline(&heard.sink), 250);
-    feed(SPAN(""), 249);
-    expect("not yet", &heard.replies, SPAN(BANNER), 0);
-    feed(SPAN(""), 250);
-    feed(SPAN(MAIL), 260);
-    cr_assert_eq(sink_room(&heard.sink), SINK_INPUT_BYTES - SPAN(MAIL).size);
-    feed(SPAN(RCPT), 300);
-    cr_assert_eq(heard.sink.counts.violations, 0);
-    feed(SPAN(""), 360);
-    cr_assert_eq(heard.sink.counts.violations, 1);
-    cr_assert(span_ends(text_span(&heard.replies), SPAN("VRFY\r\n" OPENSMTPD)));
-    expect("events", &heard.events, SPAN("C"), 0);
-}
-
-Test(sink, before_the_banner_is_early)
-{
-    struct sink_settings settings = defaults();
-
-    settings.early = SINK_EARLY_POSTFIX;
-    settings.reply_delay_ms = 100;
-    begin(&settings);
-    feed(SPAN(EHLO), 50);
-    feed(SPAN(""), 100);
-    expect("replies", &heard.replies, SPAN(POSTFIX), 0);
-    cr_assert_eq(heard.sink.counts.violations, 1);
-}
-
-Test(sink, a_delay_changes_no_answer)
-{
-    static const struct span input = SPAN_INIT(EHLO MAIL RCPT "DATA\r\nx\r\n.\r\n" MAIL RCPT
-                                                              "BDAT 1\r\nxBDAT 0 LAST\r\nQUIT\r\n");
-    struct sink_settings settings = defaults();
-    char wanted[4096];
-    struct text text = text_over(wanted, sizeof(wanted));
-
-    play(&settings, input, WHOLE);
-    text_add(&text, text_span(&heard.replies));
-    settings.reply_delay_ms = 10;
-    play(&settings, input, WHOLE);
-    while (sink_deadline(&heard.sink) != MOMENT_NEVER)
-        feed(SPAN(""), sink_deadline(&heard.sink));
-    expect("replies", &heard.replies, text_span(&text), WHOLE);
-    cr_assert_eq(heard.sink.now, 110);
 }
 
 /* One reply for the banner and each command, whatever they are and however they are cut. */
@@ -647,7 +422,7 @@ Test(sink, as_many_replies_as_commands)
         "NOOP \xFF\r\n",
     };
     static const struct sink_verdict verdict = {VERB_RCPT, SPAN_INIT("*@no"), SPAN_INIT("450 n")};
-    struct sink_settings settings = defaults();
+    struct sink_settings settings = sink_play_settings();
     char bytes[8192];
     unsigned run;
 
@@ -665,7 +440,7 @@ Test(sink, as_many_replies_as_commands)
 
             text_add(&text, span_of_string(lines[which]));
         }
-        play(&settings, text_span(&text), run);
+        sink_play(&settings, text_span(&text), run);
         cr_assert_eq(heard.sink.counts.replies, count + 1, "run %u: %u commands, %u replies", run,
                      count, heard.sink.counts.replies - 1);
         cr_assert_eq(heard.sink.phase, SINK_PHASE_COMMAND);
