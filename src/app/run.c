@@ -14,13 +14,14 @@
 #include "lockstep/base/must.h"
 #include "lockstep/net/shell.h"
 #include "log.h"
+#include "sink_server.h"
 
 static const char usage[] =
     "usage: lockstep run [-c FILE] [OPTION]...\n"
     "\n"
     "Passes SMTP sessions on to a relay and keeps them in step. Without a configuration it "
     "listens\n"
-    "on 127.0.0.1:2525.\n"
+    "on 127.0.0.1:2525, in front of a sink of its own that counts messages and drops them.\n"
     "\n"
     "  -c, --config FILE           the configuration; default: " CONFIG_FILE_DEFAULT "\n"
     "      --listen ADDR:PORT      where clients are served; may be given again\n"
@@ -52,6 +53,9 @@ struct run {
     uv_signal_t signals[3];
     uv_async_t over; /* the workers have ended */
     struct shell *shell;
+    struct sink_server *sink; /* NULL: every listener has a relay */
+    struct sink_settings sink_settings;
+    uint16_t sink_port;
     struct running *started; /* what the sockets and threads were made for */
     const char *file;
     struct config_flag flags[FLAGS_MAX];
@@ -93,19 +97,6 @@ static void running_write_full(struct running *running)
     }
 }
 
-static bool has_relays(const struct config *config)
-{
-    uint32_t i;
-
-    for (i = 0; i < config->listener_count; i++) {
-        if (config->listeners[i].relay == CONFIG_RELAY_NONE) {
-            fputs("lockstep run: name a relay: --upstream smtp://HOST:PORT\n", stderr);
-            return false;
-        }
-    }
-    return true;
-}
-
 /* NULL: stderr has the reason and `code_r` the exit code. The caller holds the result. */
 static struct running *running_load(const struct run *run, int *code_r)
 {
@@ -113,8 +104,6 @@ static struct running *running_load(const struct run *run, int *code_r)
 
     must(running != NULL);
     *code_r = config_load(&running->loaded, run->file, run->flags, run->flag_count);
-    if (*code_r == 0 && !has_relays(&running->loaded.config))
-        *code_r = EX_USAGE;
     if (*code_r != 0) {
         running_dispose(&running->setup);
         return NULL;
@@ -124,6 +113,46 @@ static struct running *running_load(const struct run *run, int *code_r)
     running->setup.config = &running->loaded.config;
     running_write_full(running);
     return running;
+}
+
+/* --- the embedded sink --- */
+
+static int run_start_sink(struct run *run)
+{
+    struct address address;
+    int error;
+
+    run->sink = malloc(sizeof(*run->sink));
+    must(run->sink != NULL && address_literal(SPAN("127.0.0.1"), 0, &address));
+    sink_settings_default(&run->sink_settings);
+    sink_server_init(run->sink, &run->uv, &run->sink_settings, NULL);
+    error = sink_server_listen(run->sink, &address);
+    run->sink_port = address_port(&address);
+    log_say(LOG_WARNING, "no relay is named, so messages are accepted, counted and dropped;"
+                         " name one: --upstream smtp://HOST:PORT");
+    return error;
+}
+
+/* Puts the sink behind listeners that have no relay. 0, or a libuv error. */
+static int run_embed(struct run *run, struct config *config)
+{
+    uint32_t sink = config->relay_count;
+    int error = 0;
+    uint32_t i;
+
+    for (i = 0; i < config->listener_count && error == 0; i++) {
+        if (config->listeners[i].relay != CONFIG_RELAY_NONE)
+            continue;
+        if (run->sink == NULL)
+            error = run_start_sink(run);
+        must(sink < CONFIG_RELAYS_MAX); /* only flags leave the relay out, and then there is none */
+        config->listeners[i].relay = sink;
+        config->relay_count = sink + 1;
+        config->relays[sink] = (struct config_relay){
+            .name = SPAN("sink"),
+            .address = {.count = 1, .rows = {{SPAN("127.0.0.1"), run->sink_port}}}};
+    }
+    return error;
 }
 
 /* --- reloading --- */
@@ -188,6 +217,10 @@ static void run_reload(struct run *run)
     int code;
     struct running *next = running_load(run, &code);
 
+    if (next != NULL && run_embed(run, &next->loaded.config) != 0) {
+        setup_drop(&next->setup);
+        next = NULL;
+    }
     if (next == NULL) {
         log_say(LOG_ERROR, "the configuration was not read again: the old one stays in force");
         return;
@@ -225,6 +258,8 @@ static void run_wake(uv_async_t *over)
     uv_close((uv_handle_t *)&run->over, NULL);
     for (i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&run->signals[i], NULL);
+    if (run->sink != NULL)
+        sink_server_stop(run->sink);
 }
 
 /* From the last worker's thread. */
@@ -300,7 +335,10 @@ static int run_serve(struct run *run)
     int error;
 
     run_watch(run);
-    run->shell = shell_start(&run->started->setup, &user, &error, where);
+    error = run_embed(run, &run->started->loaded.config);
+    snprintf(where, sizeof(where), "the sink");
+    if (error == 0)
+        run->shell = shell_start(&run->started->setup, &user, &error, where);
     if (run->shell == NULL) {
         fprintf(stderr, "lockstep run: %s: %s\n", where, uv_strerror(error));
         run_wake(&run->over);
@@ -309,6 +347,7 @@ static int run_serve(struct run *run)
     }
     uv_run(&run->uv, UV_RUN_DEFAULT);
     must(uv_loop_close(&run->uv) == 0);
+    free(run->sink);
     if (run->shell == NULL)
         return start_code(error);
     shell_close(&run->shell);

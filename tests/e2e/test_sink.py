@@ -188,5 +188,20 @@ class Options(unittest.TestCase):
             self.assertTrue(done.stderr, option)
 
 
+class Embedded(unittest.TestCase):
+    """`lockstep run` without a relay has a sink behind it."""
+
+    def test_run_without_a_relay_accepts(self):
+        folder = place.Folder("embedded")
+        self.addCleanup(folder.remove)
+        run = Process("run", [place.lockstep(), "run", "--listen", "127.0.0.1:0"], folder.path)
+        self.addCleanup(run.stop)
+        port, = run.await_ready()
+        done = swaks(port, "--pipeline")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("no relay is named", run.log())
+        self.assertEqual(run.stop(), 0, run.explain())
+
+
 if __name__ == "__main__":
     suite.main()
