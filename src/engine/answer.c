@@ -378,6 +378,7 @@ static bool pass_unread(struct engine *engine)
 {
     struct inbox *inbox = &upstream_of(engine)->inbox;
 
+    note_unread(engine, SIDE_UPSTREAM, inbox->view.size);
     emit_bytes(engine, SIDE_CLIENT, inbox->view, inbox->borrowed);
     engine->client_since = engine->now;
     inbox_drop(engine, SIDE_UPSTREAM);

@@ -9,6 +9,10 @@ static const struct plan too_long = {.answer_here = true,
                                      .code = 500,
                                      .status = SPAN_INIT("5.5.2"),
                                      .words = SPAN_INIT("Line too long")};
+static const struct plan auth_too_long = {.answer_here = true,
+                                          .code = 500,
+                                          .status = SPAN_INIT("5.5.6"), /* RFC 4954 4 */
+                                          .words = SPAN_INIT("AUTH line too long")};
 static const struct plan bare_line = {
     .answer_here = true,
     .code = 550,
@@ -90,17 +94,6 @@ static enum input input_behind(const struct engine *engine, const struct command
     return INPUT_COMMAND;
 }
 
-/* What was read, as it came; a secret is kept out even of a line that is not as it should be. */
-static void note_read(struct engine *engine, enum verb verb, struct span text, struct span all)
-{
-    bool secret = engine->auth_seen && (verb_facts(verb)->secret || verb == VERB_UNKNOWN);
-
-    if (secret || span_ends(all, SPAN("\r\n")))
-        note_command(engine, SIDE_CLIENT, verb, text, SPAN("\r\n"));
-    else
-        note_said(engine, SIDE_CLIENT, true, all);
-}
-
 /* The line can't be passed on: it is answered here, and the upstream hears a cancelled response if
  * it waits for one (RFC 4954 4). */
 static void append_fault(struct engine *engine, enum verb verb, const struct plan *fault)
@@ -128,7 +121,7 @@ static void append_command(struct engine *engine, const struct line *line, struc
 
     parse_line(engine, line, &command);
     engine->auth_seen = engine->auth_seen || verb_facts(command.verb)->secret;
-    note_read(engine, command.verb, line->text, all);
+    note_command(engine, SIDE_CLIENT, command.verb, all, SPAN(""));
     if (!observing(engine)) {
         fault = line_fault(engine, line);
         fault = fault ? fault : command_fault(engine, &command);
@@ -160,8 +153,8 @@ static void refuse_long_line(struct engine *engine, size_t limit)
     bool auth = engine->input == INPUT_RESPONSE || limit == engine->policy->limits.auth_line_bytes;
 
     engine->auth_seen = engine->auth_seen || auth;
-    note_read(engine, auth ? VERB_RESPONSE : VERB_UNKNOWN, start, start);
-    append_fault(engine, VERB_UNKNOWN, &too_long);
+    note_command(engine, SIDE_CLIENT, auth ? VERB_RESPONSE : VERB_UNKNOWN, start, SPAN(""));
+    append_fault(engine, VERB_UNKNOWN, auth ? &auth_too_long : &too_long);
     inbox_take(inbox, start.size);
     engine->input = INPUT_SKIP;
 }
@@ -216,7 +209,7 @@ static bool skip_line(struct engine *engine)
 
     if (inbox->view.size == 0)
         return false;
-    note_read(engine, VERB_UNKNOWN, span_head(inbox->view, end), span_head(inbox->view, end + 1));
+    note_command(engine, SIDE_CLIENT, VERB_UNKNOWN, span_head(inbox->view, end + 1), SPAN(""));
     inbox_take(inbox, found ? end + 1 : end);
     if (found)
         engine->input = INPUT_COMMAND;
@@ -229,6 +222,7 @@ static bool pass_unread(struct engine *engine)
 
     if (inbox->view.size == 0 || !emit_may(engine, SIDE_UPSTREAM))
         return false;
+    note_unread(engine, SIDE_CLIENT, inbox->view.size);
     emit_bytes(engine, SIDE_UPSTREAM, inbox->view, inbox->borrowed);
     engine->client_since = engine->now;
     inbox_drop(engine, SIDE_CLIENT);

@@ -74,24 +74,22 @@ static size_t secret_size(const struct engine *engine, enum verb verb, struct sp
     return rest.size;
 }
 
-void note_command(struct engine *engine, enum side side, enum verb verb, struct span text_,
+void note_command(struct engine *engine, enum side side, enum verb verb, struct span line,
                   struct span end)
 {
-    struct span line = text_;
     struct text text;
-    size_t secret;
 
     if (!recording(engine))
         return;
-    if (end.size == 0 && span_ends(line, SPAN("\r\n")))
-        line.size -= 2;
-    else if (end.size == 0) {
-        note_said(engine, side, true, line);
-        return;
+    if (end.size == 0) { /* it stands in the line itself, such as it is */
+        size_t size = span_ends(line, SPAN("\r\n")) ? 2 : span_ends(line, SPAN("\n")) ? 1 : 0;
+
+        end = span_tail(line, line.size - size);
+        line = span_head(line, line.size - size);
     }
-    secret = secret_size(engine, verb, line);
     text = text_begin(engine);
-    record_said_secret(&text, elapsed(engine), side, true, line, secret);
+    record_said_secret(&text, elapsed(engine), side, true, line, secret_size(engine, verb, line),
+                       end);
     text_end(engine, text);
 }
 
@@ -103,6 +101,18 @@ void note_body(struct engine *engine, uint64_t bytes, uint64_t lines)
         return;
     text = text_begin(engine);
     record_body(&text, elapsed(engine), SIDE_CLIENT, true, bytes, lines);
+    text_end(engine, text);
+}
+
+void note_unread(struct engine *engine, enum side from, uint64_t bytes)
+{
+    struct text text;
+
+    if (!recording(engine))
+        return;
+    text = text_begin(engine);
+    record_body(&text, elapsed(engine), SIDE_CLIENT, from == SIDE_CLIENT, bytes, 0);
+    record_body(&text, elapsed(engine), SIDE_UPSTREAM, from == SIDE_CLIENT, bytes, 0);
     text_end(engine, text);
 }
 

@@ -242,6 +242,8 @@ void note_said(struct engine *engine, enum side side, bool to_upstream, struct s
 /* A command line that may hold a secret, on either leg. */
 void note_command(struct engine *engine, enum side side, enum verb verb, struct span text,
                   struct span end);
+/* Bytes that passed from that side to the other, and nobody read them. */
+void note_unread(struct engine *engine, enum side from, uint64_t bytes);
 void note_body(struct engine *engine, uint64_t bytes, uint64_t lines);
 void note(struct engine *engine, struct span word, struct span key, struct span value);
 void note_code(struct engine *engine, struct span word, struct span what, uint16_t code);

@@ -263,9 +263,9 @@ static bool recorded_said(struct stream *stream, const struct record *record)
     if (record->secret == 0)
         return true;
     rest = span_tail(rest, record->bytes.size);
-    if (rest.size < record->secret || !span_starts(span_tail(rest, record->secret), SPAN("\r\n")))
+    if (rest.size < record->secret || !span_starts(span_tail(rest, record->secret), record->tail))
         return false;
-    stream->recorded += record->secret + 2;
+    stream->recorded += record->secret + record->tail.size;
     return true;
 }
 

@@ -105,8 +105,8 @@ static const char *check_body(const struct script_line *line)
 
     if (line->record.body_bytes > SCRIPT_SAID_BYTES_MAX)
         return "too many bytes to be played";
-    if (!line->chunk && (line->record.body_bytes < DOT_BYTES || line->record.body_lines == 0))
-        return "a message ends in a dot line: at least 3 bytes and 1 line";
+    if (!line->chunk && line->record.body_bytes < DOT_BYTES)
+        return "a message ends in a dot line: at least 3 bytes";
     lines = filler_lines(line, &bytes);
     if (lines > bytes / LINE_BYTES_MIN || (lines == 0 && bytes > 0 && !line->chunk))
         return "so many bytes can't make so many lines";
@@ -126,7 +126,7 @@ static const char *read_said(struct script_line *line, struct span *behind)
         *behind = record->bytes;
         return NULL;
     }
-    line->chunk = span_starts_fold(*behind, SPAN("BDAT "));
+    line->chunk = record->body_lines == 0 || span_starts_fold(*behind, SPAN("BDAT "));
     return stimulus ? check_body(line) : NULL;
 }
 
@@ -199,7 +199,7 @@ uint64_t script_said_size(const struct script_line *line)
         return record->body_bytes;
     if (record->kind != RECORD_SAID)
         return 0;
-    return record->bytes.size + (record->secret > 0 ? record->secret + 2 : 0);
+    return record->bytes.size + record->secret + record->tail.size;
 }
 
 /* Letters in lines as even as they can be: the first ones are a byte longer. */
@@ -239,7 +239,7 @@ static char said_byte(const struct script_line *line, uint64_t at)
     at -= record->bytes.size;
     if (at < record->secret)
         return secret[at % (sizeof(secret) - 1)];
-    return "\r\n"[at - record->secret];
+    return record->tail.at[at - record->secret];
 }
 
 size_t script_said(const struct script_line *line, uint64_t from, char *bytes, size_t size)

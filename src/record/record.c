@@ -4,6 +4,7 @@
 #include "lockstep/record/record.h"
 
 static const struct span secret_word = SPAN_INIT("[secret ");
+static const struct span crlf = SPAN_INIT("\r\n");
 
 /* One row per escape with a name; every other byte that needs one is \xHH. */
 static const struct escape {
@@ -121,7 +122,7 @@ void record_said(struct text *text, moment at, enum side side, bool to_upstream,
         struct span words = span_head(line, line.size < 2 ? 0 : line.size - 2);
 
         add_arrow(text, at, side, to_upstream);
-        if (span_ends(line, SPAN("\r\n")) && reads_back(words)) {
+        if (span_ends(line, crlf) && reads_back(words)) {
             text_add(text, words);
         } else {
             text_add_byte(text, '"');
@@ -134,25 +135,28 @@ void record_said(struct text *text, moment at, enum side side, bool to_upstream,
 }
 
 void record_said_secret(struct text *text, moment at, enum side side, bool to_upstream,
-                        struct span line, size_t secret)
+                        struct span line, size_t secret, struct span end)
 {
     size_t counted = secret < line.size ? secret : line.size;
     struct span words = span_head(line, line.size - counted);
+    bool plain = span_equal(end, crlf) && reads_back(words);
 
     add_arrow(text, at, side, to_upstream);
-    if (reads_back(words)) {
+    if (plain) {
         text_add(text, words);
     } else {
         text_add_byte(text, '"');
         add_escaped(text, words, true);
-        if (counted == 0)
-            add_escaped(text, SPAN("\r\n"), true);
-        text_add_byte(text, '"');
     }
     if (counted > 0) {
+        text_add(text, plain ? SPAN("") : SPAN("\""));
         text_add(text, secret_word);
         text_add_number(text, counted);
-        text_add_byte(text, ']');
+        text_add(text, plain ? SPAN("]") : SPAN("]\""));
+    }
+    if (!plain) {
+        add_escaped(text, end, true);
+        text_add_byte(text, '"');
     }
     text_add_byte(text, '\n');
 }
@@ -284,16 +288,23 @@ static const char *read_body(struct span rest, struct record *record_r)
     return span_word(&rest, &word) ? wrong : NULL;
 }
 
-/* Behind the opening quote. */
+/* Behind the opening quote: text, and maybe a secret and the text behind that. */
 static const char *read_quoted(struct span rest, char *scratch, struct record *record_r)
 {
     const char *wrong = unescape(&rest, true, scratch, &record_r->bytes);
+    struct span mark = span_head(rest, span_find(rest, '"'));
 
     if (wrong != NULL || rest.size == 0)
         return wrong;
-    if (!secret_off(&rest, &record_r->secret) || rest.size > 0)
+    rest = span_tail(rest, mark.size);
+    if (!secret_off(&mark, &record_r->secret) || mark.size > 0)
         return "only a secret may stand behind the closing quote";
-    return NULL;
+    record_r->tail = span_of("", 0);
+    if (rest.size == 0)
+        return NULL;
+    rest = span_tail(rest, 1);
+    wrong = unescape(&rest, true, scratch + record_r->bytes.size, &record_r->tail);
+    return wrong != NULL || rest.size == 0 ? wrong : "nothing may stand behind the last quote";
 }
 
 static const char *read_said(struct span rest, char *scratch, struct record *record_r)
@@ -310,6 +321,7 @@ static const char *read_said(struct span rest, char *scratch, struct record *rec
             return "a line end or NUL inside plain text: write the line in quotes";
     if (secret_off(&rest, &record_r->secret)) {
         record_r->bytes = rest;
+        record_r->tail = crlf;
         return NULL;
     }
     if (rest.size > 0)

@@ -73,15 +73,22 @@ Test(record, no_byte_of_a_secret_is_written)
     static const struct {
         struct span line;
         size_t secret;
+        struct span end;
         const char *text;
     } rows[] = {
-        {SPAN_INIT("AUTH PLAIN hunter2"), 7, "+0 C> AUTH PLAIN [secret 7]\n"},
-        {SPAN_INIT("hunter2"), 7, "+0 C> [secret 7]\n"},
-        {SPAN_INIT("hunter2"), 99, "+0 C> [secret 7]\n"},
-        {SPAN_INIT("*"), 0, "+0 C> *\n"},
-        {SPAN_INIT("AUTH\tX hunter2"), 7, "+0 C> \"AUTH\\tX \"[secret 7]\n"},
-        {SPAN_INIT("~x"), 0, "+0 C> \"~x\\r\\n\"\n"},
-        {SPAN_INIT("[secret 3]hunter2"), 7, "+0 C> \"[secret 3]\"[secret 7]\n"},
+        {SPAN_INIT("AUTH PLAIN hunter2"), 7, SPAN_INIT("\r\n"), "+0 C> AUTH PLAIN [secret 7]\n"},
+        {SPAN_INIT("hunter2"), 7, SPAN_INIT("\r\n"), "+0 C> [secret 7]\n"},
+        {SPAN_INIT("hunter2"), 99, SPAN_INIT("\r\n"), "+0 C> [secret 7]\n"},
+        {SPAN_INIT("*"), 0, SPAN_INIT("\r\n"), "+0 C> *\n"},
+        {SPAN_INIT("AUTH\tX hunter2"), 7, SPAN_INIT("\r\n"),
+         "+0 C> \"AUTH\\tX \"[secret 7]\"\\r\\n\"\n"},
+        {SPAN_INIT("~x"), 0, SPAN_INIT("\r\n"), "+0 C> \"~x\\r\\n\"\n"},
+        {SPAN_INIT("[secret 3]hunter2"), 7, SPAN_INIT("\r\n"),
+         "+0 C> \"[secret 3]\"[secret 7]\"\\r\\n\"\n"},
+        {SPAN_INIT("AUTH PLAIN hunter2"), 7, SPAN_INIT("\n"),
+         "+0 C> \"AUTH PLAIN \"[secret 7]\"\\n\"\n"},
+        {SPAN_INIT("hunter2"), 7, SPAN_INIT(""), "+0 C> \"\"[secret 7]\"\"\n"},
+        {SPAN_INIT("*"), 0, SPAN_INIT("\n"), "+0 C> \"*\\n\"\n"},
     };
     size_t i;
 
@@ -90,12 +97,13 @@ Test(record, no_byte_of_a_secret_is_written)
         struct span said = rows[i].line;
         struct record record;
 
-        record_said_secret(&text, 0, SIDE_CLIENT, true, said, rows[i].secret);
+        record_said_secret(&text, 0, SIDE_CLIENT, true, said, rows[i].secret, rows[i].end);
         expect_text(&text, rows[i].text);
         cr_assert_null(record_read(written(&text), scratch, &record));
         if (record.secret > 0) {
             cr_expect_eq(record.bytes.size + record.secret, said.size);
             cr_expect(span_starts(said, record.bytes));
+            cr_expect(span_equal(record.tail, rows[i].end));
         }
     }
 }
@@ -215,6 +223,8 @@ Test(record, wrong_lines_are_refused_with_a_reason)
         SPAN_INIT("+-1 C> x"),
         SPAN_INIT("C> \"open"),
         SPAN_INIT("C> \"a\" b"),
+        SPAN_INIT("C> \"a\"[secret 3]\"b\" "),
+        SPAN_INIT("C> \"a\"[secret 3]b\"\""),
         SPAN_INIT("C> \"\\q\""),
         SPAN_INIT("C> \"\\x4\""),
         SPAN_INIT("C> \"\\xG0\""),

@@ -5,10 +5,12 @@
  *
  *   C> text      the client said            U> text   we said to the upstream
  *   C< text      we said to the client      U< text   the upstream said
- *   C> "bytes"   exactly these bytes, no CRLF added: escapes \r \n \t \0 \\ \" and \xHH, nothing
- * else C> ~ 1843 bytes 40 lines                  a message, only counted C> [secret 24] text that
- * may hold a credential, only counted ! word key=value ...                      what we decided C
- * open ...   U open   C end   U end   U fail reason   ...     the life of a connection
+ *   C> "bytes"   exactly these bytes: no CRLF is added; \r \n \t \0 \\ \" and \xHH are escapes
+ *   C> ~ 1843 bytes 40 lines                  a message, only counted
+ *   C> [secret 24]                            text that may hold a credential, only counted
+ *   C> "AUTH "[secret 24]"\n"                 the same, when its line end is no CRLF
+ *   ! word key=value ...                      what we decided
+ *   C open ...   U open   C end   U fail why  the life of a connection
  *   @ path value                              set-up of a scenario: policy, seed, clock
  *   # text                                    a comment; an empty line is one too
  *   +1234 ...                                 in front of any of them: milliseconds since the start
@@ -42,7 +44,8 @@ struct record {
     enum side side;      /* SAID, BODY, LIFE */
     bool to_upstream;    /* SAID, BODY: the arrow, '>' or '<' */
     struct span bytes;   /* SAID: the very bytes. NOTE, LIFE, SETTING, COMMENT: the text */
-    uint64_t secret;     /* SAID: not 0: so many bytes of a secret, and a CRLF, follow `bytes` */
+    uint64_t secret;     /* SAID: not 0: so many bytes of a secret follow `bytes`, ... */
+    struct span tail;    /* ... and these follow the secret */
     uint64_t body_bytes; /* BODY */
     uint64_t body_lines; /* BODY */
 };
@@ -51,9 +54,10 @@ struct record {
 
 /* What was said, one record line per wire line; the last one quoted when it has no CRLF. */
 void record_said(struct text *text, moment at, enum side side, bool to_upstream, struct span bytes);
-/* One line whose last `secret` bytes of text are a secret. `line` has no line end. */
+/* One line, of which the last `secret` bytes are a secret, and behind them its end, if it has one.
+ */
 void record_said_secret(struct text *text, moment at, enum side side, bool to_upstream,
-                        struct span line, size_t secret);
+                        struct span line, size_t secret, struct span end);
 void record_body(struct text *text, moment at, enum side side, bool to_upstream, uint64_t bytes,
                  uint64_t lines);
 /* "! word" and then `rest`, already of the form key=value. */
