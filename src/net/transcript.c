@@ -40,15 +40,17 @@ struct transcript {
 /* The caller holds the lock. The oldest file goes when there are as many as may be. */
 static void transcripts_add(struct transcripts *transcripts, const char *name)
 {
+    size_t size = strlen(name) + 1;
     uint32_t at;
 
+    must(size <= TRANSCRIPT_NAME_MAX); /* it has the shape of transcripts_ours */
     if (transcripts->count == transcripts->most) {
         unlinkat(transcripts->directory, transcripts->names[transcripts->first], 0);
         transcripts->first = (transcripts->first + 1) % transcripts->most;
         transcripts->count--;
     }
     at = (transcripts->first + transcripts->count++) % transcripts->most;
-    snprintf(transcripts->names[at], TRANSCRIPT_NAME_MAX, "%s", name);
+    memcpy(transcripts->names[at], name, size);
 }
 
 /* Ours are recognised by the shape of their names; other people's files are left alone. */
