@@ -7,13 +7,21 @@ import signal
 import subprocess
 import time
 
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+
+LIBC = ctypes.CDLL(None)
 
 READY = re.compile(r"ready, listening on (.+)$", re.MULTILINE)
 
 
 # Orphans of a relay become children of the test instead of the machine's first process.
-ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_with_parent():
+    """A test that is killed takes what it started with it."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 class Process:
@@ -26,7 +34,7 @@ class Process:
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.child = subprocess.Popen(
                 [str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                start_new_session=True, **options)
+                start_new_session=True, preexec_fn=_end_with_parent, **options)
 
     @property
     def pid(self):

@@ -1,10 +1,13 @@
 """Runs the tests of one file and counts them in the last line, as ctest's summary wants it."""
 
+import signal
 import sys
 import unittest
 
 
 def main():
+    # Told to end, a test still cleans up behind itself.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     program = unittest.main(module="__main__", exit=False, verbosity=2)
     result = program.result
     for test, reason in result.skipped:

@@ -1,0 +1,169 @@
+"""Either leg is lost at every byte of a dialogue, in either direction, properly or by reset.
+
+The upstream counts what it stored. Whatever happens, a 250 to the client means that the message is
+there; a message that is there without a 250 is allowed only when the connection was lost between
+the dot's arrival and the answer to it (RFC 1047: then nobody can know, and a duplicate is better
+than a loss). The client tries again until it hears 250, as a mail client does.
+"""
+
+import pathlib
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from support import proxy, suite, wire  # noqa: E402
+from support.fake import Polite, Upstream  # noqa: E402
+
+ENVELOPE = [b"MAIL FROM:<a@client.test>\r\n", b"RCPT TO:<one@fake.test>\r\n",
+            b"RCPT TO:<two@fake.test>\r\n", b"DATA\r\n"]
+MESSAGE = b"Subject: lost\r\n\r\n.dot\r\nend\r\n"
+WHOLE = b"EHLO client.test\r\n" + b"".join(ENVELOPE) + wire.stuffed(MESSAGE) + b"QUIT\r\n"
+
+SECONDS = 10  # any attempt, whatever is lost; lockstep must notice at once
+
+
+def attempt(port, pipelined):
+    """Sends the message as a client would; the last reply it got for it, or None."""
+    reply = None
+    try:
+        with wire.Conversation(port, seconds=SECONDS) as talk:
+            reply = talk.reply()
+            if reply.code != 220:
+                return reply
+            reply = talk.ask(b"EHLO client.test")
+            if reply.code != 250:
+                return reply
+            for group in [ENVELOPE] if not pipelined else [[b"".join(ENVELOPE)]]:
+                for text in group:
+                    talk.say(text)
+                    for _ in text.splitlines():
+                        reply = talk.reply()
+                        if reply.code >= 400:
+                            return reply
+            talk.say(wire.stuffed(MESSAGE))
+            reply = None
+            reply = talk.reply()
+            talk.ask(b"QUIT")
+    except (wire.Broken, TimeoutError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+    return reply
+
+
+class Loss(unittest.TestCase):
+    """One lockstep for all positions; the fake upstream is told where to break."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.relay = Polite()
+        cls.upstream = Upstream(cls.relay)
+        cls.addClassCleanup(cls.upstream.stop)
+        cls.lockstep = proxy.Proxy(cls.upstream.port)
+        cls.addClassCleanup(cls.lockstep.stop)
+
+    def setUp(self):
+        self.relay.delivered.clear()
+        self.upstream.budget = {}
+
+    def tearDown(self):
+        self.assertTrue(self.lockstep.process.running(), self.lockstep.process.explain())
+
+    def whole_dialogue(self):
+        """How many bytes the upstream hears and says when nothing is lost."""
+        said = []
+        original = self.relay.say
+
+        def counted(talk, word, text):
+            said.append(len(text))
+            return original(talk, word, text)
+
+        self.relay.say = counted
+        try:
+            self.assertEqual(attempt(self.lockstep.port, True).code, 250)
+            self.upstream.settle()
+        finally:
+            del self.relay.say
+        self.relay.delivered.clear()
+        return len(self.upstream.heard[-1]), sum(said)
+
+    def lose_upstream(self, what, pipelined, abruptly):
+        hears, says = self.whole_dialogue()
+        unknown = 0
+        for at in range(hears if what == "hears" else says):
+            with self.subTest(what=what, at=at, pipelined=pipelined, abruptly=abruptly):
+                self.relay.delivered.clear()
+                self.upstream.budget = {what: at, "abruptly": abruptly}
+                reply = attempt(self.lockstep.port, pipelined)
+                self.upstream.settle()
+                unknown += self.judge(reply)
+                self.upstream.budget = {}
+                if reply is None or reply.code != 250:
+                    before = len(self.relay.delivered)
+                    self.assertEqual(attempt(self.lockstep.port, pipelined).code, 250)
+                    self.assertEqual(len(self.relay.delivered), before + 1)
+                self.upstream.settle()
+                self.assertEqual(set(self.relay.delivered), {MESSAGE})
+        return unknown
+
+    def judge(self, reply):
+        """1 when the message was stored and the client can't know it."""
+        count = len(self.relay.delivered)
+        self.assertLessEqual(count, 1, "doubled in one attempt")
+        if reply is not None and reply.code == 250:
+            self.assertEqual(count, 1, "a false 250")
+        elif reply is not None:
+            self.assertEqual(reply.code // 100, 4, reply)
+        return 1 if count and (reply is None or reply.code != 250) else 0
+
+    def test_upstream_lost_while_it_listens(self):
+        for pipelined in (False, True):
+            for abruptly in (False, True):
+                # The dot was never heard whole, so nothing is stored and nothing is unknown.
+                self.assertEqual(self.lose_upstream("hears", pipelined, abruptly), 0)
+
+    def test_upstream_lost_while_it_speaks(self):
+        answer = len(b"250 2.0.0 stored\r\n")
+        for pipelined in (False, True):
+            for abruptly in (False, True):
+                unknown = self.lose_upstream("says", pipelined, abruptly)
+                # At most while the answer to the dot was on its way.
+                self.assertLessEqual(unknown, answer)
+                self.assertGreater(unknown, 0)
+
+    def test_client_lost_at_every_byte(self):
+        for abruptly in (False, True):
+            for at in range(len(WHOLE) + 1):
+                with self.subTest(at=at, abruptly=abruptly):
+                    self.relay.delivered.clear()
+                    self.lose_client(at, abruptly)
+                    dot = WHOLE.index(b"\r\n.\r\n") + 5
+                    count = len(self.relay.delivered)
+                    self.assertLessEqual(count, 1 if at >= dot else 0)
+                    if at >= dot and not abruptly:
+                        self.assertEqual(count, 1, "a finished message was dropped")
+
+    def lose_client(self, at, abruptly):
+        """Says the first `at` bytes of everything, reading what is answered, and is gone."""
+        talk = wire.Conversation(self.lockstep.port, seconds=SECONDS)
+        talk.reply()
+        talk.say(WHOLE[:at])
+        if abruptly:
+            talk.reset()
+        else:
+            talk.finish_sending()
+            talk.rest()
+            talk.close()
+        self.await_quiet()
+
+    def await_quiet(self):
+        """Until the upstream's side of the session has ended."""
+        end = time.monotonic() + SECONDS
+        while self.upstream.ends and time.monotonic() < end:
+            time.sleep(0.001)
+        self.upstream.settle()
+
+
+if __name__ == "__main__":
+    suite.main()
