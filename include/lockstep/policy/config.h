@@ -119,7 +119,7 @@ void config_default(struct config *config_r);
 
 /*
  * Reads a whole tree over what `config` says already (config_default first). Text goes into
- * `arena`, as many bytes as the file has are always enough. Every problem is reported, not only
+ * `arena`; as many bytes as all nodes have are always enough. Every problem is reported, not only
  * the first; true: there were none and the config is complete and consistent.
  */
 bool config_read(struct config *config, const struct config_tree *tree, struct text *arena,
