@@ -265,7 +265,7 @@ struct span body_terminator(const struct body *body)
 
 bool body_unstuff(bool *line_start, struct span *input, struct span *bytes_r)
 {
-    size_t line_end;
+    size_t at = 1;
 
     if (*line_start && input->size > 0 && input->at[0] == '.') {
         *input = span_tail(*input, 1);
@@ -273,9 +273,14 @@ bool body_unstuff(bool *line_start, struct span *input, struct span *bytes_r)
     }
     if (input->size == 0)
         return false;
-    line_end = span_find(*input, '\n');
-    *line_start = line_end < input->size;
-    *bytes_r = span_head(*input, line_end + 1);
-    *input = span_tail(*input, line_end + 1);
+    /* Dots are rarer than line ends: look for one that stands behind a line end. */
+    at += span_find(span_tail(*input, at), '.');
+    while (at < input->size && input->at[at - 1] != '\n') {
+        at++;
+        at += span_find(span_tail(*input, at), '.');
+    }
+    *line_start = input->at[at - 1] == '\n';
+    *bytes_r = span_head(*input, at);
+    *input = span_tail(*input, at);
     return true;
 }
