@@ -55,8 +55,8 @@ def talk(port, heard):
             accepted = send(conversation, SENDER, RECIPIENTS, MESSAGE)
             conversation.ask(b"QUIT")
             return accepted
-    except wire.Broken as error:
-        print(f"  the connection {error}")
+    except wire.Broken:
+        print("  the relay ends the connection")
         return False
 
 
