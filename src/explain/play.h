@@ -50,7 +50,7 @@ struct play {
     struct peer_model peers[SIDE_COUNT];
     struct stream streams[STREAM_COUNT];
     moment started, now;
-    uint32_t line;  /* of the script, being played */
+    uint32_t line; /* of the script, being played */
     bool failed;
     struct text *report;
     struct text *log;

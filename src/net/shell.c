@@ -133,6 +133,7 @@ static int shell_join(struct shell *shell)
     uint32_t count = shell->worker_count * shell->address_count;
     uint32_t i;
 
+    must(count > 0);
     shell->ports = calloc(count, sizeof(struct port));
     must(shell->ports != NULL);
     for (i = 0; i < count; i++) {
