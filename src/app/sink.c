@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 #include "commands.h"
@@ -256,11 +257,23 @@ static void command_summarise(const struct sink_command *command)
             (unsigned long long)totals->recipients, (unsigned long long)totals->violations);
 }
 
+/* A descriptor per session: ask for all there may be. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int command_serve(struct sink_command *command)
 {
     size_t i;
     int code;
 
+    raise_descriptors();
     must(uv_loop_init(&command->uv) == 0);
     command_watch(command);
     sink_server_init(&command->server, &command->uv, &command->settings,

@@ -107,11 +107,11 @@ static bool sink_due(struct sink *sink)
     return true;
 }
 
-/* RFC 2920 3.1: may nothing stand behind this verb though PIPELINING was offered? A message may be
- * followed by the next group, and peers pipeline BDAT. */
+/* RFC 2920 3.1: may nothing stand behind this verb though PIPELINING was offered? The end of a
+ * message, by its dot or its last chunk, may be followed by the next group. */
 static bool ends_group(enum verb verb)
 {
-    return verb_facts(verb)->last && verb != VERB_END && verb != VERB_BDAT;
+    return verb_facts(verb)->last && verb != VERB_END;
 }
 
 /* Something is about to be answered, and `input` is what stands behind it. True: the client was

@@ -116,6 +116,8 @@ static const struct row rows[] = {
     ROW(EHLO "MAIL FROM:<\xC3\xA4@b>\r\nMAIL FROM:<\xC3\xA4@b> SMTPUTF8\r\n",
         EHLO_OK "553 5.6.7 Must declare SMTPUTF8 to send unicode address\r\n" MAIL_OK,
         "S\xC3\xA4@b", ""),
+    ROW(EHLO "MAIL FROM:<a@b> BODY=BINARYMIME X=1\r\n" MAIL RCPT "DATA\r\n.\r\n",
+        EHLO_OK NO_PARAMETER MAIL_OK RCPT_OK GO ACCEPTED, "Sa@bRc@dBE", ""),
     /* bytes of command lines */
     ROW("NO\0OP\r\nNOOP\rX\r\nEHLO \xFF\r\nNOOP\r\n", BAD_BYTES BAD_BYTES BAD_BYTES OK, "", ""),
     ROW("NOOP\0\r\nNOOP \0\r\n", BAD_BYTES BAD_BYTES, "", ""),
@@ -210,17 +212,17 @@ Test(sink, a_message_above_the_limit_is_read_to_its_end_and_refused)
         sink_play(&settings,
                   SPAN(EHLO "MAIL FROM:<a@b> SIZE=7\r\n" MAIL RCPT "DATA\r\n....\r\n.\r\n" MAIL RCPT
                             "DATA\r\n...\r\n..\r\n.\r\n" MAIL RCPT
-                            "BDAT 7\r\nQUIT\r\nxBDAT 1 LAST\r\nx"
-                            "RSET\r\n" MAIL RCPT "BDAT 6 LAST\r\nQUIT\r\n"),
+                            "BDAT 7\r\nQUIT\r\nxBDAT 1 LAST\r\nx" MAIL "RSET\r\n" MAIL RCPT
+                            "BDAT 6 LAST\r\nQUIT\r\n"),
                   cut);
         cr_assert(span_find_span(text_span(&heard.replies), offered) < heard.replies.size);
         cr_assert_eq(heard.sink.counts.messages, 2);
         cr_assert_eq(heard.sink.counts.recipients, 2);
-        cr_assert_eq(heard.sink.counts.replies, 19);
+        cr_assert_eq(heard.sink.counts.replies, 20);
         cr_assert(span_ends(text_span(&heard.replies),
                             SPAN("552 5.3.4 Error: message size exceeds fixed limit\r\n"
-                                 "503 5.5.1 Error: RSET needed after a refused BDAT\r\n" OK MAIL_OK
-                                     RCPT_OK ACCEPTED)));
+                                 "503 5.5.1 Error: RSET needed after a refused BDAT\r\n" NESTED OK
+                                     MAIL_OK RCPT_OK ACCEPTED)));
         expect("events", &heard.events, SPAN("Sa@bRc@dBESa@bRc@dBASa@bRc@dBASa@bRc@dBE"), cut);
     }
 }
@@ -231,17 +233,19 @@ Test(sink, verdicts_refuse_by_pattern)
         {VERB_RCPT, SPAN_INIT("good@*"), SPAN_INIT("250 ok")},
         {VERB_RCPT, SPAN_INIT("*@REJECT.example"), SPAN_INIT("550 5.1.1 No such user")},
         {VERB_RCPT, SPAN_INIT("a*c@x"), SPAN_INIT("451 4.7.1 Later")},
+        {VERB_RCPT, SPAN_INIT("a@*@a"), SPAN_INIT("550 5.1.1 No byte counts twice")},
         {VERB_MAIL, SPAN_INIT("bad@b"), SPAN_INIT("553 5.7.1 Not you")},
         {VERB_MAIL, SPAN_INIT("end@b"), SPAN_INIT("421 4.3.2 Going")},
     };
     static const struct row refused[] = {
         ROW(EHLO "MAIL FROM:<bad@b>\r\n" RCPT MAIL
                  "RCPT TO:<x@reject.example>\r\nRCPT TO:<good@reject.example>\r\n"
-                 "RCPT TO:<abc@x>\r\nRCPT TO:<ac@x>\r\nRCPT TO:<c@x>\r\nRCPT TO:<a@x>\r\n",
+                 "RCPT TO:<a@a>\r\nRCPT TO:<abc@x>\r\nRCPT TO:<ac@x>\r\nRCPT TO:<c@x>\r\nRCPT "
+                 "TO:<a@x>\r\n",
             EHLO_OK "553 5.7.1 Not you\r\n503 5.5.1 Error: need MAIL command\r\n" MAIL_OK
-                    "550 5.1.1 No such user\r\n" RCPT_OK
+                    "550 5.1.1 No such user\r\n" RCPT_OK RCPT_OK
                     "451 4.7.1 Later\r\n451 4.7.1 Later\r\n" RCPT_OK RCPT_OK,
-            "Sa@bRgood@reject.exampleRc@xRa@x", ""),
+            "Sa@bRgood@reject.exampleRa@aRc@xRa@x", ""),
         ROW(EHLO "MAIL FROM:<end@b>\r\nNOOP\r\n", EHLO_OK "421 4.3.2 Going\r\n", "C", ""),
     };
     struct sink_settings settings = sink_play_settings();
@@ -249,6 +253,15 @@ Test(sink, verdicts_refuse_by_pattern)
     settings.verdicts = verdicts;
     settings.verdict_count = sizeof(verdicts) / sizeof(verdicts[0]);
     expect_rows(&settings, refused, sizeof(refused) / sizeof(refused[0]));
+}
+
+Test(sink, messages_refused_for_their_line_ends_are_counted)
+{
+    struct sink_settings settings = sink_play_settings();
+
+    sink_play(&settings, SPAN(EHLO MAIL RCPT "DATA\r\na\nb\rc\r\n.\r\n"), WHOLE);
+    cr_assert_eq(heard.sink.counts.bare, 1);
+    cr_assert_eq(heard.sink.counts.messages, 0);
 }
 
 Test(sink, data_and_dot_have_verdicts_too)
@@ -307,10 +320,11 @@ Test(sink, authentication)
                                                  "334 VXNlcm5hbWU6\r\n"
                                                  "501 Authentication cancelled\r\n250 Ok\r\n",
             "", ""),
-        ROW(EHLO "AUTH PLAIN AHUAcA=\r\nAUTH PLAIN AHUAcA==A\r\nAUTH PLAIN A=UAcA==\r\n"
+        ROW(EHLO "AUTH PLAIN AHUAcA=\r\nAUTH PLAIN AHUAcA==A\r\nAUTH PLAIN A=UAcA==\r\nAUTH PLAIN "
+                 "A===\r\n"
                  "AUTH PLAIN\r\nNOOP\r\nAUTH PLAIN\r\nNO P\r\nAUTH PLAIN a b\r\n",
-            AUTH_EHLO_OK AUTH_BASE64 AUTH_BASE64 AUTH_BASE64 "334 \r\n" AUTH_FAILED
-                                                             "334 \r\n" AUTH_BASE64 AUTH_BASE64,
+            AUTH_EHLO_OK AUTH_BASE64 AUTH_BASE64 AUTH_BASE64 AUTH_BASE64
+            "334 \r\n" AUTH_FAILED "334 \r\n" AUTH_BASE64 AUTH_BASE64,
             "", ""),
         ROW(EHLO "AUTH CRAM-MD5\r\n", AUTH_EHLO_OK "504 Error: mechanism not supported\r\n", "",
             ""),

@@ -33,13 +33,19 @@ struct early_row {
 
 #define POLITE EHLO, MAIL, RCPT, "DATA\r\n", "x\r\n.\r\n"
 
+#define EHLO_END "250 AUTH PLAIN LOGIN\r\n"
+#define TOO_LONG "500 5.5.2 Error: line too long\r\n"
+#define X16 "xxxxxxxxxxxxxxxx"
+#define X256 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16
+#define OVERLONG X256 X256 X256 X256 X256 X256 X256 X256
+
 static const struct early_row early_rows[] = {
     {SINK_EARLY_OPENSMTPD, false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
     {SINK_EARLY_EXIM, false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
     {SINK_EARLY_POSTFIX, false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, MAIL RCPT}, "VRFY\r\n" OPENSMTPD, "C", 1},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, MAIL "R"}, "VRFY\r\n" OPENSMTPD, "C", 1},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, "NOOP\r\nQUIT\r\n"}, "VRFY\r\n" OPENSMTPD, "C", 1},
+    {SINK_EARLY_OPENSMTPD, false, {EHLO, MAIL RCPT}, EHLO_END OPENSMTPD, "C", 1},
+    {SINK_EARLY_OPENSMTPD, false, {EHLO, MAIL "R"}, EHLO_END OPENSMTPD, "C", 1},
+    {SINK_EARLY_OPENSMTPD, false, {EHLO, "NOOP\r\nQUIT\r\n"}, EHLO_END OPENSMTPD, "C", 1},
     {SINK_EARLY_OPENSMTPD, false, {EHLO MAIL}, BANNER OPENSMTPD, "C", 1},
     {SINK_EARLY_OPENSMTPD,
      false,
@@ -60,15 +66,23 @@ static const struct early_row early_rows[] = {
      "Sa@bRc@dBEC",
      0},
     {SINK_EARLY_OPENSMTPD, true, {EHLO, MAIL RCPT "DATA\r\n.\r\n"}, GO ACCEPTED, "Sa@bRc@dBE", 1},
-    {SINK_EARLY_EXIM, false, {EHLO, MAIL RCPT}, "VRFY\r\n" EXIM, "C", 1},
+    {SINK_EARLY_EXIM, false, {EHLO, MAIL RCPT}, EHLO_END EXIM, "C", 1},
     {SINK_EARLY_EXIM, false, {EHLO, MAIL, RCPT, "DATA\r\n.\r\n"}, RCPT_OK EXIM, "Sa@bRc@dC", 1},
     {SINK_EARLY_EXIM, true, {EHLO, MAIL RCPT "NOOP\r\nNOOP\r\n"}, RCPT_OK EXIM, "Sa@bRc@dC", 1},
     {SINK_EARLY_EXIM, false, {"HELO c\r\n" MAIL}, BANNER EXIM, "C", 1},
     {SINK_EARLY_POSTFIX, false, {EHLO, MAIL RCPT}, MAIL_OK RCPT_OK, "Sa@bRc@d", 1},
     {SINK_EARLY_POSTFIX, false, {EHLO, MAIL RCPT "DATA\r\n."}, RCPT_OK POSTFIX, "Sa@bRc@dC", 3},
-    {SINK_EARLY_POSTFIX, true, {EHLO, "NOOP\r\nNOOP\r\n"}, "VRFY\r\n" POSTFIX, "C", 1},
+    {SINK_EARLY_POSTFIX, true, {EHLO, "NOOP\r\nNOOP\r\n"}, EHLO_END POSTFIX, "C", 1},
     {SINK_EARLY_POSTFIX, false, {"HELO c\r\n", MAIL RCPT}, "250 s\r\n" POSTFIX, "C", 1},
     {SINK_EARLY_POSTFIX, false, {"RSET\r\nRSET\r\n"}, BANNER POSTFIX, "C", 1},
+    {SINK_EARLY_OPENSMTPD,
+     false,
+     {EHLO, "AUTH LOGIN\r\n", "dQ==\r\ncA==\r\n"},
+     "334 VXNlcm5hbWU6\r\n" OPENSMTPD,
+     "C",
+     1},
+    {SINK_EARLY_OPENSMTPD, false, {EHLO, OVERLONG "\r\n"}, EHLO_END TOO_LONG, "", 0},
+    {SINK_EARLY_OPENSMTPD, false, {EHLO, OVERLONG "\r\nR"}, EHLO_END OPENSMTPD, "C", 1},
     {SINK_EARLY_TAKEN, false, {EHLO MAIL RCPT}, MAIL_OK RCPT_OK, "Sa@bRc@d", 2},
     {SINK_EARLY_TAKEN, true, {EHLO, MAIL RCPT "DATA\r\n"}, RCPT_OK GO, "Sa@bRc@dB", 0},
 };
@@ -81,6 +95,7 @@ Test(sink_early, early_talk_costs_what_it_costs_elsewhere)
         const struct early_row *row = &early_rows[i];
         struct sink_settings settings = sink_play_settings();
 
+        settings.auth = SINK_AUTH_ANY;
         settings.early = row->early;
         if (!row->offered)
             settings.offered &= ~SINK_BIT(PIPELINING);
