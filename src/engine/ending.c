@@ -252,7 +252,8 @@ static bool half_closed_and_done(const struct engine *engine)
 static const char *client_done(const struct engine *engine)
 {
     const struct peer *client = &engine->peers[SIDE_CLIENT];
-    bool unfinished = engine->input == INPUT_BODY || engine->input == INPUT_CHUNK;
+    bool unfinished = engine->input == INPUT_BODY ||
+                      (engine->input == INPUT_CHUNK && engine->message.chunk_left > 0);
 
     if (!client->open)
         return outcome_awaited(engine) && !engine->upstream_lost ? NULL : "client-lost";
