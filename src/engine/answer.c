@@ -76,7 +76,6 @@ static void settle_sender(struct engine *engine, const struct reply *reply, enum
 
     engine->envelope = (struct envelope){.sender_refused = outcome != SUCCEEDED};
     engine->message.convert = CONVERT_NONE;
-    engine->message.total = 0;
     engine->data_refused = false;
     if (outcome == SUCCEEDED) {
         view->mail_open = true;
@@ -316,6 +315,7 @@ static void unasked(struct engine *engine, const struct reply *reply)
         struct plan verdict = {.answer_here = true,
                                .code = reply->code,
                                .verbatim = true,
+                               .close = reply->code == 421,
                                .words = SPAN("The relay refused the message")};
 
         if (reply->code >= 400)
@@ -343,6 +343,13 @@ static void greeting(struct engine *engine, const struct reply *reply)
         session_close(engine, "relay-refused"); /* RFC 7504 3, RFC 5321 3.8 */
 }
 
+/* A chunk is taken that was not sent to its end: the reply can't be the answer to it. */
+static bool takes_unseen_chunk(const struct engine *engine, const struct reply *reply)
+{
+    return !observing(engine) && reply->code < 400 && engine->input == INPUT_CHUNK &&
+           engine->message.fate == FATE_FORWARD && engine->ledger.answer == engine->ledger.tail - 1;
+}
+
 static void answer(struct engine *engine, const struct reply *reply)
 {
     struct row *row;
@@ -351,7 +358,7 @@ static void answer(struct engine *engine, const struct reply *reply)
         greeting(engine, reply);
         return;
     }
-    if (engine->ledger.in_flight == 0) {
+    if (engine->ledger.in_flight == 0 || takes_unseen_chunk(engine, reply)) {
         unasked(engine, reply);
         return;
     }

@@ -58,10 +58,10 @@ void message_fail(struct engine *engine, const struct plan *verdict)
 
     message->verdict = *verdict;
     message->body.bare = BARE_PASS; /* what follows is only searched for its end */
-    if (engine->input == INPUT_CHUNK && message->fate != FATE_SWALLOW) {
+    if (engine->input == INPUT_CHUNK && message->fate != FATE_SWALLOW && !ledger_empty(engine)) {
         struct row *row = ledger_row(engine, engine->ledger.tail - 1);
 
-        if (row->state != ROW_SENT)
+        if (row->verb == VERB_BDAT) /* or it has its answer already, and only its bytes go on */
             row_answer_here(engine, row, verdict);
     }
     message->fate = FATE_SWALLOW;
