@@ -74,7 +74,8 @@ static uint32_t window(const struct engine *engine)
     return ROWS_MAX;
 }
 
-/* Will a transaction be open upstream when it reads what is sent next? */
+/* May a transaction be open upstream when it reads what is sent next? A RSET that was sent closes
+ * none before it is answered: it may be refused. */
 static bool mail_pending(const struct engine *engine)
 {
     bool open = engine->peers[SIDE_UPSTREAM].view.mail_open;
@@ -82,12 +83,8 @@ static bool mail_pending(const struct engine *engine)
 
     for (number = engine->ledger.answer; number != engine->ledger.send; number++) {
         const struct row *row = ledger_row(engine, number);
-        enum verb_does does = verb_facts((enum verb)row->verb)->does;
 
-        if (does == DOES_SENDER)
-            open = true;
-        else if (does == DOES_RESET || does == DOES_GREET || does == DOES_GREET_OLD)
-            open = false;
+        open = open || verb_facts((enum verb)row->verb)->does == DOES_SENDER;
     }
     return open;
 }
@@ -97,12 +94,13 @@ static bool answer_within_message(struct engine *engine, struct row *row, enum v
 {
     if (engine->message.convert != CONVERT_OPEN || does == DOES_CHUNK)
         return false;
-    if (does != DOES_RESET && does != DOES_QUIT) {
-        row_decide(engine, row, &only_chunks);
-        return true;
-    }
     if (does == DOES_RESET)
         row_decide(engine, row, &reset_here);
+    else if (does != DOES_QUIT)
+        row_decide(engine, row, &only_chunks);
+    /* A chunk behind another MAIL would join the first one's message: misdelivery (R4). */
+    if (does != DOES_RESET && does != DOES_QUIT && does != DOES_SENDER)
+        return true;
     upstream_leave(engine, &left_message); /* without the dot: nothing is delivered */
     engine->message.convert = CONVERT_NONE;
     engine->envelope = (struct envelope){0};
@@ -111,8 +109,11 @@ static bool answer_within_message(struct engine *engine, struct row *row, enum v
 
 static void send_row(struct engine *engine, struct row *row, enum verb_does does)
 {
-    if (does == DOES_SENDER && mail_pending(engine))
-        row->alone = true; /* nested: what follows must not join the open transaction (R4) */
+    if (does == DOES_SENDER) {
+        engine->message.total = 0;
+        if (mail_pending(engine)) /* nested: what follows must not join that transaction (R4) */
+            row->alone = true;
+    }
     if (does == DOES_RESET || does == DOES_GREET || does == DOES_GREET_OLD)
         engine->reset_owed = false;
     if (does == DOES_QUIT)
@@ -121,12 +122,23 @@ static void send_row(struct engine *engine, struct row *row, enum verb_does does
     ledger_sent(engine);
 }
 
-/* May a row be sent now, whatever it is? */
-static bool may_send(const struct engine *engine)
+/* Must the row wait for the answer to the row before it? Behind a MAIL that stands alone only what
+ * can't join the old transaction may follow (R-01). */
+static bool barred(const struct engine *engine, enum verb_does does)
 {
     const struct ledger *ledger = &engine->ledger;
+    const struct row *last;
 
-    return ledger->in_flight < window(engine) && (!ledger->barrier || observing(engine)) &&
+    if (!ledger->barrier || observing(engine))
+        return false;
+    last = ledger_row(engine, ledger->send - 1);
+    return verb_facts((enum verb)last->verb)->does != DOES_SENDER ||
+           (does != DOES_RESET && does != DOES_SENDER);
+}
+
+static bool may_send(const struct engine *engine, enum verb_does does)
+{
+    return engine->ledger.in_flight < window(engine) && !barred(engine, does) &&
            emit_may(engine, SIDE_UPSTREAM);
 }
 
@@ -160,7 +172,8 @@ bool send_next(struct engine *engine)
         return false;
     row = ledger_row(engine, ledger->send);
     if (row->state != ROW_WAITING) {
-        bool passed = row->state == ROW_HERE && ledger->send != ledger->answer;
+        /* Behind a row that ends the session nothing is answered, so nothing is sent. */
+        bool passed = row->state == ROW_HERE && ledger->send != ledger->answer && !row->plan.close;
 
         ledger->send += passed ? 1 : 0;
         return passed;
@@ -170,9 +183,9 @@ bool send_next(struct engine *engine)
         row_answer_here(engine, row, &plan);
         return true;
     }
-    if (!may_send(engine))
-        return false;
     does = verb_facts((enum verb)row->verb)->does;
+    if (!may_send(engine, does))
+        return false;
     if (!row->ours && !observing(engine) && diverted(engine, row, does))
         return true;
     if (does == DOES_CHUNK)
@@ -181,12 +194,13 @@ bool send_next(struct engine *engine)
     return true;
 }
 
-/* What the client may say next, now that this row was answered here. */
+/* What the client may say next, now that this row was answered here. Only the newest row can be the
+ * one whose answer was waited for: bytes behind any other have been given their meaning already. */
 static void input_after(struct engine *engine, const struct row *row)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
 
-    if (does == DOES_MESSAGE || does == DOES_AUTH || does == DOES_RESPONSE || does == DOES_SECURE)
+    if (engine->input == INPUT_WAIT && engine->ledger.release == engine->ledger.tail - 1)
         engine->input = INPUT_COMMAND;
     if (does == DOES_MESSAGE)
         engine->data_refused = true;
