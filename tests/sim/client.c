@@ -1,0 +1,368 @@
+/* The model client: what it says, and when. */
+#include <string.h>
+
+#include "lockstep/base/must.h"
+
+#include "sim.h"
+
+enum stage {
+    STAGE_GREET,
+    STAGE_AUTH,
+    STAGE_NOISE,
+    STAGE_MAIL,
+    STAGE_RCPT,
+    STAGE_DATA,
+    STAGE_BODY,
+    STAGE_CHUNK,
+    STAGE_END
+};
+
+void client_start(struct world *world)
+{
+    struct client *client = &world->client;
+
+    client->pipelines = dice_chance(&client->dice, 60);
+    client->early_body = client->pipelines && dice_chance(&client->dice, 15);
+    client->transactions = dice_below(&client->dice, 4);
+    client->stage = STAGE_GREET;
+    client->wait = !dice_chance(&client->dice, 5);
+    client_expect(client, EXPECT_GREETING, 0);
+}
+
+void client_expect(struct client *client, enum expected_kind kind, uint32_t tag)
+{
+    must(client->next - client->first < EXPECTED_MAX);
+    client->expected[client->next++ % EXPECTED_MAX] =
+        (struct expected){.kind = kind,
+                          .tag = tag,
+                          .mail_tag = client->mail_tag,
+                          .in_chunks = client->in_chunks,
+                          .end = client->fed + bytes_span(&client->out).size};
+}
+
+static uint32_t tag_new(struct world *world)
+{
+    must(world->tag_count + 1 < TAGS_MAX);
+    return ++world->tag_count;
+}
+
+static void greet(struct world *world)
+{
+    struct client *client = &world->client;
+    uint32_t tag = tag_new(world);
+
+    bytes_say(&client->out, "%s h~%u~\r\n", dice_chance(&client->dice, 85) ? "EHLO" : "HELO", tag);
+    client_expect(client, EXPECT_LINE, tag);
+    client->wait = client->wait || !dice_chance(&client->dice, 10);
+}
+
+static void authenticate(struct world *world)
+{
+    struct client *client = &world->client;
+
+    if (client->auth_going) {
+        client->auth_going = false;
+        if (dice_chance(&client->dice, 15))
+            bytes_say(&client->out, "*\r\n");
+        else
+            bytes_say(&client->out, "S3CRET%u==\r\n", dice_below(&client->dice, 1000));
+    } else if (dice_chance(&client->dice, 50)) {
+        bytes_say(&client->out, "AUTH PLAIN S3CRETplain%u\r\n", dice_below(&client->dice, 1000));
+    } else {
+        bytes_say(&client->out, "AUTH LOGIN\r\n");
+        if (dice_chance(&client->dice, 20)) { /* does not wait for the 334 */
+            client_expect(client, EXPECT_AUTH, 0);
+            bytes_say(&client->out, "S3CRETearly==\r\n");
+        }
+    }
+    client_expect(client, EXPECT_AUTH, 0);
+    client->wait = true;
+}
+
+/* Long, bare, empty: whatever is no proper command. */
+static void say_badly(struct world *world)
+{
+    struct client *client = &world->client;
+    uint32_t tag = tag_new(world);
+    uint32_t i;
+
+    switch (dice_below(&client->dice, 7)) {
+    case 0:
+        for (i = 0; i < 300; i++)
+            bytes_say(&client->out, "too long ");
+        bytes_say(&client->out, "\r\n");
+        break;
+    case 1:
+        bytes_say(&client->out, "NOOP ~%u~\n", tag);
+        client->bad_line = true;
+        break;
+    case 2:
+        bytes_say(&client->out, "NOOP\r~%u~\r\n", tag);
+        break;
+    case 3:
+        bytes_add(&client->out, SPAN("NO\0OP\r\n"));
+        break;
+    case 4:
+        bytes_say(&client->out, "BDAT\t10\r\n");
+        client->bad_line = true;
+        break;
+    case 5:
+        bytes_say(&client->out, "STARTTLS\r\n");
+        break;
+    default:
+        bytes_say(&client->out, "\r\n");
+        break;
+    }
+    client_expect(client, EXPECT_ANYTHING, 0);
+}
+
+static void make_noise(struct world *world)
+{
+    static const char *const words[] = {"NOOP", "VRFY", "HELP", "XFOO", "EXPN", "nOOp", "MAILX"};
+    struct client *client = &world->client;
+    uint32_t tag;
+
+    if (dice_chance(&client->dice, 10)) {
+        say_badly(world);
+    } else if (dice_chance(&client->dice, 25)) {
+        bytes_say(&client->out, "RSET\r\n");
+        client_expect(client, EXPECT_RSET, 0);
+    } else {
+        tag = tag_new(world);
+        bytes_say(&client->out, "%s ~%u~\r\n", words[dice_below(&client->dice, 7)], tag);
+        client_expect(client, EXPECT_LINE, tag);
+        /* A client that respects R-02 waits; others don't. */
+        client->wait = client->wait || dice_chance(&client->dice, 50);
+    }
+}
+
+/* --- messages --- */
+
+/* Lines that look like ends and commands and are neither, and now and then something bare. */
+static void write_content(struct world *world, struct message *message)
+{
+    static const char *const lines[] = {".\r\n",     "..\r\n", ".x\r\n",   "\r\n",      "QUIT\r\n",
+                                        "hello\r\n", ". \r\n", "RSET\r\n", "250 ok\r\n"};
+    static const char *const bare[] = {"a\nb\r\n",
+                                       "a\rb\r\n",
+                                       "a\n.\r\nb\r\n",
+                                       "a\r\n.\rb\r\n",
+                                       "\r.\r\n",
+                                       "a\r\r\n",
+                                       "a\n.\nMAIL FROM:<evil@b>\r\n"};
+    struct dice *dice = &world->client.dice;
+    uint32_t count = dice_chance(dice, 2) ? 9000 : dice_below(dice, 12);
+
+    bytes_say(&message->content, "Id: ~%u~\r\n", message->tag);
+    while (count-- > 0)
+        bytes_say(&message->content, "%s", lines[dice_below(dice, 9)]);
+    if (dice_chance(dice, 8)) {
+        message->bare = true;
+        bytes_say(&message->content, "%s", bare[dice_below(dice, 7)]);
+    }
+    if (dice_chance(dice, 30) && message->by_chunks)
+        bytes_say(&message->content, "no line end");
+}
+
+static void message_new(struct world *world)
+{
+    struct message *message = &world->messages[world->message_count++];
+
+    message->tag = world->client.mail_tag;
+    /* To an upstream that does not know BDAT, in `observe`, a chunk is commands: chaos. */
+    message->by_chunks = dice_chance(&world->client.dice, 30) &&
+                         (world->upstream.chunking || world->policy.mode == MODE_REPAIR);
+    message->complete = message->bare = false;
+    message->accepted = 0;
+    bytes_clear(&message->content);
+    write_content(world, message);
+}
+
+static void say_mail(struct world *world)
+{
+    struct client *client = &world->client;
+    bool null_sender = dice_chance(&client->dice, 10);
+
+    client->mail_tag = tag_new(world);
+    client->heard[client->mail_tag] = (struct heard){0};
+    message_new(world);
+    /* The tag of a null sender stands in a parameter. */
+    bytes_say(&client->out, null_sender ? "MAIL FROM:<> X=~%u~\r\n" : "MAIL FROM:<s~%u~@a>\r\n",
+              client->mail_tag);
+    client_expect(client, EXPECT_MAIL, client->mail_tag);
+    client->recipients = dice_below(&client->dice, 5);
+}
+
+static void say_recipient(struct world *world)
+{
+    struct client *client = &world->client;
+    uint32_t tag = tag_new(world);
+
+    client->recipients--;
+    bytes_say(&client->out, "RCPT TO:<r~%u~~%u~@b>\r\n", tag, client->mail_tag);
+    client_expect(client, EXPECT_RCPT, tag);
+}
+
+static void say_body(struct world *world)
+{
+    struct client *client = &world->client;
+    struct message *message = world_message(world, client->mail_tag);
+    struct span rest = bytes_span(&message->content);
+
+    while (rest.size > 0) { /* stuffed as a proper client does: behind CRLF only */
+        size_t end = span_find_span(rest, SPAN("\r\n")) + 2;
+
+        if (rest.at[0] == '.')
+            bytes_add(&client->out, SPAN("."));
+        bytes_add(&client->out, span_head(rest, end));
+        rest = span_tail(rest, end);
+    }
+    bytes_add(&client->out, SPAN(".\r\n"));
+    message->complete = true;
+    client_expect(client, EXPECT_DOT, client->mail_tag);
+    client->wait = client->wait || dice_chance(&client->dice, 60);
+}
+
+static void say_chunk(struct world *world)
+{
+    struct client *client = &world->client;
+    struct message *message = world_message(world, client->mail_tag);
+    struct span rest = span_tail(bytes_span(&message->content), client->chunk_at);
+    uint32_t size = dice_below(&client->dice, (uint32_t)rest.size + 1);
+    bool last = dice_chance(&client->dice, 40);
+
+    if (last)
+        size = (uint32_t)rest.size;
+    bytes_say(&client->out, "BDAT %u%s\r\n", size, last ? " LAST" : "");
+    bytes_add(&client->out, span_head(rest, size));
+    client->chunk_at += size;
+    client->in_chunks = !last;
+    message->complete = last;
+    client_expect(client, last ? EXPECT_LAST_CHUNK : EXPECT_CHUNK, client->mail_tag);
+    if (last || dice_chance(&client->dice, 3)) /* or forgets the rest */
+        client->stage = STAGE_NOISE;
+}
+
+/* --- the script --- */
+
+static void next_transaction(struct world *world)
+{
+    struct client *client = &world->client;
+
+    if (client->transactions == 0 || world->message_count == MESSAGES_MAX) {
+        client->stage = STAGE_END;
+        return;
+    }
+    client->transactions--;
+    say_mail(world);
+    client->stage = STAGE_RCPT;
+}
+
+static void after_recipients(struct world *world)
+{
+    struct client *client = &world->client;
+
+    client->chunk_at = 0;
+    if (dice_chance(&client->dice, 8)) /* gives up; perhaps the next MAIL is nested */
+        client->stage = STAGE_NOISE;
+    else
+        client->stage =
+            world_message(world, client->mail_tag)->by_chunks ? STAGE_CHUNK : STAGE_DATA;
+}
+
+static void say_data(struct world *world)
+{
+    struct client *client = &world->client;
+
+    bytes_say(&client->out, "DATA\r\n");
+    client->go = false;
+    client_expect(client, EXPECT_DATA, client->mail_tag);
+    client->wait = !client->early_body;
+    client->stage = STAGE_BODY;
+}
+
+static void end_talking(struct world *world)
+{
+    struct client *client = &world->client;
+
+    client->done = true;
+    switch (dice_below(&client->dice, 10)) {
+    case 0:
+    case 1:
+        client->closing = true; /* half closes, and still wants its replies */
+        break;
+    case 2:
+        client->reset = !world->calm; /* or what is still said would depend on cuts */
+        break;
+    case 3:
+        break; /* says nothing more at all */
+    default:
+        bytes_say(&client->out, "QUIT\r\n");
+        client_expect(client, EXPECT_QUIT, 0);
+        break;
+    }
+}
+
+static void say_next(struct world *world)
+{
+    struct client *client = &world->client;
+
+    switch ((enum stage)client->stage) {
+    case STAGE_GREET:
+        greet(world);
+        client->stage = dice_chance(&client->dice, 30) ? STAGE_AUTH : STAGE_NOISE;
+        break;
+    case STAGE_AUTH:
+        authenticate(world);
+        break;
+    case STAGE_NOISE:
+        if (dice_chance(&client->dice, 35))
+            make_noise(world);
+        else
+            client->stage = STAGE_MAIL;
+        break;
+    case STAGE_MAIL:
+        next_transaction(world);
+        break;
+    case STAGE_RCPT:
+        if (dice_chance(&client->dice, 4))
+            make_noise(world);
+        else if (client->recipients > 0)
+            say_recipient(world);
+        else
+            after_recipients(world);
+        break;
+    case STAGE_DATA:
+        say_data(world);
+        break;
+    case STAGE_BODY:
+        client->stray = client->early_body;
+        if (client->go || client->early_body)
+            say_body(world);
+        client->stage = STAGE_NOISE;
+        break;
+    case STAGE_CHUNK:
+        say_chunk(world);
+        break;
+    case STAGE_END:
+        end_talking(world);
+        break;
+    }
+    client->wait = client->wait || !client->pipelines;
+}
+
+void client_think(struct world *world)
+{
+    struct client *client = &world->client;
+
+    while (!client->done) {
+        if (client->wait && client->first != client->next)
+            return;
+        if (client->next - client->first > 100 || world->tag_count + 2 >= TAGS_MAX)
+            return;
+        client->wait = false;
+        if (client->stage == STAGE_AUTH && client->sub++ > 0 && !client->auth_going)
+            client->stage = STAGE_NOISE;
+        say_next(world);
+    }
+}

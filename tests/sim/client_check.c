@@ -1,0 +1,240 @@
+/* The model client: what it hears, and what must hold of that. */
+#include <stdio.h>
+
+#include "lockstep/smtp/reply.h"
+
+#include "sim.h"
+
+/* One reply as the client reads it. */
+struct said {
+    uint16_t code;
+    bool tagged; /* the upstream's own words, not lockstep's */
+    uint32_t tag;
+};
+
+static bool checking(const struct world *world)
+{
+    return world->policy.mode == MODE_REPAIR && !world->confused;
+}
+
+static struct said read_said(struct span line)
+{
+    struct said said = {0};
+    struct span words = span_tail(line, 4);
+    uint64_t code = 0;
+
+    if (span_number(span_head(line, 3), &code))
+        said.code = (uint16_t)code;
+    words = span_trim(span_tail(words, reply_enhanced(words).size));
+    said.tagged = span_starts(words, SPAN("~"));
+    if (said.tagged)
+        said.tag = tag_in(words);
+    return said;
+}
+
+static unsigned class_of(uint16_t code)
+{
+    return code / 100U;
+}
+
+/* The end of a message, or DATA before it, answered by lockstep: only what table 4.3 says. */
+static const char *message_justified(const struct heard *heard, enum expected_kind kind,
+                                     uint16_t code)
+{
+    if (kind != EXPECT_DOT && heard->mail >= 300)
+        return class_of(code) == class_of(heard->mail) ? NULL : "the sender's class is kept";
+    if (kind != EXPECT_DOT && heard->recipients > 0 && heard->accepted == 0)
+        return class_of(code) == (heard->permanent ? 5U : 4U)
+                   ? NULL
+                   : "a message is refused in its recipients' class";
+    if (code < 400)
+        return "no message is taken in the upstream's place (R-50)";
+    return kind == EXPECT_DATA && heard->accepted > 0 ? "DATA is asked about" : NULL;
+}
+
+/* What lockstep says for itself while the upstream does all it should. */
+static const char *justified(const struct world *world, const struct expected *expected,
+                             uint16_t code)
+{
+    const struct heard *heard = &world->client.heard[expected->mail_tag];
+
+    if (code == 421 || world->upstream_down || expected->in_chunks || world->client.stray)
+        return NULL;
+    switch (expected->kind) {
+    case EXPECT_ANYTHING:
+    case EXPECT_AUTH:
+    case EXPECT_CHUNK:
+    case EXPECT_QUIT:
+    case EXPECT_RSET:
+        return NULL;
+    case EXPECT_RCPT:
+        if (heard->mail < 300)
+            return "a recipient is asked about, unless its sender was refused";
+        return class_of(code) == class_of(heard->mail) ? NULL : "the sender's class is kept";
+    case EXPECT_DATA:
+    case EXPECT_LAST_CHUNK:
+    case EXPECT_DOT:
+        return message_justified(heard, expected->kind, code);
+    case EXPECT_GREETING:
+    case EXPECT_LINE:
+    case EXPECT_MAIL:
+        break;
+    }
+    return "a command is asked about";
+}
+
+static enum to to_of(enum expected_kind kind)
+{
+    if (kind == EXPECT_DATA)
+        return TO_DATA;
+    return kind == EXPECT_DOT || kind == EXPECT_LAST_CHUNK ? TO_DOT : TO_LINE;
+}
+
+static void check_said(struct world *world, const struct expected *expected, struct said said)
+{
+    enum mischief mischief = world->upstream.mischief;
+    const char *wrong;
+
+    if (said.tagged && said.tag > 0 && expected->kind != EXPECT_CHUNK &&
+        expected->kind != EXPECT_LAST_CHUNK && expected->kind != EXPECT_ANYTHING &&
+        expected->kind != EXPECT_AUTH && expected->kind != EXPECT_RSET) {
+        if (said.tag != expected->tag)
+            world_fail(world, "a reply is said to the command it answers");
+        else if (world->said[said.tag][to_of(expected->kind)] != said.code)
+            world_fail(world, "a reply's code is what the upstream said");
+    }
+    if (said.tagged || mischief == MISCHIEF_WRONG || mischief == MISCHIEF_EMPTY)
+        return;
+    wrong = justified(world, expected, said.code);
+    if (wrong)
+        world_fail(world, wrong);
+}
+
+/* The one thing that is never relaxed for an upstream whose replies can be told apart. */
+static void check_owner(struct world *world, const struct expected *expected, uint16_t code)
+{
+    const struct message *message = world_message(world, expected->mail_tag);
+
+    if (expected->kind != EXPECT_DOT && expected->kind != EXPECT_LAST_CHUNK)
+        return;
+    if (code < 300 && world->lied && bytes_span(&world->carried).size >= world->lie_at)
+        return; /* it came after the end had been said, and nobody can know */
+    if (code < 300 && (!message || message->accepted != 1))
+        world_fail(world, "a message told to be taken was taken, once");
+}
+
+static void learn(struct client *client, const struct expected *expected, uint16_t code)
+{
+    struct heard *heard = &client->heard[expected->mail_tag];
+
+    switch (expected->kind) {
+    case EXPECT_MAIL:
+        heard->mail = code;
+        break;
+    case EXPECT_RCPT:
+        heard->recipients++;
+        heard->accepted += code < 300;
+        heard->permanent = heard->permanent || code >= 500;
+        break;
+    case EXPECT_DATA:
+        client->go = code == 354;
+        client->stray = client->stray && !client->go;
+        break;
+    case EXPECT_AUTH:
+        client->auth_going = code == 334;
+        break;
+    case EXPECT_RSET:
+        if (code < 300)
+            *heard = (struct heard){0};
+        break;
+    case EXPECT_GREETING:
+    case EXPECT_LINE:
+    case EXPECT_DOT:
+    case EXPECT_CHUNK:
+    case EXPECT_LAST_CHUNK:
+    case EXPECT_QUIT:
+    case EXPECT_ANYTHING:
+        break;
+    }
+}
+
+static void hear_reply(struct world *world, struct said said)
+{
+    struct client *client = &world->client;
+    struct expected expected;
+
+    if (client->first == client->next) {
+        if (checking(world) && said.code != 421 && !client->cut)
+            world_fail(world, "there is one reply to a command");
+        client->last_code = said.code;
+        return;
+    }
+    expected = client->expected[client->first++ % EXPECTED_MAX];
+    if (checking(world)) {
+        if (client->last_code == 421)
+            world_fail(world, "nothing is said after 421");
+        check_said(world, &expected, said);
+        check_owner(world, &expected, said.code);
+    }
+    client->last_code = said.code;
+    learn(client, &expected, said.code);
+}
+
+static void hear_line(struct world *world, struct span all)
+{
+    struct span line = span_head(all, all.size - 1);
+    struct client *client = &world->client;
+    struct said said;
+
+    if (span_ends(line, SPAN("\r")))
+        line.size--;
+    else if (world->policy.mode == MODE_REPAIR)
+        world_fail(world, "a line said to the client ends in CRLF");
+    said = read_said(line);
+    if (world->policy.mode == MODE_REPAIR &&
+        (span_find(line, '\r') < line.size || span_find(line, '\0') < line.size ||
+         said.code < 200 || said.code > 599))
+        world_fail(world, "a line said to the client is a reply line");
+    if (said.tagged && !client->tagged) { /* the first line of an EHLO reply has it */
+        client->tagged = true;
+        client->tag = said.tag;
+    }
+    if (line.size >= 4 && line.at[3] == '-')
+        return;
+    said.tagged = client->tagged;
+    said.tag = client->tag;
+    client->tagged = false;
+    hear_reply(world, said);
+}
+
+void client_hear(struct world *world, struct span bytes)
+{
+    struct bytes *line = &world->client.line;
+
+    while (bytes.size > 0) {
+        size_t end = span_find(bytes, '\n');
+
+        bytes_add(line, span_head(bytes, end + 1));
+        if (end < bytes.size) {
+            hear_line(world, bytes_span(line));
+            bytes_clear(line);
+        }
+        bytes = span_tail(bytes, end + 1);
+    }
+}
+
+void client_closed(struct world *world, bool reset)
+{
+    const struct client *client = &world->client;
+    const struct link *link = &world->links[SIDE_CLIENT];
+    bool said_why = client->last_code == 421 || client->last_code == 221 || client->bad_line ||
+                    client->cut; /* in the middle of something */
+    bool silent = client->next - client->first == 1 && world->tag_count == 0 && link->ended;
+
+    if (!checking(world) || link->failed || reset) /* one that does not read hears nothing */
+        return;
+    if (client->line.end > client->line.start)
+        world_fail(world, "a reply that was begun is said to its end");
+    if (client->first != client->next && !said_why && !silent)
+        world_fail(world, "no command is left without an answer, unless 421 says so");
+}

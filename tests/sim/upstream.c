@@ -1,0 +1,564 @@
+/* The model upstream: a plain server that keeps to the rules, but for one mischief a session. */
+#include <string.h>
+
+#include "lockstep/smtp/verb.h"
+
+#include "sim.h"
+
+/* A reply without end, for as long as anybody would listen. */
+#define FLOOD_BYTES 100000U
+
+static bool lockstep_owed(const struct world *world)
+{
+    return world->policy.pipelining == PIPELINING_NEVER || !world->upstream.offered;
+}
+
+/* A number below 100 that depends on the line and the session, not on when the line came. */
+static uint32_t verdict(const struct world *world, struct span line, uint32_t salt)
+{
+    uint64_t hash = world->upstream.salt + salt;
+    struct seed seed;
+    size_t i;
+
+    for (i = 0; i < line.size; i++)
+        hash = (hash ^ (unsigned char)line.at[i]) * 0x100000001b3U;
+    seed.state = hash;
+    return (uint32_t)seed_below(&seed, 100);
+}
+
+void upstream_start(struct world *world)
+{
+    struct upstream *upstream = &world->upstream;
+    struct dice *dice = &world->client.dice; /* a script, like the client's */
+
+    upstream->salt = seed_next(&dice->seed);
+    upstream->pipelining = dice_chance(dice, 40);
+    upstream->chunking = dice_chance(dice, 40);
+    upstream->auth = dice_chance(dice, 70);
+    if (!world->calm && dice_chance(dice, 60))
+        upstream->mischief = (enum mischief)dice_below(dice, MISCHIEF_COUNT);
+    upstream->mischief_at = dice_below(dice, 14);
+    if (upstream->mischief == MISCHIEF_LOST)
+        upstream->lose_after = 1 + dice_below(dice, 500);
+}
+
+static bool mischief_now(const struct world *world, enum mischief mischief)
+{
+    const struct upstream *upstream = &world->upstream;
+
+    return upstream->mischief == mischief && upstream->commands >= upstream->mischief_at;
+}
+
+static void say_line(struct upstream *upstream, uint32_t code, char separator, uint32_t tag,
+                     const char *words)
+{
+    bytes_say(&upstream->out, "%u%c", code, separator);
+    if (code >= 400 || (code < 300 && code != 220))
+        bytes_say(&upstream->out, "%u.1.%u ", code / 100, code % 10);
+    bytes_say(&upstream->out, "~%u~ %s\r\n", tag, words);
+}
+
+/* One reply. What was said is written down, so that the client can compare. */
+static void say(struct world *world, enum to to, uint32_t tag, uint32_t code, const char *words)
+{
+    struct upstream *upstream = &world->upstream;
+    uint32_t lines = verdict(world, span_of_string(words), code) % 8;
+
+    if (mischief_now(world, MISCHIEF_SILENT) || upstream->mode == UP_DEAD)
+        return;
+    if (tag < TAGS_MAX)
+        world->said[tag][to] = (uint16_t)code;
+    while (lines-- > 6) {
+        say_line(upstream, code, '-', tag, "more");
+        if (mischief_now(world, MISCHIEF_ODD))
+            bytes_say(&upstream->out, "what is this\n%u-~%u~ else\rodd\r\n",
+                      code == 250 ? 251 : 250, tag);
+    }
+    say_line(upstream, code, ' ', tag, words);
+    if (code == 421)
+        upstream->closing = true;
+}
+
+static void close_after_replies(struct world *world)
+{
+    world->upstream.mode = UP_DEAD;
+    world->upstream.closing = true;
+}
+
+void upstream_greet(struct world *world)
+{
+    uint32_t chance = verdict(world, SPAN("greeting"), 0);
+
+    if (world->upstream.mischief == MISCHIEF_CLOSING && chance < 15)
+        say(world, TO_LINE, 0, chance < 8 ? 421 : 554, "greets you not");
+    else
+        say(world, TO_LINE, 0, 220, "greets you");
+    world->upstream.barrier = true;
+}
+
+/* Does what cannot be said in a reply of its own; true when the command gets no other answer. */
+static bool mischief_done(struct world *world)
+{
+    struct upstream *upstream = &world->upstream;
+
+    if (upstream->commands != upstream->mischief_at)
+        return false;
+    switch (upstream->mischief) {
+    case MISCHIEF_CLOSING:
+        say(world, TO_LINE, 0, 421, "closes now");
+        upstream->mode = UP_DEAD;
+        return true;
+    case MISCHIEF_RUBBISH:
+        world->confused = true;
+        bytes_say(&upstream->out, "Too many invalid commands. Bye!\r\n");
+        return true;
+    case MISCHIEF_UNASKED:
+        world->confused = true;
+        bytes_say(&upstream->out, "250 unasked\r\n");
+        return false;
+    case MISCHIEF_FLOOD:
+        world->confused = true;
+        upstream->flooding = true;
+        return true;
+    case MISCHIEF_NONE:
+    case MISCHIEF_ODD:
+    case MISCHIEF_WRONG:
+    case MISCHIEF_EARLY:
+    case MISCHIEF_EMPTY:
+    case MISCHIEF_SILENT:
+    case MISCHIEF_LOST:
+    case MISCHIEF_COUNT:
+        break;
+    }
+    return false;
+}
+
+static void transaction_end(struct upstream *upstream)
+{
+    upstream->mail_open = upstream->chunk_failed = false;
+    upstream->recipients = 0;
+    upstream->mail_tag = 0;
+    bytes_clear(&upstream->content);
+}
+
+/* --- who gets what --- */
+
+static bool same_content(const struct message *message, struct span content, bool normal)
+{
+    struct span rest = bytes_span(&message->content);
+    size_t at = 0, i;
+
+    if (!normal)
+        return span_equal(rest, content);
+    for (i = 0; i < rest.size; i++) { /* LF is CRLF, CR is a blank */
+        bool crlf = rest.at[i] == '\r' && i + 1 < rest.size && rest.at[i + 1] == '\n';
+        struct span next = crlf || rest.at[i] == '\n' ? SPAN("\r\n")
+                           : rest.at[i] == '\r'       ? SPAN(" ")
+                                                      : span_of(rest.at + i, 1);
+
+        if (!span_starts(span_tail(content, at), next))
+            return false;
+        at += next.size;
+        i += crlf;
+    }
+    return at == content.size ||
+           (span_equal(span_tail(content, at), SPAN("\r\n")) && !span_ends(rest, SPAN("\n")));
+}
+
+static void accept_message(struct world *world, bool by_chunks)
+{
+    struct upstream *upstream = &world->upstream;
+    struct message *message = world_message(world, upstream->mail_tag);
+    struct span content = bytes_span(&upstream->content);
+    bool normal = !by_chunks;
+
+    if (world->policy.mode == MODE_OBSERVE) /* who breaks the rules there is not stopped */
+        return;
+    if (!message) {
+        world_fail(world, "a message belongs to a sender");
+        return;
+    }
+    if (++message->accepted > 1)
+        world_fail(world, "no message is delivered twice");
+    if (world->confused) /* a reply nobody asked for may have passed for MAIL's */
+        return;
+    if (!message->complete || !same_content(message, content, normal))
+        world_fail(world, "what is delivered is what the client said, to its end");
+    if (normal && message->bare && world->policy.bare != BARE_NORMALISE)
+        world_fail(world, "a message with a bare CR or LF is refused");
+}
+
+static void end_message(struct world *world)
+{
+    struct upstream *upstream = &world->upstream;
+    uint32_t tag = upstream->mail_tag;
+    uint32_t chance = verdict(world, SPAN("."), tag);
+
+    upstream->mode = UP_COMMAND;
+    upstream->barrier = true;
+    upstream->commands++;
+    if (upstream->recipients == 0) {
+        if (upstream->content.end > upstream->content.start && world->policy.mode == MODE_REPAIR)
+            world_fail(world, "without recipients a lone dot is sent (R-15)");
+        say(world, TO_DOT, tag, 554, "no valid recipients");
+    } else if (mischief_done(world)) {
+        ;
+    } else if (mischief_now(world, MISCHIEF_WRONG) && chance < 30) {
+        say(world, TO_DOT, tag, 354, "go on and on");
+    } else if (chance < 80) {
+        if (!mischief_now(world, MISCHIEF_SILENT) || chance < 40)
+            accept_message(world, false);
+        say(world, TO_DOT, tag, 250, "taken");
+    } else {
+        say(world, TO_DOT, tag, chance < 90 ? 451 : 550, "not taken");
+    }
+    transaction_end(upstream);
+}
+
+static void end_chunk(struct world *world)
+{
+    struct upstream *upstream = &world->upstream;
+    uint32_t tag = upstream->mail_tag;
+    uint32_t chance = verdict(world, SPAN("BDAT"), (uint32_t)upstream->content.end + tag);
+
+    upstream->mode = UP_COMMAND;
+    upstream->barrier = true;
+    if (!upstream->mail_open || upstream->recipients == 0 || upstream->chunk_failed) {
+        say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, 503, "no chunk wanted");
+    } else if (mischief_done(world)) {
+        ;
+    } else if (chance < 10) {
+        upstream->chunk_failed = true;
+        say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, chance < 5 ? 452 : 554, "no");
+    } else {
+        if (upstream->chunk_last)
+            accept_message(world, true);
+        say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, 250, "chunk taken");
+    }
+    if (upstream->chunk_last)
+        transaction_end(upstream);
+}
+
+/* --- commands --- */
+
+static void obey_greeting(struct world *world, struct span line, bool extended)
+{
+    struct upstream *upstream = &world->upstream;
+    uint32_t tag = tag_in(line);
+
+    if (verdict(world, line, 1) < 6) {
+        say(world, TO_LINE, tag, 502, "not known");
+        return;
+    }
+    transaction_end(upstream);
+    upstream->extended = extended;
+    upstream->offered = extended && upstream->pipelining;
+    if (!extended) {
+        say(world, TO_LINE, tag, 250, "hello");
+        return;
+    }
+    world->said[tag][TO_LINE] = 250;
+    if (mischief_now(world, MISCHIEF_SILENT))
+        return;
+    bytes_say(&upstream->out, "250-~%u~ at your service\r\n", tag);
+    if (upstream->pipelining)
+        bytes_say(&upstream->out, "250-PIPELINING\r\n");
+    if (upstream->chunking)
+        bytes_say(&upstream->out, "250-CHUNKING\r\n250-XBOGUS ~9999~\r\n");
+    if (upstream->auth)
+        bytes_say(&upstream->out, "250-AUTH PLAIN LOGIN\r\n");
+    bytes_say(&upstream->out, "250-STARTTLS\r\n250-SIZE 1000000\r\n250 8BITMIME\r\n");
+}
+
+static void obey_mail(struct world *world, struct span line)
+{
+    struct upstream *upstream = &world->upstream;
+    uint32_t chance = verdict(world, line, 2);
+    uint32_t tag = tag_in(line);
+
+    if (upstream->mail_open) {
+        say(world, TO_LINE, tag, 503, "nested");
+    } else if (mischief_now(world, MISCHIEF_WRONG) && chance < 20) {
+        say(world, TO_LINE, tag, 354, "what");
+    } else if (chance < 80) {
+        upstream->mail_open = true;
+        upstream->mail_tag = tag;
+        say(world, TO_LINE, tag, 250, "sender ok");
+    } else {
+        say(world, TO_LINE, tag, chance < 90 ? 451 : 550, "sender not ok");
+    }
+}
+
+static void obey_recipient(struct world *world, struct span line)
+{
+    struct upstream *upstream = &world->upstream;
+    uint32_t chance = verdict(world, line, 3);
+    uint32_t tag = tag_in(line);
+    struct span second = span_tail(line, span_find_span(line, SPAN("~~")) + 1);
+
+    if (!upstream->mail_open) {
+        say(world, TO_LINE, tag, 503, "need MAIL");
+    } else if (chance < 70) {
+        if (tag_in(second) != upstream->mail_tag && world->policy.mode == MODE_REPAIR &&
+            !world->confused)
+            world_fail(world, "a recipient is added to its own sender's message");
+        upstream->recipients++;
+        say(world, TO_LINE, tag, 250, "recipient ok");
+    } else {
+        say(world, TO_LINE, tag, chance < 85 ? 450 : 550, "recipient not ok");
+    }
+}
+
+static void obey_data(struct world *world, struct span line)
+{
+    struct upstream *upstream = &world->upstream;
+    uint32_t chance = verdict(world, line, 4 + upstream->mail_tag);
+    uint32_t tag = upstream->mail_tag;
+    bool empty = mischief_now(world, MISCHIEF_EMPTY);
+
+    if (!upstream->mail_open) {
+        say(world, TO_DATA, 0, 503, "need MAIL");
+    } else if (upstream->recipients == 0 && !empty) {
+        say(world, TO_DATA, tag, 554, "need RCPT");
+    } else if (mischief_now(world, MISCHIEF_WRONG) && chance < 40) {
+        say(world, TO_DATA, tag, 250, "yes");
+    } else if (chance < 90 || empty) {
+        bytes_clear(&upstream->content);
+        say(world, TO_DATA, tag, 354, "go on");
+        upstream->mode = UP_BODY;
+    } else {
+        say(world, TO_DATA, tag, chance < 95 ? 451 : 554, "no message now");
+    }
+}
+
+static void obey_chunk(struct world *world, struct span line)
+{
+    struct upstream *upstream = &world->upstream;
+    struct span rest = span_tail(line, 5);
+    struct span size, last;
+    uint64_t bytes = 0;
+
+    if (!upstream->chunking || !span_starts_fold(line, SPAN("BDAT ")) || !span_word(&rest, &size) ||
+        !span_number(size, &bytes)) {
+        say(world, TO_LINE, 0, 502, "no chunks");
+        return;
+    }
+    upstream->chunk_last = span_word(&rest, &last);
+    upstream->chunk_left = bytes;
+    upstream->mode = UP_CHUNK;
+    if (bytes == 0)
+        end_chunk(world);
+}
+
+static void obey_auth(struct world *world, struct span line)
+{
+    struct upstream *upstream = &world->upstream;
+    uint32_t chance = verdict(world, line, 5);
+
+    upstream->mode = UP_COMMAND;
+    if (!upstream->auth)
+        say(world, TO_LINE, 0, 502, "no AUTH");
+    else if (span_equal(line, SPAN("*")))
+        say(world, TO_LINE, 0, 501, "cancelled");
+    else if (mischief_now(world, MISCHIEF_WRONG) && chance < 50)
+        say(world, TO_LINE, 0, 250, "friendly");
+    else if (chance < 40 && upstream->auth_rounds++ < 3) {
+        upstream->mode = UP_AUTH;
+        say(world, TO_LINE, 0, 334, "VXNlcm5hbWU6");
+    } else
+        say(world, TO_LINE, 0, chance < 80 ? 235 : 535, "so it is");
+}
+
+/* RFC 5321 4.1.1.5 knows no refusal, and still. */
+static void obey_reset(struct world *world)
+{
+    struct upstream *upstream = &world->upstream;
+
+    if (mischief_now(world, MISCHIEF_WRONG) &&
+        verdict(world, SPAN("RSET"), upstream->commands) < 30) {
+        say(world, TO_LINE, 0, 550, "no reset");
+        return;
+    }
+    transaction_end(upstream);
+    say(world, TO_LINE, 0, 250, "reset");
+}
+
+static void obey_other(struct world *world, struct span line, enum verb verb)
+{
+    uint32_t chance = verdict(world, line, 6);
+
+    if (verb == VERB_UNKNOWN)
+        say(world, TO_LINE, tag_in(line), 500, "unknown");
+    else
+        say(world, TO_LINE, tag_in(line), chance < 80 ? 250 : chance < 90 ? 252 : 502, "well");
+}
+
+static void obey_verb(struct world *world, struct span line, enum verb verb)
+{
+    switch (verb_facts(verb)->does) {
+    case DOES_GREET:
+    case DOES_GREET_OLD:
+        obey_greeting(world, line, verb == VERB_EHLO);
+        break;
+    case DOES_SENDER:
+        obey_mail(world, line);
+        break;
+    case DOES_RECIPIENT:
+        obey_recipient(world, line);
+        break;
+    case DOES_MESSAGE:
+        obey_data(world, line);
+        break;
+    case DOES_CHUNK:
+        obey_chunk(world, line);
+        break;
+    case DOES_RESET:
+        obey_reset(world);
+        break;
+    case DOES_AUTH:
+        obey_auth(world, line);
+        break;
+    case DOES_QUIT:
+        say(world, TO_LINE, 0, 221, "bye");
+        close_after_replies(world);
+        break;
+    case DOES_SECURE:
+    case DOES_NONE:
+    case DOES_END:
+    case DOES_RESPONSE:
+        obey_other(world, line, verb);
+        break;
+    }
+}
+
+static void obey(struct world *world, struct span all)
+{
+    struct upstream *upstream = &world->upstream;
+    struct span line = span_head(all, all.size - (span_ends(all, SPAN("\r\n")) ? 2 : 1));
+    struct span rest = line;
+    struct span word;
+    enum verb verb;
+
+    upstream->commands++;
+    if (world->policy.mode == MODE_REPAIR && !world->confused &&
+        (line.size + 2 != all.size || span_find(line, '\r') < line.size ||
+         span_find(line, '\0') < line.size))
+        world_fail(world, "a command that goes on is clean (invariant 4)");
+    span_word(&rest, &word);
+    verb = verb_find(word);
+    upstream->barrier = upstream->mode == UP_AUTH || verb_facts(verb)->last;
+    if (mischief_done(world))
+        return;
+    if (upstream->mode == UP_AUTH)
+        obey_auth(world, line);
+    else
+        obey_verb(world, line, verb);
+}
+
+/* --- bytes --- */
+
+/* To the end of a line; false: it is not there yet. */
+static bool take_line(struct upstream *upstream, struct span *bytes)
+{
+    size_t end = span_find(*bytes, '\n');
+
+    bytes_add(&upstream->line, span_head(*bytes, end + 1));
+    *bytes = span_tail(*bytes, end + 1);
+    return span_ends(bytes_span(&upstream->line), SPAN("\n"));
+}
+
+/* Before the message has ended, in one way or another, and is gone. */
+static void answer_early(struct world *world, enum to to, size_t unread)
+{
+    uint32_t chance = verdict(world, SPAN("early"), world->upstream.mail_tag);
+
+    world->lied = chance >= 70;
+    world->lie_at = bytes_span(&world->carried).size - unread +
+                    (world->upstream.mode == UP_CHUNK ? (size_t)world->upstream.chunk_left : 1);
+    say(world, to, world->upstream.mail_tag, chance < 40 ? 552 : chance < 70 ? 421 : 250, "enough");
+    close_after_replies(world);
+}
+
+static void hear_body_line(struct world *world, size_t unread)
+{
+    struct upstream *upstream = &world->upstream;
+    struct span line = bytes_span(&upstream->line);
+    bool crlf = span_ends(line, SPAN("\r\n"));
+    bool start = upstream->content.end == upstream->content.start ||
+                 span_ends(bytes_span(&upstream->content), SPAN("\r\n"));
+
+    if (world->policy.mode == MODE_REPAIR && !crlf)
+        world_fail(world, "only CRLF ends a line of a message that goes on");
+    if (start && span_equal(line, SPAN(".\r\n"))) {
+        bytes_clear(&upstream->line);
+        end_message(world);
+        return;
+    }
+    if (start && span_starts(line, SPAN(".")))
+        line = span_tail(line, 1);
+    if (world->policy.mode == MODE_REPAIR && span_find(line, '\r') + 2 < line.size)
+        world_fail(world, "no CR of its own is in a message that goes on");
+    bytes_add(&upstream->content, line);
+    if (mischief_now(world, MISCHIEF_EARLY))
+        answer_early(world, TO_DOT, unread);
+}
+
+static void hear_chunk(struct world *world, struct span *bytes)
+{
+    struct upstream *upstream = &world->upstream;
+    size_t size = bytes->size < upstream->chunk_left ? bytes->size : (size_t)upstream->chunk_left;
+
+    bytes_add(&upstream->content, span_head(*bytes, size));
+    *bytes = span_tail(*bytes, size);
+    upstream->chunk_left -= size;
+    if (upstream->chunk_left == 0)
+        end_chunk(world);
+    else if (mischief_now(world, MISCHIEF_EARLY))
+        answer_early(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, bytes->size);
+}
+
+/* and invariant 14: what may not be followed is not, by a single byte. */
+static void check_turn(struct world *world)
+{
+    const struct upstream *upstream = &world->upstream;
+    bool owed = upstream->out.end > upstream->out.start || mischief_now(world, MISCHIEF_SILENT);
+
+    if (world->policy.mode != MODE_REPAIR || world->confused || upstream->mode == UP_CHUNK ||
+        upstream->mode == UP_DEAD)
+        return;
+    if (owed && lockstep_owed(world))
+        world_fail(world, "one command at a time (invariant 14)");
+    if (owed && upstream->barrier)
+        world_fail(world, "nothing follows a command that stands last (R-02)");
+}
+
+void upstream_hear(struct world *world, struct span bytes)
+{
+    struct upstream *upstream = &world->upstream;
+
+    while (bytes.size > 0 && upstream->mode != UP_DEAD) {
+        if (upstream->mode == UP_CHUNK) {
+            hear_chunk(world, &bytes);
+            continue;
+        }
+        if (upstream->line.end == upstream->line.start)
+            check_turn(world);
+        if (!take_line(upstream, &bytes))
+            return;
+        if (upstream->mode == UP_BODY) {
+            hear_body_line(world, bytes.size);
+        } else {
+            obey(world, bytes_span(&upstream->line));
+        }
+        bytes_clear(&upstream->line);
+    }
+}
+
+void upstream_heard_out(struct world *world)
+{
+    struct upstream *upstream = &world->upstream;
+
+    if (upstream->flooding && upstream->said_bytes < FLOOD_BYTES &&
+        bytes_span(&upstream->out).size < 4096)
+        bytes_say(&upstream->out, "250-%s\r\n", "and another thing, before I forget to say it");
+}

@@ -1,0 +1,566 @@
+/* Carries bytes and events between the engine and its models, in an order that the dice choose. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/base/must.h"
+
+#include "sim.h"
+
+#define BLOCKS_MAX 32U
+#define STEPS_MAX 2000000U
+#define TIME_MAX ((moment)48 * 3600 * 1000)
+/* What may be handed over and not yet sent: one step's worth on top of what stops a side. */
+#define UNSENT_MAX (8U * BLOCK_SIZE)
+/* A step has a connect, and a send and a shut for each side, and a record. */
+#define EFFECTS_MAX 7U
+
+enum action {
+    ACT_CONNECT,
+    ACT_UPSTREAM,
+    ACT_CLIENT,
+    ACT_SENT_CLIENT,
+    ACT_SENT_UPSTREAM,
+    ACT_CLIENT_ENDS,
+    ACT_UPSTREAM_ENDS,
+    ACT_HOG,
+    ACT_COUNT
+};
+
+static void *allocate(size_t size)
+{
+    void *memory = calloc(1, size);
+
+    must(memory != NULL);
+    return memory;
+}
+
+struct world *world_new(void)
+{
+    struct world *world = allocate(sizeof(*world));
+    struct policy policy;
+
+    policy_default(&policy);
+    world->engine = allocate(engine_size(&policy));
+    world->lender.outboxes[SIDE_CLIENT].scratch = allocate(SCRATCH_SEND_BYTES);
+    world->lender.outboxes[SIDE_UPSTREAM].scratch = allocate(SCRATCH_SEND_BYTES);
+    world->lender.record_scratch = allocate(SCRATCH_RECORD_BYTES);
+    world->lender.pool.memory = allocate((size_t)BLOCKS_MAX * BLOCK_SIZE);
+    return world;
+}
+
+static struct bytes *queue_at(struct world *world, size_t i)
+{
+    struct bytes *const all[] = {
+        &world->client.out,    &world->client.line,      &world->upstream.out,
+        &world->upstream.line, &world->upstream.content, &world->heard,
+        &world->carried,       &world->fed[SIDE_CLIENT], &world->fed[SIDE_UPSTREAM],
+        &world->record,
+    };
+
+    return i < sizeof(all) / sizeof(all[0]) ? all[i] : NULL;
+}
+
+void world_free(struct world *world)
+{
+    size_t i;
+
+    for (i = 0; queue_at(world, i); i++)
+        bytes_free(queue_at(world, i));
+    for (i = 0; i < MESSAGES_MAX; i++)
+        bytes_free(&world->messages[i].content);
+    free(world->lender.pool.memory);
+    free(world->lender.record_scratch);
+    free(world->lender.outboxes[SIDE_CLIENT].scratch);
+    free(world->lender.outboxes[SIDE_UPSTREAM].scratch);
+    free(world->engine);
+    free(world);
+}
+
+void world_fail(struct world *world, const char *what)
+{
+    if (!world->failure)
+        world->failure = what;
+}
+
+struct message *world_message(struct world *world, uint32_t tag)
+{
+    uint32_t i;
+
+    for (i = 0; i < world->message_count; i++) {
+        if (world->messages[i].tag == tag)
+            return &world->messages[i];
+    }
+    return NULL;
+}
+
+uint32_t tag_in(struct span text)
+{
+    struct span rest = span_tail(text, span_find(text, '~') + 1);
+    uint64_t tag = 0;
+
+    span_number(span_head(rest, span_find(rest, '~')), &tag);
+    return tag < TAGS_MAX ? (uint32_t)tag : 0;
+}
+
+/* --- a new session --- */
+
+static void choose_policy(struct world *world)
+{
+    static const uint32_t rows[] = {1, 2, 8, 64}, lines[] = {256, 512, 2048};
+    struct dice *dice = &world->client.dice;
+    struct policy *policy = &world->policy;
+
+    policy_default(policy);
+    policy->mode = dice_chance(dice, 80) ? MODE_REPAIR : MODE_OBSERVE;
+    policy->pipelining = dice_chance(dice, 70) ? PIPELINING_AUTO : PIPELINING_NEVER;
+    policy->bare = (enum bare)dice_below(dice, 3);
+    policy->limits.rows = rows[dice_below(dice, 4)];
+    policy->limits.line_bytes = lines[dice_below(dice, 3)];
+    policy->limits.reply_bytes = dice_chance(dice, 20) ? 1024 : 16384;
+    policy->limits.message_bytes = dice_chance(dice, 10) ? 100 : 0;
+    policy->record = dice_chance(dice, 25) || world->keep_record;
+    policy->record_bodies = world->keep_record;
+}
+
+static void clear(struct world *world)
+{
+    struct world old = *world;
+    size_t i;
+
+    for (i = 0; queue_at(&old, i); i++)
+        bytes_clear(queue_at(&old, i));
+    *world = (struct world){.engine = old.engine, .keep_record = old.keep_record};
+    for (i = 0; queue_at(world, i); i++)
+        *queue_at(world, i) = *queue_at(&old, i);
+    for (i = 0; i < MESSAGES_MAX; i++)
+        world->messages[i].content = old.messages[i].content;
+    world->lender.record_scratch = old.lender.record_scratch;
+    for (i = 0; i < SIDE_COUNT; i++)
+        world->lender.outboxes[i].scratch = old.lender.outboxes[i].scratch;
+    world->lender.pool.memory = old.lender.pool.memory;
+}
+
+static void prepare(struct world *world, uint64_t seed, struct span choices, bool calm,
+                    enum cutting cutting)
+{
+    clear(world);
+    world->seed = seed;
+    world->calm = calm;
+    world->cutting = cutting;
+    world->client.dice = (struct dice){{seed}, span_head(choices, choices.size / 2)};
+    world->dice = (struct dice){{~seed}, span_tail(choices, choices.size / 2)};
+    choose_policy(world);
+    client_start(world);
+    upstream_start(world);
+    pool_init(&world->lender.pool, world->lender.pool.memory, BLOCKS_MAX);
+    if (!calm) {
+        if (dice_chance(&world->dice, 10))
+            world->lender.pool.count = dice_below(&world->dice, 5);
+        world->fault_chance = dice_chance(&world->dice, 30) ? 1 + dice_below(&world->dice, 10) : 0;
+        world->connect_fails = dice_chance(&world->dice, 3);
+        world->links[SIDE_CLIENT].slow = dice_chance(&world->dice, 8);
+        world->links[SIDE_UPSTREAM].slow = dice_chance(&world->dice, 8);
+    }
+    engine_init(world->engine, &world->policy, &world->lender, seed, world->now);
+}
+
+/* --- effects --- */
+
+static void digest(struct world *world, uint64_t number)
+{
+    world->digest = (world->digest ^ number) * 0x100000001b3U;
+}
+
+/* In `observe` what leaves is what came, byte for byte (invariant 5). */
+static void check_passed(struct world *world, enum side to, struct span piece)
+{
+    struct bytes *came = &world->fed[to == SIDE_CLIENT ? SIDE_UPSTREAM : SIDE_CLIENT];
+
+    if (!span_starts(bytes_span(came), piece))
+        world_fail(world, "who only observes changes no byte (invariant 5)");
+    else
+        bytes_take(came, piece.size);
+}
+
+static void hear_piece(struct world *world, enum side side, struct span piece)
+{
+    size_t i;
+
+    for (i = 0; i < piece.size; i++)
+        digest(world, (unsigned char)piece.at[i]);
+    bytes_add(side == SIDE_CLIENT ? &world->heard : &world->carried, piece);
+    if (world->policy.mode == MODE_OBSERVE)
+        check_passed(world, side, piece);
+    if (side == SIDE_CLIENT)
+        client_hear(world, piece);
+    else
+        upstream_hear(world, piece);
+}
+
+static void carry(struct world *world, const struct effect *effect)
+{
+    struct link *link = &world->links[effect->side];
+    uint32_t i;
+
+    if (!link->open || link->failed || link->shut)
+        world_fail(world, "nothing is said to a side that is not there");
+    for (i = 0; i < effect->piece_count; i++) {
+        link->unsent += effect->pieces[i].size;
+        hear_piece(world, effect->side, effect->pieces[i]);
+    }
+    if (link->unsent > UNSENT_MAX)
+        world_fail(world, "what waits to be sent is bounded (invariant 11)");
+}
+
+static void end_side(struct world *world, const struct effect *effect)
+{
+    struct link *link = &world->links[effect->side];
+
+    if (link->shut && !(link->flushing && effect->how != SHUT_FLUSH))
+        world_fail(world, "a side is shut once, or again because it does not read");
+    if (effect->side == SIDE_CLIENT && !link->shut)
+        client_closed(world, effect->how != SHUT_FLUSH);
+    link->shut = true;
+    link->flushing = effect->how == SHUT_FLUSH;
+    if (effect->how != SHUT_FLUSH)
+        link->unsent = 0;
+    if (effect->side == SIDE_UPSTREAM) {
+        bytes_clear(&world->upstream.out);
+        world->upstream.mode = UP_DEAD;
+        world->upstream_down = true;
+    }
+}
+
+static void keep_record(struct world *world, struct span lines)
+{
+    if (span_find_span(lines, SPAN("S3CRET")) < lines.size)
+        world_fail(world, "no byte of a secret is in a record (invariant 9)");
+    if (world->keep_record)
+        bytes_add(&world->record, lines);
+}
+
+static void apply(struct world *world, const struct effect *effect)
+{
+    digest(world, (uint64_t)effect->kind << 8 | (uint64_t)effect->side);
+    switch (effect->kind) {
+    case EFFECT_CONNECT:
+        world->connect_due = true;
+        break;
+    case EFFECT_SEND:
+        carry(world, effect);
+        break;
+    case EFFECT_SECURE:
+        world_fail(world, "there is no TLS yet");
+        break;
+    case EFFECT_SHUT:
+        end_side(world, effect);
+        break;
+    case EFFECT_RECORD:
+        keep_record(world, effect->pieces[0]);
+        break;
+    }
+}
+
+static void step(struct world *world, struct event event)
+{
+    struct effect effects[EFFECTS_MAX];
+    uint32_t count = 0, i;
+
+    event.at = world->now;
+    world->steps++;
+    engine_step(world->engine, &event);
+    while (count < EFFECTS_MAX && engine_take(world->engine, &effects[count])) {
+        /* What is said to the client in the same breath is said because of it. */
+        if (effects[count].kind == EFFECT_SHUT && effects[count].side == SIDE_UPSTREAM)
+            world->upstream_down = true;
+        count++;
+    }
+    for (i = 0; i < count; i++)
+        apply(world, &effects[i]);
+    client_think(world);
+}
+
+/* --- events --- */
+
+static size_t cut(struct world *world, size_t most)
+{
+    switch (world->cutting) {
+    case CUT_TRICKLE:
+        return 1;
+    case CUT_RANDOM:
+        return 1 + dice_below(&world->dice, (uint32_t)(most < 200 ? most : 200));
+    case CUT_WHOLE:
+        break;
+    }
+    return most;
+}
+
+/* Bytes in memory of their own, so that whoever keeps a pointer to them is seen. */
+static size_t feed(struct world *world, enum side side, struct bytes *from)
+{
+    size_t room = engine_room(world->engine, side);
+    size_t size = bytes_span(from).size < room ? bytes_span(from).size : room;
+    char *copy;
+
+    if (room > BLOCK_SIZE)
+        world_fail(world, "room is never above a block");
+    size = cut(world, size);
+    copy = malloc(size);
+    must(copy != NULL);
+    memcpy(copy, bytes_span(from).at, size);
+    bytes_take(from, size);
+    if (side == SIDE_CLIENT)
+        world->client.fed += size;
+    if (world->policy.mode == MODE_OBSERVE)
+        bytes_add(&world->fed[side], span_of(copy, size));
+    step(world, (struct event){EVENT_BYTES, side, 0, {copy, size}, 0});
+    memset(copy, 'z', size);
+    free(copy);
+    return size;
+}
+
+static void end_upstream(struct world *world)
+{
+    bool reset = !world->calm && dice_chance(&world->dice, 30);
+
+    bytes_clear(&world->upstream.out);
+    world->upstream.mode = UP_DEAD;
+    world->upstream_down = true;
+    world->links[SIDE_UPSTREAM].ended = true;
+    world->links[SIDE_UPSTREAM].failed = reset;
+    step(world, (struct event){reset ? EVENT_FAILED : EVENT_ENDED, SIDE_UPSTREAM, 0,
+                               SPAN_INIT("reset"), 0});
+}
+
+static void feed_upstream(struct world *world)
+{
+    struct upstream *upstream = &world->upstream;
+
+    upstream->said_bytes += feed(world, SIDE_UPSTREAM, &upstream->out);
+    if (upstream->lose_after > 0 && upstream->said_bytes >= upstream->lose_after &&
+        !world->links[SIDE_UPSTREAM].ended && !world->links[SIDE_UPSTREAM].shut)
+        end_upstream(world);
+    else
+        upstream_heard_out(world);
+}
+
+/* Cut off at any byte: what was not said whole is not answered. */
+static void end_client(struct world *world, bool reset)
+{
+    struct link *link = &world->links[SIDE_CLIENT];
+    struct client *client = &world->client;
+
+    while (client->next != client->first &&
+           client->expected[(client->next - 1) % EXPECTED_MAX].end > client->fed)
+        client->next--;
+    client->cut = client->out.end > client->out.start;
+    bytes_clear(&client->out);
+    client->done = true;
+    link->ended = true;
+    link->failed = reset;
+    step(world,
+         (struct event){reset ? EVENT_FAILED : EVENT_ENDED, SIDE_CLIENT, 0, SPAN_INIT("reset"), 0});
+}
+
+static void connect_upstream(struct world *world)
+{
+    world->connect_due = false;
+    if (world->links[SIDE_UPSTREAM].shut)
+        return;
+    if (world->connect_fails) {
+        world->links[SIDE_UPSTREAM].failed = true;
+        world->upstream_down = true;
+        step(world, (struct event){EVENT_FAILED, SIDE_UPSTREAM, 0, SPAN_INIT("refused"), 0});
+        return;
+    }
+    world->links[SIDE_UPSTREAM].open = true;
+    upstream_greet(world);
+    step(world, (struct event){EVENT_OPENED, SIDE_UPSTREAM, 0, {0}, 0});
+}
+
+static void say_sent(struct world *world, enum side side)
+{
+    struct link *link = &world->links[side];
+    size_t count = world->calm || dice_chance(&world->dice, 50)
+                       ? link->unsent
+                       : 1 + dice_below(&world->dice, (uint32_t)link->unsent);
+
+    link->unsent -= count;
+    step(world, (struct event){EVENT_SENT, side, 0, {0}, count});
+}
+
+/* Somebody else takes a block, or gives one back. */
+static void hog(struct world *world)
+{
+    uint32_t block;
+
+    if (world->hogged_count > 0 && dice_chance(&world->dice, 50)) {
+        pool_return(&world->lender.pool, world->hogged[--world->hogged_count]);
+        if (engine_starved(world->engine))
+            step(world, (struct event){.kind = EVENT_TIME});
+        return;
+    }
+    block = world->hogged_count < 8 ? pool_lend(&world->lender.pool) : 0;
+    if (block)
+        world->hogged[world->hogged_count++] = block;
+}
+
+static bool readable(struct world *world, enum side side, const struct bytes *out)
+{
+    const struct link *link = &world->links[side];
+
+    return link->open && !link->ended && !link->failed && out->end > out->start &&
+           engine_room(world->engine, side) > 0;
+}
+
+static bool sendable(struct world *world, enum side side)
+{
+    const struct link *link = &world->links[side];
+
+    return link->unsent > 0 && !link->failed && (!link->slow || dice_chance(&world->dice, 3));
+}
+
+static bool possible(struct world *world, enum action action)
+{
+    const struct link *client = &world->links[SIDE_CLIENT];
+    const struct link *upstream = &world->links[SIDE_UPSTREAM];
+
+    switch (action) {
+    case ACT_CONNECT:
+        return world->connect_due;
+    case ACT_UPSTREAM:
+        return world->now >= world->upstream.hold_until &&
+               readable(world, SIDE_UPSTREAM, &world->upstream.out);
+    case ACT_CLIENT:
+        return readable(world, SIDE_CLIENT, &world->client.out);
+    case ACT_SENT_CLIENT:
+        return sendable(world, SIDE_CLIENT);
+    case ACT_SENT_UPSTREAM:
+        return sendable(world, SIDE_UPSTREAM);
+    case ACT_CLIENT_ENDS:
+        return (world->client.closing || world->client.reset) && !client->ended && !client->shut &&
+               world->client.out.end == world->client.out.start;
+    case ACT_UPSTREAM_ENDS:
+        return world->upstream.closing && upstream->open && !upstream->ended && !upstream->shut &&
+               world->upstream.out.end == world->upstream.out.start;
+    case ACT_HOG:
+        return world->lender.pool.count < BLOCKS_MAX && dice_chance(&world->dice, 10);
+    case ACT_COUNT:
+        break;
+    }
+    return false;
+}
+
+static void act(struct world *world, enum action action)
+{
+    switch (action) {
+    case ACT_CONNECT:
+        connect_upstream(world);
+        break;
+    case ACT_UPSTREAM:
+        feed_upstream(world);
+        break;
+    case ACT_CLIENT:
+        feed(world, SIDE_CLIENT, &world->client.out);
+        break;
+    case ACT_SENT_CLIENT:
+        say_sent(world, SIDE_CLIENT);
+        break;
+    case ACT_SENT_UPSTREAM:
+        say_sent(world, SIDE_UPSTREAM);
+        break;
+    case ACT_CLIENT_ENDS:
+        end_client(world, world->client.reset);
+        break;
+    case ACT_UPSTREAM_ENDS:
+        end_upstream(world);
+        break;
+    case ACT_HOG:
+        hog(world);
+        break;
+    case ACT_COUNT:
+        break;
+    }
+}
+
+/* Nothing can move: time passes until the engine, or the upstream, has something to do. */
+static void wait(struct world *world)
+{
+    moment until = engine_deadline(world->engine);
+
+    if (world->upstream.hold_until > world->now && world->upstream.hold_until < until)
+        until = world->upstream.hold_until;
+    if (until == MOMENT_NEVER || until > TIME_MAX) {
+        world_fail(world, "every session ends (invariant 12)");
+        return;
+    }
+    world->now = until > world->now ? until : world->now;
+    step(world, (struct event){.kind = EVENT_TIME});
+}
+
+/* What nobody planned. */
+static void stumble(struct world *world)
+{
+    struct link *links = world->links;
+
+    if (dice_below(&world->dice, 1000) >= world->fault_chance)
+        return;
+    switch (dice_below(&world->dice, 5)) {
+    case 0:
+    case 1:
+        if (!links[SIDE_CLIENT].ended && !links[SIDE_CLIENT].shut)
+            end_client(world, dice_chance(&world->dice, 50));
+        break;
+    case 2:
+        if (links[SIDE_UPSTREAM].open && !links[SIDE_UPSTREAM].ended && !links[SIDE_UPSTREAM].shut)
+            end_upstream(world);
+        break;
+    case 3:
+        world->stopped = true;
+        step(world, (struct event){.kind = EVENT_STOP});
+        break;
+    default:
+        world->upstream.hold_until = world->now + dice_below(&world->dice, 900000);
+        break;
+    }
+}
+
+static void advance(struct world *world)
+{
+    enum action some[ACT_COUNT];
+    uint32_t count = 0;
+    int action;
+
+    for (action = 0; action < ACT_COUNT && !(world->calm && count > 0); action++) {
+        if (possible(world, (enum action)action))
+            some[count++] = (enum action)action;
+    }
+    if (count == 0) {
+        wait(world);
+        return;
+    }
+    act(world, some[world->calm ? 0 : dice_below(&world->dice, count)]);
+    if (world->calm || engine_over(world->engine))
+        return;
+    if (dice_chance(&world->dice, 10))
+        world->now += dice_below(&world->dice, 50);
+    if (world->fault_chance > 0)
+        stumble(world);
+}
+
+const char *world_run(struct world *world, uint64_t seed, struct span choices, bool calm,
+                      enum cutting cutting)
+{
+    prepare(world, seed, choices, calm, cutting);
+    world->links[SIDE_CLIENT].open = true;
+    step(world, (struct event){EVENT_OPENED, SIDE_CLIENT, 0, {0}, 0});
+    while (!world->failure && !engine_over(world->engine)) {
+        advance(world);
+        if (world->steps > STEPS_MAX)
+            world_fail(world, "every session ends (invariant 12)");
+    }
+    engine_close(world->engine);
+    if (world->lender.pool.lent != world->hogged_count)
+        world_fail(world, "blocks are given back");
+    return world->failure;
+}
