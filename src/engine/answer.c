@@ -163,7 +163,6 @@ static void message_begin(struct engine *engine)
 {
     engine->input = INPUT_BODY;
     engine->message.fate = FATE_FORWARD;
-    engine->message.bytes = 0;
     message_start(engine);
 }
 

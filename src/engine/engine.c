@@ -140,7 +140,7 @@ static void stop(struct engine *engine)
         return;
     engine->stopping = true;
     engine->stop_at = engine->now;
-    note_life(engine, SIDE_CLIENT, SPAN("stop"), SPAN(""));
+    note_stop(engine);
 }
 
 static void happen(struct engine *engine, const struct event *event)

@@ -75,10 +75,8 @@ static void pass_piece(struct engine *engine, const struct body_piece *piece)
 
     if (engine->message.fate == FATE_SWALLOW)
         return;
-    if (engine->policy->record_bodies) {
-        note_said(engine, SIDE_UPSTREAM, true, piece->before);
-        note_said(engine, SIDE_UPSTREAM, true, piece->bytes);
-    }
+    note_content(engine, SIDE_UPSTREAM, piece->before);
+    note_content(engine, SIDE_UPSTREAM, piece->bytes);
     emit_bytes(engine, SIDE_UPSTREAM, piece->before, false);
     emit_bytes(engine, SIDE_UPSTREAM, piece->bytes, borrowed);
 }
@@ -115,35 +113,23 @@ static void pass_terminator(struct engine *engine)
 {
     struct span terminator = body_terminator(&engine->message.body);
 
-    if (engine->policy->record_bodies)
-        note_said(engine, SIDE_UPSTREAM, true, terminator);
+    note_content(engine, SIDE_UPSTREAM, terminator);
+    note_content_end(engine);
     emit_bytes(engine, SIDE_UPSTREAM, terminator, false);
-}
-
-/* The message or chunk was read to its end: its size for the record. */
-static void note_read(struct engine *engine)
-{
-    note_body(engine, engine->message.bytes, engine->message.body.lines);
 }
 
 static void body_end(struct engine *engine)
 {
     struct row *row = ledger_append(engine, VERB_END, SPAN(""));
 
-    note_read(engine);
     engine->input = INPUT_COMMAND;
     if (engine->message.fate == FATE_SWALLOW) {
+        note_content_end(engine);
         row_answer_here(engine, row, &engine->message.verdict);
         return;
     }
     pass_terminator(engine);
     ledger_sent(engine);
-}
-
-static void note_content(struct engine *engine, struct span content)
-{
-    if (engine->policy->record_bodies)
-        note_said(engine, SIDE_CLIENT, true, content);
 }
 
 bool body_read(struct engine *engine)
@@ -153,14 +139,24 @@ bool body_read(struct engine *engine)
     struct span input = inbox->view;
     enum body_found found = BODY_PIECE;
     struct body_piece piece;
+    size_t told = 0;
 
     if (input.size == 0 || !ledger_has_room(engine, 0))
         return false;
     if (message->fate == FATE_FORWARD && !emit_may(engine, SIDE_UPSTREAM))
         return false;
     while (found != BODY_MORE && found != BODY_END) {
+        struct span rest = input;
+
         found = body_scan(&message->body, &input, &piece);
-        message->bytes = message->total = message->body.bytes;
+        rest = span_head(rest, rest.size - input.size);
+        note_content(engine, SIDE_CLIENT, span_tail(rest, told));
+        told -= rest.size < told ? rest.size : told;
+        if (found == BODY_BARE) { /* what decides is told before the decision */
+            told = 1;
+            note_said(engine, SIDE_CLIENT, true, span_head(input, told));
+        }
+        message->total = message->body.bytes;
         if (message->fate == FATE_SWALLOW)
             continue;
         if (!pass_within_limit(engine, piece) || (found == BODY_END && !ends_within_limit(engine)))
@@ -168,7 +164,6 @@ bool body_read(struct engine *engine)
         else if (found == BODY_BARE)
             message_fail(engine, &bare_refused);
     }
-    note_content(engine, span_head(inbox->view, inbox->view.size - input.size));
     inbox_take(inbox, inbox->view.size - input.size);
     engine->client_since = engine->now;
     if (found == BODY_END)
@@ -195,7 +190,7 @@ static void chunk_end(struct engine *engine)
     struct message *message = &engine->message;
     struct row *row;
 
-    note_read(engine);
+    note_content_end(engine);
     engine->input = INPUT_COMMAND;
     if (message->fate != FATE_CONVERT)
         return;
@@ -224,9 +219,8 @@ bool chunk_read(struct engine *engine)
     if (message->fate != FATE_SWALLOW && !emit_may(engine, SIDE_UPSTREAM))
         return false;
     message->chunk_left -= content.size;
-    message->bytes += content.size;
     message->total += content.size;
-    note_content(engine, content);
+    note_content(engine, SIDE_CLIENT, content);
     if (message->fate == FATE_FORWARD)
         pass_piece(engine, &(struct body_piece){.before = SPAN(""), .bytes = content});
     else if (message->fate == FATE_CONVERT && !convert_content(engine, content))
@@ -240,7 +234,6 @@ bool chunk_read(struct engine *engine)
 
 static void chunk_forward(struct engine *engine, struct row *row)
 {
-    engine->message.bytes = 0;
     engine->message.fate = FATE_FORWARD;
     emit_command(engine, row);
     ledger_sent(engine);
@@ -267,7 +260,6 @@ static bool chunk_convert(struct engine *engine, struct row *row)
     case CONVERT_OPEN:
         row->state = ROW_STREAM;
         message->fate = FATE_CONVERT;
-        message->bytes = 0;
         return true;
     case CONVERT_ASKED:
     case CONVERT_REFUSED:

@@ -17,7 +17,7 @@ static bool recording(const struct engine *engine)
            !engine->lender->record_cut;
 }
 
-static struct text text_begin(const struct engine *engine)
+static struct text text_resume(const struct engine *engine)
 {
     struct text text =
         text_over(engine->lender->record_scratch, SCRATCH_RECORD_BYTES - CUT_LINE.size);
@@ -42,6 +42,114 @@ static void text_end(struct engine *engine, struct text text)
 static moment elapsed(const struct engine *engine)
 {
     return engine->now - engine->started;
+}
+
+/* What of a message was read and not passed on, because it may yet be its end. */
+static struct span held_back(const struct body *body)
+{
+    struct span held = SPAN("\r\n.\r");
+
+    switch (body->place) {
+    case BODY_LINE_START:
+        held = span_head(held, 2);
+        break;
+    case BODY_TEXT:
+        return SPAN("");
+    case BODY_CR:
+        return SPAN("\r");
+    case BODY_DOT:
+        held = span_head(held, 3);
+        break;
+    case BODY_DOT_CR:
+        break;
+    }
+    return span_tail(held, body->crlf_held ? 0 : 2);
+}
+
+/* Writes what was counted of a side's message. Of one that goes on, what is held back stands apart,
+ * so that playing the record passes on just as much. */
+static void add_counted(struct engine *engine, struct text *text, enum side side, bool open)
+{
+    struct counted *counted = &engine->message.counted[side];
+    struct span held = SPAN("");
+
+    if (counted->bytes == 0)
+        return;
+    if (open && side == SIDE_CLIENT && engine->input == INPUT_BODY)
+        held = held_back(&engine->message.body);
+    if (held.size > counted->bytes)
+        held = span_tail(held, held.size - counted->bytes);
+    counted->bytes -= held.size;
+    counted->lines -= span_find(held, '\n') < held.size ? 1 : 0;
+    if (counted->bytes > 0)
+        record_body(text, elapsed(engine), side, true, counted->bytes, counted->lines, open);
+    record_said(text, elapsed(engine), side, true, held);
+    *counted = (struct counted){0};
+}
+
+/* Every other line comes behind what was counted so far: what happened in the middle of a message
+ * happened there. */
+static struct text text_begin(struct engine *engine)
+{
+    struct text text = text_resume(engine);
+
+    add_counted(engine, &text, SIDE_CLIENT, true);
+    add_counted(engine, &text, SIDE_UPSTREAM, true);
+    return text;
+}
+
+void note_content(struct engine *engine, enum side side, struct span bytes)
+{
+    struct counted *counted = &engine->message.counted[side];
+
+    if (!engine->policy->record)
+        return;
+    if (engine->policy->record_bodies) {
+        note_said(engine, side, true, bytes);
+        return;
+    }
+    counted->bytes += bytes.size;
+    while (bytes.size > 0) {
+        size_t feed = span_find(bytes, '\n');
+
+        counted->lines += feed < bytes.size ? 1 : 0;
+        bytes = span_tail(bytes, feed + 1);
+    }
+}
+
+void note_content_end(struct engine *engine)
+{
+    struct text text;
+
+    if (!recording(engine))
+        return;
+    text = text_resume(engine);
+    add_counted(engine, &text, SIDE_CLIENT, false);
+    add_counted(engine, &text, SIDE_UPSTREAM, false);
+    text_end(engine, text);
+}
+
+void note_unread(struct engine *engine, enum side from, uint64_t bytes)
+{
+    struct text text;
+
+    if (!recording(engine))
+        return;
+    text = text_begin(engine);
+    record_body(&text, elapsed(engine), SIDE_CLIENT, from == SIDE_CLIENT, bytes, 0, true);
+    record_body(&text, elapsed(engine), SIDE_UPSTREAM, from == SIDE_CLIENT, bytes, 0, true);
+    text_end(engine, text);
+}
+
+void note_stop(struct engine *engine)
+{
+    struct text text;
+
+    if (!recording(engine))
+        return;
+    text = text_begin(engine);
+    record_event(&text, elapsed(engine), SPAN("stop"));
+    text_end(engine, text);
 }
 
 void note_said(struct engine *engine, enum side side, bool to_upstream, struct span bytes)
@@ -90,29 +198,6 @@ void note_command(struct engine *engine, enum side side, enum verb verb, struct 
     text = text_begin(engine);
     record_said_secret(&text, elapsed(engine), side, true, line, secret_size(engine, verb, line),
                        end);
-    text_end(engine, text);
-}
-
-void note_body(struct engine *engine, uint64_t bytes, uint64_t lines)
-{
-    struct text text;
-
-    if (!recording(engine) || engine->policy->record_bodies)
-        return;
-    text = text_begin(engine);
-    record_body(&text, elapsed(engine), SIDE_CLIENT, true, bytes, lines);
-    text_end(engine, text);
-}
-
-void note_unread(struct engine *engine, enum side from, uint64_t bytes)
-{
-    struct text text;
-
-    if (!recording(engine))
-        return;
-    text = text_begin(engine);
-    record_body(&text, elapsed(engine), SIDE_CLIENT, from == SIDE_CLIENT, bytes, 0);
-    record_body(&text, elapsed(engine), SIDE_UPSTREAM, from == SIDE_CLIENT, bytes, 0);
     text_end(engine, text);
 }
 

@@ -24,7 +24,6 @@ void row_answer_here(struct engine *engine, struct row *row, const struct plan *
     if (row->verb == VERB_BDAT && engine->input == INPUT_CHUNK &&
         engine->message.fate == FATE_PENDING) {
         engine->message.fate = FATE_SWALLOW;
-        engine->message.bytes = 0;
     }
 }
 

@@ -100,11 +100,17 @@ struct peer {
     bool shut;           /* SHUT was made */
 };
 
+/* Content not yet in the record. */
+struct counted {
+    uint64_t bytes;
+    uint64_t lines;
+};
+
 struct message {
+    struct counted counted[SIDE_COUNT];
     struct body body;
     struct plan verdict; /* FATE_SWALLOW: what the client hears at the end */
     uint64_t chunk_left;
-    uint64_t bytes;  /* of this chunk or message, as the client sent them */
     uint64_t total;  /* of the message so far */
     uint64_t passed; /* of a DATA message, to the upstream */
     enum fate fate;
@@ -244,7 +250,11 @@ void note_command(struct engine *engine, enum side side, enum verb verb, struct 
                   struct span end);
 /* Bytes that passed from that side to the other, and nobody read them. */
 void note_unread(struct engine *engine, enum side from, uint64_t bytes);
-void note_body(struct engine *engine, uint64_t bytes, uint64_t lines);
+/* Content of a message that the client said, or that went upstream: recorded whole or counted. */
+void note_content(struct engine *engine, enum side side, struct span bytes);
+/* That was all of it. */
+void note_content_end(struct engine *engine);
+void note_stop(struct engine *engine);
 void note(struct engine *engine, struct span word, struct span key, struct span value);
 void note_code(struct engine *engine, struct span word, struct span what, uint16_t code);
 void note_life(struct engine *engine, enum side side, struct span what, struct span why);

@@ -5,8 +5,6 @@
 
 /* What a counted message ends with. */
 #define DOT_BYTES 3U
-/* The shortest line: its line end. */
-#define LINE_BYTES_MIN 2U
 
 static const struct {
     struct span name;
@@ -89,13 +87,28 @@ static const char *read_life(struct script_line *line)
     return "a connection can: open, end, fail, connect, shut";
 }
 
-/* How many lines the letters of a counted message are spread over, and how many letters. */
+/* How many bytes of what ends a counted message stand at its end: less than all of them when the
+ * first ones were told of before. */
+static uint64_t dot_bytes(const struct script_line *line)
+{
+    uint64_t bytes = line->record.body_bytes;
+
+    if (line->chunk)
+        return 0;
+    return bytes < DOT_BYTES ? bytes : DOT_BYTES;
+}
+
+/* How many lines the letters of a counted message are spread over, and how many letters. A part of
+ * a message does not end in a line end, because that would not have been passed on yet. */
 static uint64_t filler_lines(const struct script_line *line, uint64_t *bytes_r)
 {
-    uint64_t dot = line->chunk ? 0 : 1;
+    uint64_t dot = dot_bytes(line);
+    uint64_t lines = line->record.body_lines - (dot > 0 ? 1 : 0);
 
-    *bytes_r = line->record.body_bytes - dot * DOT_BYTES;
-    return line->record.body_lines - dot;
+    *bytes_r = line->record.body_bytes - dot;
+    if (line->record.body_open && *bytes_r > lines)
+        *bytes_r -= 1;
+    return lines;
 }
 
 static const char *check_body(const struct script_line *line)
@@ -105,10 +118,10 @@ static const char *check_body(const struct script_line *line)
 
     if (line->record.body_bytes > SCRIPT_SAID_BYTES_MAX)
         return "too many bytes to be played";
-    if (!line->chunk && line->record.body_bytes < DOT_BYTES)
-        return "a message ends in a dot line: at least 3 bytes";
+    if (!line->chunk && (line->record.body_bytes == 0 || line->record.body_lines == 0))
+        return "a message ends in a dot and a line end";
     lines = filler_lines(line, &bytes);
-    if (lines > bytes / LINE_BYTES_MIN || (lines == 0 && bytes > 0 && !line->chunk))
+    if (lines > bytes || (lines == 0 && bytes > 0 && !line->chunk))
         return "so many bytes can't make so many lines";
     return NULL;
 }
@@ -126,7 +139,7 @@ static const char *read_said(struct script_line *line, struct span *behind)
         *behind = record->bytes;
         return NULL;
     }
-    line->chunk = record->body_lines == 0 || span_starts_fold(*behind, SPAN("BDAT "));
+    line->chunk = record->body_open || span_starts_fold(*behind, SPAN("BDAT "));
     return stimulus ? check_body(line) : NULL;
 }
 
@@ -211,9 +224,9 @@ static char body_byte(const struct script_line *line, uint64_t at)
     uint64_t short_size;
     uint64_t long_bytes;
 
-    if (at >= bytes)
-        return ".\r\n"[at - bytes];
-    if (lines == 0)
+    if (at >= bytes && !line->chunk)
+        return ".\r\n"[DOT_BYTES - dot_bytes(line) + at - bytes];
+    if (lines == 0 || at >= bytes)
         return letters[at % (sizeof(letters) - 1)];
     short_size = bytes / lines;
     long_bytes = bytes % lines * (short_size + 1);

@@ -145,6 +145,16 @@ static void transcript_number(struct transcript *transcript, struct span path, u
     transcript_word(transcript, path, text_span(&text));
 }
 
+static void transcript_wait(struct transcript *transcript, struct span path, uint32_t wait_ms)
+{
+    char digits[24];
+    struct text text = text_over(digits, sizeof(digits));
+
+    text_add_number(&text, wait_ms);
+    text_add(&text, SPAN("ms"));
+    transcript_word(transcript, path, text_span(&text));
+}
+
 /* What `play` needs to do the same again: the policy as it was, and the seed. */
 static void transcript_header(struct transcript *transcript, uint64_t id,
                               const struct config_listener *listener, const struct address *client)
@@ -153,6 +163,11 @@ static void transcript_header(struct transcript *transcript, uint64_t id,
     static const struct span pipelinings[] = {SPAN_INIT("auto"), SPAN_INIT("never")};
     static const struct span bares[] = {SPAN_INIT("refuse"), SPAN_INIT("normalise"),
                                         SPAN_INIT("pass")};
+    static const struct span waits[] = {
+#define WAIT_PATH(name, word, ...) SPAN_INIT("timeouts." word),
+        WAITS(WAIT_PATH)
+#undef WAIT_PATH
+    };
     const struct policy *policy = &listener->policy;
     char text[ADDRESS_TEXT_MAX];
     uint32_t i;
@@ -180,6 +195,8 @@ static void transcript_header(struct transcript *transcript, uint64_t id,
         transcript_word(transcript, text_span(&word),
                         (policy->repairs >> i & 1U) != 0 ? SPAN("on") : SPAN("off"));
     }
+    for (i = 0; i < WAIT_COUNT; i++)
+        transcript_wait(transcript, waits[i], policy->wait_ms[i]);
     transcript_number(transcript, SPAN("seed"), id);
 }
 

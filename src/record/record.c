@@ -162,14 +162,14 @@ void record_said_secret(struct text *text, moment at, enum side side, bool to_up
 }
 
 void record_body(struct text *text, moment at, enum side side, bool to_upstream, uint64_t bytes,
-                 uint64_t lines)
+                 uint64_t lines, bool open)
 {
     add_arrow(text, at, side, to_upstream);
     text_add(text, SPAN("~ "));
     text_add_number(text, bytes);
     text_add(text, SPAN(" bytes "));
     text_add_number(text, lines);
-    text_add(text, SPAN(" lines\n"));
+    text_add(text, open ? SPAN(" lines open\n") : SPAN(" lines\n"));
 }
 
 /* `rest` behind `word`, and the end of the line. */
@@ -194,6 +194,13 @@ void record_life(struct text *text, moment at, enum side side, struct span what)
     add_side(text, at, side);
     text_add_byte(text, ' ');
     add_words(text, what, SPAN(""));
+}
+
+void record_event(struct text *text, moment at, struct span word)
+{
+    add_moment(text, at);
+    text_add(text, SPAN("@ "));
+    add_words(text, word, SPAN(""));
 }
 
 void record_setting(struct text *text, struct span path, struct span value)
@@ -285,7 +292,10 @@ static const char *read_body(struct span rest, struct record *record_r)
         return wrong;
     if (!span_word(&rest, &word) || !span_equal(word, SPAN("lines")))
         return wrong;
-    return span_word(&rest, &word) ? wrong : NULL;
+    if (!span_word(&rest, &word))
+        return NULL;
+    record_r->body_open = span_equal(word, SPAN("open")) && !span_word(&rest, &word);
+    return record_r->body_open ? NULL : wrong;
 }
 
 /* Behind the opening quote: text, and maybe a secret and the text behind that. */

@@ -61,11 +61,15 @@ Test(record, sides_and_arrows)
     record_life(&text, 3, SIDE_UPSTREAM, SPAN("fail no\nroute"));
     record_note(&text, 4, SPAN("repair"), SPAN("name=refused-sender"));
     record_note(&text, 4, SPAN("starved"), SPAN(""));
-    record_body(&text, 5, SIDE_CLIENT, true, 1843, 40);
+    record_body(&text, 5, SIDE_CLIENT, true, 1843, 40, false);
+    record_body(&text, 6, SIDE_UPSTREAM, true, 7, 0, true);
+    record_event(&text, 7, SPAN("stop"));
     record_setting(&text, SPAN("mode"), SPAN("observe"));
-    expect_text(&text, "+0 C< 250 ok\n+1 U> QUIT\n+2 U< 221 bye\n+3 U fail no\\nroute\n"
-                       "+4 ! repair name=refused-sender\n+4 ! starved\n"
-                       "+5 C> ~ 1843 bytes 40 lines\n@ mode observe\n");
+    expect_text(
+        &text,
+        "+0 C< 250 ok\n+1 U> QUIT\n+2 U< 221 bye\n+3 U fail no\\nroute\n"
+        "+4 ! repair name=refused-sender\n+4 ! starved\n"
+        "+5 C> ~ 1843 bytes 40 lines\n+6 U> ~ 7 bytes 0 lines open\n+7 @ stop\n@ mode observe\n");
 }
 
 Test(record, no_byte_of_a_secret_is_written)
@@ -203,7 +207,9 @@ Test(record, other_lines_are_read)
     cr_expect(span_equal(record.bytes, SPAN("fail no route")));
     cr_assert_null(record_read(SPAN("C> ~ 1843 bytes 40 lines"), scratch, &record));
     cr_expect(record.kind == RECORD_BODY && record.to_upstream);
-    cr_expect(record.body_bytes == 1843 && record.body_lines == 40);
+    cr_expect(record.body_bytes == 1843 && record.body_lines == 40 && !record.body_open);
+    cr_assert_null(record_read(SPAN("C> ~ 9 bytes 0 lines open"), scratch, &record));
+    cr_expect(record.kind == RECORD_BODY && record.body_open);
     cr_assert_null(record_read(SPAN("U>"), scratch, &record));
     cr_expect(record.kind == RECORD_SAID && span_equal(record.bytes, SPAN("\r\n")));
 }

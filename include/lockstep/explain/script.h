@@ -52,7 +52,7 @@ struct script_line {
     enum script_word word; /* of a setting; */
     enum script_life life; /* of a connection's life; */
     struct span rest;      /* what stands behind that word */
-    bool chunk;            /* a counted message without a final dot */
+    bool chunk;            /* a counted message without a final dot: a chunk, or a part */
 };
 
 struct script {

@@ -7,6 +7,7 @@
  *   C< text      we said to the client      U< text   the upstream said
  *   C> "bytes"   exactly these bytes: no CRLF is added; \r \n \t \0 \\ \" and \xHH are escapes
  *   C> ~ 1843 bytes 40 lines                  a message, only counted
+ *   C> ~ 900 bytes 20 lines open              a part of one: its end is not among it
  *   C> [secret 24]                            text that may hold a credential, only counted
  *   C> "AUTH "[secret 24]"\n"                 the same, when its line end is no CRLF
  *   ! word key=value ...                      what we decided
@@ -48,6 +49,7 @@ struct record {
     struct span tail;    /* ... and these follow the secret */
     uint64_t body_bytes; /* BODY */
     uint64_t body_lines; /* BODY */
+    bool body_open;      /* BODY: more would follow */
 };
 
 /* --- writing: each appends whole lines to `text`; a cut text is the caller's to notice --- */
@@ -59,11 +61,13 @@ void record_said(struct text *text, moment at, enum side side, bool to_upstream,
 void record_said_secret(struct text *text, moment at, enum side side, bool to_upstream,
                         struct span line, size_t secret, struct span end);
 void record_body(struct text *text, moment at, enum side side, bool to_upstream, uint64_t bytes,
-                 uint64_t lines);
+                 uint64_t lines, bool open);
 /* "! word" and then `rest`, already of the form key=value. */
 void record_note(struct text *text, moment at, struct span word, struct span rest);
 /* "C open", "U fail connection refused" ... */
 void record_life(struct text *text, moment at, enum side side, struct span what);
+/* "@ stop": a word of the player that tells of something that happened. */
+void record_event(struct text *text, moment at, struct span word);
 /* "@ path value", without a moment: the header of a transcript. */
 void record_setting(struct text *text, struct span path, struct span value);
 
