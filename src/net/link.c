@@ -115,6 +115,22 @@ static void link_lend(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer_r)
         uv_buf_init(link->loop->read, (unsigned)(room < LINK_READ_BYTES ? room : LINK_READ_BYTES));
 }
 
+/*
+ * libuv reports a hang-up behind a short read as an end of input without reading again. After an
+ * end the peer may still listen; after a reset nobody does, and only the socket's error tells.
+ */
+static ssize_t link_reset(const struct link *link)
+{
+    int fd = -1;
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    if (uv_fileno((const uv_handle_t *)&link->tcp, &fd) == 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0)
+        return uv_translate_sys_error(error);
+    return UV_EOF;
+}
+
 static void link_said(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct link *link = stream->data;
@@ -134,6 +150,8 @@ static void link_said(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer
             link_close(link);
         return;
     }
+    if (count == UV_EOF)
+        count = link_reset(link);
     if (count == UV_EOF) {
         link->ended = true;
         link->user->ended(link);

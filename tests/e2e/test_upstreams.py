@@ -3,7 +3,7 @@
 import os
 import pathlib
 import random
-import socket
+import signal
 import sys
 import time
 import unittest
@@ -52,9 +52,9 @@ def attempt(port, seconds=15):
 
 class Upstreams(unittest.TestCase):
     def with_upstream(self, handler, settings="", **budget):
-        upstream = Upstream(handler, **budget)
-        self.addCleanup(upstream.stop)
-        lockstep = proxy.Proxy(upstream.port, settings)
+        self.upstream = Upstream(handler, **budget)
+        self.addCleanup(self.upstream.stop)
+        lockstep = proxy.Proxy(self.upstream.port, settings)
         self.addCleanup(self.end, lockstep)
         return lockstep
 
@@ -178,6 +178,21 @@ class Upstreams(unittest.TestCase):
                 self.assertLess(time.monotonic() - began, 6)
                 failed = [reply for reply in replies if reply.code >= 400]
                 self.assertEqual(failed[0].code // 100, 4, replies)
+
+    def test_a_reset_right_behind_data_ends_the_session_at_once(self):
+        # Both are seen in one look at the socket, where a reset is easily taken for an end after
+        # which the client still listens; nothing would then end the session but this silence.
+        def handler(talk):
+            talk.line()
+
+        lockstep = self.with_upstream(handler)
+        with wire.Conversation(lockstep.port) as talk:
+            place.await_true("the session to open", lambda: self.upstream.ends)
+            lockstep.process.child.send_signal(signal.SIGSTOP)
+            talk.say(b"EHLO client.test\r\n")
+            talk.reset()
+            lockstep.process.child.send_signal(signal.SIGCONT)
+            place.await_true("the session to end", lambda: not self.upstream.ends, 3)
 
     def test_never_reads(self):
         # The upstream stops in the middle of a large message; the client is told, in time.
