@@ -130,14 +130,20 @@ static void add_keyword(struct text *text, struct span line, size_t *last_r)
     text_add(text, SPAN("\r\n"));
 }
 
+/* The smaller of both limits; SIZE alone when there is none (RFC 1870 4). */
 static void add_size(struct engine *engine, struct text *text, uint64_t offered, size_t *last_r)
 {
-    char digits[32];
-    struct text line = text_over(digits, sizeof(digits));
+    char bytes[32];
+    struct text line = text_over(bytes, sizeof(bytes));
     uint64_t limit = engine->policy->limits.message_bytes;
 
-    text_add(&line, SPAN("SIZE "));
-    text_add_number(&line, limit == 0 || (offered > 0 && offered < limit) ? offered : limit);
+    if (limit == 0 || (offered > 0 && offered < limit))
+        limit = offered;
+    text_add(&line, SPAN("SIZE"));
+    if (limit > 0) {
+        text_add_byte(&line, ' ');
+        text_add_number(&line, limit);
+    }
     add_keyword(text, text_span(&line), last_r);
 }
 
