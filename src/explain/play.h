@@ -34,10 +34,12 @@ struct peer_model {
     uint32_t said;   /* lines before this one may be read */
     size_t unsent;   /* handed over by SEND, not yet told as SENT */
     bool slow;       /* and to be held back */
+    bool due;        /* may open: a client always, an upstream once it is asked for */
     bool open;
     bool end_due; /* it will say no more, once everything is read */
     bool ended;
-    bool shut; /* by the engine */
+    bool failed;
+    bool shut; /* by the engine, or because it failed */
 };
 
 struct play {

@@ -78,6 +78,7 @@ static struct play *play_init(const struct script *script, const struct policy *
 
     *play = (struct play){.script = script, .policy = policy, .way = way};
     play->seed.state = way.seed;
+    play->peers[SIDE_CLIENT].due = true;
     play->started = play->now = PLAY_STARTED;
     pool_init(&play->lender.pool, carve(&memory, PLAY_BLOCKS * BLOCK_SIZE), PLAY_BLOCKS);
     play->lender.outboxes[SIDE_CLIENT].scratch = carve(&memory, SCRATCH_SEND_BYTES);
@@ -131,6 +132,7 @@ static void apply(struct play *play, const struct effect *effect)
     switch (effect->kind) {
     case EFFECT_CONNECT:
         add_life(play, SIDE_UPSTREAM, SPAN("connect"));
+        play->peers[SIDE_UPSTREAM].due = true;
         break;
     case EFFECT_SEND:
         apply_send(play, effect);
@@ -339,26 +341,37 @@ static void play_said(struct play *play, enum side side)
     play_settle(play);
 }
 
+/* What is wrong with a side doing that now; NULL: nothing. */
+static const char *life_fault(const struct peer_model *peer, enum script_life life)
+{
+    if (life == SCRIPT_OPEN)
+        return !peer->due || peer->open || peer->ended ? "this side can't open now" : NULL;
+    if (life == SCRIPT_END)
+        return !peer->open || peer->ended ? "this side is not there to end" : NULL;
+    return !peer->due || peer->failed ? "this side is not there to fail" : NULL;
+}
+
 static void play_life(struct play *play, const struct script_line *line)
 {
     enum side side = line->record.side;
     struct peer_model *peer = &play->peers[side];
+    const char *fault = life_fault(peer, line->life);
 
-    if (line->life == SCRIPT_OPEN) {
-        if (peer->open)
-            play_fail(play, SPAN("this side is open already"));
-        peer->open = true;
-        play_event(play, EVENT_OPENED, side, SPAN(""));
+    if (fault != NULL) {
+        play_fail(play, span_of_string(fault));
     } else if (line->life == SCRIPT_END) {
         peer->end_due = peer->ended = true;
+    } else if (line->life == SCRIPT_OPEN) {
+        peer->open = true;
+        if (!peer->shut)
+            play_event(play, EVENT_OPENED, side, SPAN(""));
     } else {
         peer->end_due = false;
-        peer->ended = true;
-        peer->line = peer->said; /* what was not read yet is lost */
+        peer->ended = peer->failed = true;
+        peer->unsent = 0;
         if (!peer->shut)
             play_event(play, EVENT_FAILED, side, line->rest);
-        peer->shut = true;
-        peer->unsent = 0;
+        peer->shut = true; /* what was not read yet is lost */
     }
     play_settle(play);
 }
