@@ -377,8 +377,6 @@ static void link_connected(uv_connect_t *request, int status)
     free(request);
     if (link->state != LINK_CONNECTING)
         return; /* shut meanwhile */
-    if (status == 0)
-        status = uv_read_start((uv_stream_t *)&link->tcp, link_lend, link_said);
     if (status != 0) {
         link->user->lost(link, status);
         return;
@@ -402,6 +400,11 @@ int link_connect(struct link *link, struct link_loop *loop, const struct link_us
     if (error != 0) {
         free(request);
         link_close(link);
+        return error;
     }
+    /* Asked for now, reading is registered together with connecting, in one call. */
+    error = uv_read_start((uv_stream_t *)&link->tcp, link_lend, link_said);
+    if (error != 0)
+        link_close(link);
     return error;
 }
