@@ -39,8 +39,13 @@ static void print_usage(FILE *file)
 
 int main(int argc, char **argv)
 {
+    static char help[] = "--help";
     size_t i;
 
+    if (argc == 3 && strcmp(argv[1], "help") == 0) {
+        argv[1] = argv[2]; /* `help run` is `run --help` */
+        argv[2] = help;
+    }
     for (i = 0; argc > 1 && i < COMMAND_COUNT; i++) {
         if (strcmp(argv[1], commands[i].word) == 0)
             return commands[i].main(argc - 1, argv + 1);
@@ -49,7 +54,8 @@ int main(int argc, char **argv)
         puts("lockstep " LOCKSTEP_VERSION);
         return 0;
     }
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+                     strcmp(argv[1], "help") == 0)) {
         print_usage(stdout);
         return 0;
     }

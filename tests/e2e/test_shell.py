@@ -78,10 +78,10 @@ class Shell(unittest.TestCase):
         self.folder = place.Folder("shell")
         self.addCleanup(self.folder.remove)
 
-    def begin(self, *options, environment=None, **facts):
+    def begin(self, *options, relay=True, environment=None, **facts):
         """`lockstep run` with these options; the relay of the test when they name none."""
         argv = [place.lockstep(), "run", *options]
-        if not {"--upstream", "-c"} & set(options):
+        if relay and not {"--upstream", "-c"} & set(options):
             argv += ["--upstream", f"smtp://127.0.0.1:{self.relay.port}"]
         if not {"--listen", "-c"} & set(options):
             argv += ["--listen", "127.0.0.1:0"]
@@ -106,9 +106,10 @@ class Shell(unittest.TestCase):
             self.assertEqual(talk.ask(b"QUIT").code, 221)
             self.assertEqual(talk.rest(), b"")
 
-    def await_log(self, process, words, count=1):
+    def await_log(self, process, words, count=1, seconds=15):
         return place.await_true(f"{words!r} in the log",
-                                lambda: process.log().count(words) >= count and process.log())
+                                lambda: process.log().count(words) >= count and process.log(),
+                                seconds)
 
     def write_config(self, listener="", relay="", listen="127.0.0.1:0", top=""):
         path = self.folder.path / "lockstep.yaml"
@@ -140,6 +141,12 @@ class Start(Shell):
         self.assertEqual(self.ports[0], self.ports[-1])
         self.send("127.0.0.1")
         self.send("::1")
+
+    def test_without_a_relay_a_sink_takes_the_mail(self):
+        process = self.serve(relay=False)
+        self.send()
+        self.await_log(process, "messages=1")
+        self.assertEqual(self.relay.delivered, 0)
 
     def test_a_port_in_use_is_named(self):
         self.serve("--workers", "2")
@@ -267,8 +274,11 @@ class Limits(Shell):
             before = self.cpu(process)
             time.sleep(0.5)
             self.assertLess(self.cpu(process) - before, 0.2, "it turns in place")
-            for talk in held:
-                talk.close()
+
+        def admitted():
+            with wire.Conversation(self.port) as talk:
+                return talk.reply().code == 220
+        place.await_true("a descriptor", admitted)
         self.send()
 
     def cpu(self, process):
@@ -278,13 +288,13 @@ class Limits(Shell):
 
     def test_a_client_that_never_reads_is_let_go(self):
         process = self.serve("--set", "timeouts.data-block=500ms")
-        with wire.Conversation(self.port) as deaf:
-            deaf.open()
-            deaf.socket.settimeout(0.3)
-            with self.assertRaises((TimeoutError, ConnectionError)):
-                while True:
-                    deaf.socket.sendall(b"NOOP\r\n" * 10_000)
-            self.await_log(process, "ending=client-lost")
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(("127.0.0.1", self.port))
+            deaf.settimeout(0.3)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                deaf.sendall(b"EHLO client.test\r\n" + b"NOOP\r\n" * 1_000_000)
+            self.await_log(process, "ending=client-lost", seconds=30)
 
 
 class Ends(Shell):
