@@ -265,9 +265,8 @@ class Limits(Shell):
         self.assertTrue(process.running())
 
     def test_out_of_descriptors(self):
-        def few():
-            resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
-        process = self.serve("--workers", "1", preexec_fn=few)
+        process = self.serve("--workers", "1")
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (60, 60))
         with contextlib.ExitStack() as talks:
             held = [talks.enter_context(wire.Conversation(self.port)) for _ in range(80)]
             time.sleep(0.3)
