@@ -28,7 +28,7 @@ static void write_transcript(FILE *file)
             world->failure ? world->failure : "all holds");
     fprintf(file, "@ mode %s\n", policy->mode == MODE_REPAIR ? "repair" : "observe");
     fprintf(file, "@ pipelining %s\n", policy->pipelining == PIPELINING_AUTO ? "auto" : "never");
-    fprintf(file, "@ bare %s\n", bare[policy->bare]);
+    fprintf(file, "@ bare-newlines %s\n", bare[policy->bare]);
     fprintf(file, "@ limits.rows %u\n@ limits.line %u\n@ limits.reply %u\n@ limits.message %llu\n",
             policy->limits.rows, policy->limits.line_bytes, policy->limits.reply_bytes,
             (unsigned long long)policy->limits.message_bytes);

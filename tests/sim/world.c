@@ -106,14 +106,14 @@ uint32_t tag_in(struct span text)
 
 static void choose_policy(struct world *world)
 {
-    static const uint32_t rows[] = {1, 2, 8, 64}, lines[] = {256, 512, 2048};
+    static const uint32_t rows[] = {1, 2, 8, 64}, lines[] = {512, 1024, 2048};
     struct dice *dice = &world->client.dice;
     struct policy *policy = &world->policy;
 
     policy_default(policy);
     policy->mode = dice_chance(dice, 80) ? MODE_REPAIR : MODE_OBSERVE;
     policy->pipelining = dice_chance(dice, 70) ? PIPELINING_AUTO : PIPELINING_NEVER;
-    policy->bare = (enum bare)dice_below(dice, 3);
+    policy->bare = (enum bare)dice_below(dice, policy->mode == MODE_REPAIR ? 2 : 3);
     policy->limits.rows = rows[dice_below(dice, 4)];
     policy->limits.line_bytes = lines[dice_below(dice, 3)];
     policy->limits.reply_bytes = dice_chance(dice, 20) ? 1024 : 16384;
