@@ -290,9 +290,11 @@ class Limits(Shell):
         with socket.socket() as deaf:
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             deaf.connect(("127.0.0.1", self.port))
-            deaf.settimeout(0.3)
+            deaf.settimeout(3)
+            deaf.sendall(b"EHLO client.test\r\n")
             with contextlib.suppress(TimeoutError, ConnectionError):
-                deaf.sendall(b"EHLO client.test\r\n" + b"NOOP\r\n" * 1_000_000)
+                while True:  # until nothing is read any more, or the connection is gone
+                    deaf.sendall(b"NOOP\r\n" * 1000)
             self.await_log(process, "ending=client-lost", seconds=30)
 
 
