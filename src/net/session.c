@@ -178,13 +178,13 @@ static void session_end(struct session *session)
     int side;
 
     session->over = true;
-    session_report(session);
+    if (session->transcript != NULL)
+        transcript_close(&session->transcript);
+    session_report(session); /* whoever reads of the end finds the transcript whole */
     engine_close(session->engine);
     session_unstarve(session);
     uv_timer_stop(&session->timer);
     session->armed_at = MOMENT_NEVER;
-    if (session->transcript != NULL)
-        transcript_close(&session->transcript);
     if (session->dial != NULL)
         dial_close(&session->dial);
     for (side = 0; side < SIDE_COUNT; side++)
