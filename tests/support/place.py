@@ -1,5 +1,6 @@
 """Where things are, and room to work in."""
 
+import atexit
 import os
 import pathlib
 import shutil
@@ -36,9 +37,11 @@ class Folder:
     def __init__(self, name):
         self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"lockstep-{name}-"))
         self.path.chmod(0o755)
+        atexit.register(self.remove)  # also when the test is interrupted
 
     def remove(self):
         shutil.rmtree(self.path, ignore_errors=True)
+        atexit.unregister(self.remove)
 
 
 def free_port():
