@@ -17,6 +17,7 @@ class Client:
     recipients = 2
     ahead = False   # writes commands before the answers to earlier ones, offered or not
     adds = b""      # what it puts behind every message, unasked
+    chunks = False  # says BDAT, which lockstep can turn into DATA
     early = False   # even before EHLO is answered, where no server allows it
 
     def __init__(self, name, run, **facts):
@@ -141,6 +142,21 @@ def _all_at_once(talk, message, recipients):
     return 1 if replies[-3].code == 354 and replies[-2].code == 250 else 0
 
 
+def _chunks(talk, message, recipients):
+    """Chunks of uneven sizes, cut through lines and dots, all in one write."""
+    if b"CHUNKING" not in talk.open():
+        return 0
+    text = batch(SENDER.encode(), recipients).removesuffix(b"DATA\r\n")
+    count = len(recipients) + 1
+    for size in (1, 7, 130, 3, 2):
+        text += b"BDAT %d\r\n" % size + message[:size]
+        message = message[size:]
+        count += 1
+    talk.say(text + b"BDAT %d LAST\r\n" % len(message) + message + b"QUIT\r\n")
+    replies = [talk.reply() for _ in range(count + 2)]
+    return 1 if replies[-2].code == 250 else 0
+
+
 CLIENTS = [
     Client("swaks", _swaks()),
     Client("swaks --pipeline", _swaks("--pipeline")),
@@ -151,5 +167,6 @@ CLIENTS = [
     Client("byte by byte", _raw(_byte_by_byte)),
     Client("one segment", _raw(_one_segment), ahead=True),
     Client("over the dot", _raw(_over_the_dot), ahead=True, messages=2),
+    Client("chunks in one write", _raw(_chunks), ahead=True, chunks=True),
     Client("all at once", _raw(_all_at_once), ahead=True, early=True),
 ]

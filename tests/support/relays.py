@@ -33,6 +33,7 @@ class Relay:
 
     name = ""
     pipelines = True  # offers PIPELINING
+    chunks = True     # offers CHUNKING
     strict = False    # punishes a client that pipelines all the same
     sync_error = ()   # what it says to that client
 
@@ -136,6 +137,7 @@ class OpenSmtpd(Relay):
 
     name = "opensmtpd"
     pipelines = False
+    chunks = False
     strict = True
     sync_error = (b"500 5.5.1 Invalid command: Pipelining not supported",)
 
