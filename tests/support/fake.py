@@ -90,6 +90,7 @@ class Polite:
     def __init__(self, keywords=("8BITMIME", "ENHANCEDSTATUSCODES", "SIZE 300000000"), replies=()):
         self.keywords = keywords
         self.replies = dict(replies)
+        self.said = []
         self.delivered = []
         self.violations = []  # bytes that came before the last command was answered
 
@@ -117,6 +118,7 @@ class Polite:
 
     def say(self, talk, word, text):
         text = self.replies.get(word, text)
+        self.said.append(text)
         talk.say(text)
         return text
 

@@ -59,7 +59,7 @@ class Process:
         while time.monotonic() < end:
             found = READY.search(self.output())
             if found:
-                return [int(port) for port in re.findall(r":(\d+)\b", found.group(1))]
+                return [int(port) for port in re.findall(r":(\d+)(?=,|$)", found.group(1))]
             if not self.running():
                 break
             time.sleep(0.01)

@@ -7,25 +7,27 @@ from support.process import Process
 
 
 class Proxy:
-    """`lockstep run` on a free port in front of `upstream_port`.
+    """`lockstep run` on a free port in front of `upstream_port`, or of `addresses`.
 
     `settings` are YAML lines of the top of the configuration, `listener` and `relay` of theirs.
     """
 
-    def __init__(self, upstream_port, settings="", listener="", relay="", transcripts=False):
+    def __init__(self, upstream_port, settings="", listener="", relay="", transcripts=False,
+                 workers=1, listen="127.0.0.1:0", addresses=()):
         self.folder = place.Folder("run")
+        addresses = addresses or [f"smtp://127.0.0.1:{upstream_port}"]
         here = self.folder.path
         text = f"""config_version: 1
-workers: 1
+workers: {workers}
 {settings}
 listeners:
   - name: main
-    listen: 127.0.0.1:0
+    listen: {listen}
     relay: relay
 {_indented(listener, 4)}
 relays:
   relay:
-    address: [smtp://127.0.0.1:{upstream_port}]
+    address: [{", ".join(f'"{address}"' for address in addresses)}]
 {_indented(relay, 4)}
 """
         if transcripts:
@@ -34,7 +36,8 @@ relays:
         self.process = Process("lockstep", [place.lockstep(), "run", "-c", here / "lockstep.yaml",
                                             "--log", "json"], here)
         try:
-            self.port = self.process.await_ready()[0]
+            self.ports = self.process.await_ready()
+            self.port = self.ports[0]
         except BaseException:
             self.stop()
             raise
