@@ -76,16 +76,13 @@ bool engine_starved(const struct engine *engine)
            (wanted(engine, SIDE_UPSTREAM) && blocks_missing(engine, SIDE_UPSTREAM));
 }
 
+/* What was read has all its consequences before more is read: so a record tells cause before
+ * effect, and nothing depends on how much came at once. */
 static void pump(struct engine *engine)
 {
-    bool moved = true;
-
-    while (moved && engine->phase != PHASE_CLOSING) {
-        moved = release_next(engine);
-        moved = moved || upstream_read(engine);
-        moved = client_read(engine) || moved;
-        moved = send_next(engine) || moved;
-    }
+    while (engine->phase != PHASE_CLOSING && (release_next(engine) || send_next(engine) ||
+                                              upstream_read(engine) || client_read(engine)))
+        ;
 }
 
 static void opened(struct engine *engine, enum side side)

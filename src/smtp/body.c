@@ -127,17 +127,8 @@ static enum body_found scan_text(struct body *body, struct span *input, struct s
     }
 }
 
-static enum body_found bare_cr(struct body *body, struct body_piece *piece_r, enum held replaced,
-                               enum held passed)
-{
-    body->bare_seen = true;
-    if (body->bare == BARE_REFUSE)
-        return BODY_BARE;
-    piece_r->before = held(body, body->bare == BARE_PASS ? passed : replaced);
-    return BODY_PIECE;
-}
-
-static enum body_found at_cr(struct body *body, struct span *input, struct body_piece *piece_r)
+static enum body_found at_cr(struct body *body, struct span *input, struct body_piece *piece_r,
+                             bool stuffing)
 {
     if (input->at[0] == '\n') {
         take(body, input, 1);
@@ -149,13 +140,18 @@ static enum body_found at_cr(struct body *body, struct span *input, struct body_
         return BODY_BARE;
     body->place = BODY_TEXT;
     piece_r->before = body->bare == BARE_PASS ? SPAN("\r") : SPAN(" ");
-    return BODY_PIECE;
+    return scan_text(body, input, &piece_r->bytes, stuffing);
 }
 
 static enum body_found at_dot_cr(struct body *body, struct span *input, struct body_piece *piece_r)
 {
-    if (input->at[0] != '\n')
-        return bare_cr(body, piece_r, HELD_DOT_BLANK, HELD_DOT_CR);
+    if (input->at[0] != '\n') {
+        body->bare_seen = true;
+        if (body->bare == BARE_REFUSE)
+            return BODY_BARE;
+        piece_r->before = held(body, body->bare == BARE_PASS ? HELD_DOT_CR : HELD_DOT_BLANK);
+        return scan_text(body, input, &piece_r->bytes, false);
+    }
     take(body, input, 1);
     if (!body->after_bare)
         return BODY_END;
@@ -174,7 +170,7 @@ static enum body_found at_dot(struct body *body, struct span *input, struct body
     }
     if (input->at[0] != '\n') {
         piece_r->before = held(body, HELD_DOT);
-        return BODY_PIECE;
+        return scan_text(body, input, &piece_r->bytes, false);
     }
     body->bare_seen = true;
     if (body->bare == BARE_REFUSE)
@@ -217,7 +213,7 @@ enum body_found body_scan(struct body *body, struct span *input, struct body_pie
         return BODY_MORE;
     switch (body->place) {
     case BODY_CR:
-        return at_cr(body, input, piece_r);
+        return at_cr(body, input, piece_r, false);
     case BODY_DOT:
         return at_dot(body, input, piece_r);
     case BODY_DOT_CR:
@@ -241,7 +237,7 @@ enum body_found body_stuff(struct body *body, struct span *input, struct body_pi
         return BODY_MORE;
     must(body->place != BODY_DOT && body->place != BODY_DOT_CR);
     if (body->place == BODY_CR)
-        return at_cr(body, input, piece_r);
+        return at_cr(body, input, piece_r, true);
     if (body->place == BODY_LINE_START && input->at[0] == '.') {
         take(body, input, 1);
         piece_r->before = held(body, HELD_DOTS);

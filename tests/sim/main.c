@@ -32,6 +32,7 @@ static void write_transcript(FILE *file)
     fprintf(file, "@ limits.rows %u\n@ limits.line %u\n@ limits.reply %u\n@ limits.message %llu\n",
             policy->limits.rows, policy->limits.line_bytes, policy->limits.reply_bytes,
             (unsigned long long)policy->limits.message_bytes);
+    fputs("@ slow client\n@ slow upstream\n", file); /* until `@ sent` says otherwise */
     fwrite(bytes_span(&world->record).at, 1, bytes_span(&world->record).size, file);
     fwrite(rest.at, 1, rest.size, file);
 }

@@ -1,4 +1,5 @@
 /* Carries bytes and events between the engine and its models, in an order that the dice choose. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -239,6 +240,16 @@ static void keep_record(struct world *world, struct span lines)
         bytes_add(&world->record, lines);
 }
 
+/* The engine does not record what has left, but whoever plays the transcript must know. */
+static void keep_sent(struct world *world, const struct event *event)
+{
+    char line[64];
+    int size = snprintf(line, sizeof(line), "+%lld @ sent %s %zu\n", (long long)world->now,
+                        event->side == SIDE_CLIENT ? "client" : "upstream", event->count);
+
+    bytes_add(&world->record, span_of(line, (size_t)size));
+}
+
 static void apply(struct world *world, const struct effect *effect)
 {
     digest(world, (uint64_t)effect->kind << 8 | (uint64_t)effect->side);
@@ -268,6 +279,8 @@ static void step(struct world *world, struct event event)
 
     event.at = world->now;
     world->steps++;
+    if (event.kind == EVENT_SENT && world->keep_record)
+        keep_sent(world, &event);
     engine_step(world->engine, &event);
     while (count < EFFECTS_MAX && engine_take(world->engine, &effects[count])) {
         /* What is said to the client in the same breath is said because of it. */

@@ -58,9 +58,9 @@ struct body_piece {
 
 void body_start(struct body *body, enum bare bare);
 
-/* Takes bytes off the front of `*input`; a piece may be empty. After BODY_END and BODY_BARE the
- * body is over; to read on after BODY_BARE, to find the end of a refused message, set `bare` to
- * BARE_PASS and call again. */
+/* Takes bytes off the front of `*input`, at least one with every piece; a piece itself may be
+ * empty. After BODY_END and BODY_BARE the body is over; to read on after BODY_BARE, to find the end
+ * of a refused message, set `bare` to BARE_PASS and call again. */
 enum body_found body_scan(struct body *body, struct span *input, struct body_piece *piece_r);
 
 /* The same for raw content of known length: dots at line starts are stuffed. Never BODY_END. */
