@@ -151,7 +151,7 @@ static void write_content(struct world *world, struct message *message)
                                        "a\r\r\n",
                                        "a\n.\nMAIL FROM:<evil@b>\r\n"};
     struct dice *dice = &world->client.dice;
-    uint32_t count = dice_chance(dice, 2) ? 9000 : dice_below(dice, 12);
+    uint32_t count = dice_chance(dice, 1) ? 25000 : dice_below(dice, 12);
 
     bytes_say(&message->content, "Id: ~%u~\r\n", message->tag);
     while (count-- > 0)

@@ -198,8 +198,6 @@ static void end_message(struct world *world)
     upstream->barrier = true;
     upstream->commands++;
     if (upstream->recipients == 0) {
-        if (upstream->content.end > upstream->content.start && world->policy.mode == MODE_REPAIR)
-            world_fail(world, "without recipients a lone dot is sent (R-15)");
         say(world, TO_DOT, tag, 554, "no valid recipients");
     } else if (mischief_done(world)) {
         ;
@@ -494,6 +492,8 @@ static void hear_body_line(struct world *world, size_t unread)
         end_message(world);
         return;
     }
+    if (upstream->recipients == 0 && world->policy.mode == MODE_REPAIR && !world->confused)
+        world_fail(world, "without recipients a lone dot is sent (R-15)");
     if (start && span_starts(line, SPAN(".")))
         line = span_tail(line, 1);
     if (world->policy.mode == MODE_REPAIR && span_find(line, '\r') + 2 < line.size)

@@ -10,8 +10,9 @@
 #define BLOCKS_MAX 32U
 #define STEPS_MAX 2000000U
 #define TIME_MAX ((moment)48 * 3600 * 1000)
-/* What may be handed over and not yet sent: one step's worth on top of what stops a side. */
-#define UNSENT_MAX (8U * BLOCK_SIZE)
+/* What may be handed over and not yet sent: what stops a side, and on top of it what one step can
+ * make of the bytes that came and those that were kept. */
+#define UNSENT_MAX (3U * BLOCK_SIZE)
 /* A step has a connect, and a send and a shut for each side, and a record. */
 #define EFFECTS_MAX 7U
 
