@@ -73,8 +73,10 @@ static void listener_resume(uv_timer_t *timer)
 
 /* The listening socket stays readable while descriptors are short; without a pause the loop would
  * turn in place. */
-static void listener_rest(struct listener *listener)
+static void listener_rest(struct listener *listener, int error)
 {
+    if (listener->rests != NULL)
+        listener->rests(listener, error);
     uv_poll_stop(&listener->poll);
     uv_timer_start(&listener->pause, listener_resume, LISTENER_PAUSE_MS, 0);
 }
@@ -93,7 +95,7 @@ static void listener_ready(uv_poll_t *poll, int status, int events)
         int fd = accept4(listener->fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-            listener_rest(listener);
+            listener_rest(listener, -errno);
             return;
         }
         if (fd < 0 && errno == EAGAIN)

@@ -8,6 +8,8 @@
 #include "lockstep/base/must.h"
 #include "session.h"
 
+#define REFUSED_MAX 256U
+
 struct session {
     struct worker *worker;
     struct session *next; /* in the worker's list of all, or of the free */
@@ -442,6 +444,12 @@ static const struct link_user upstream_user = {
 
 /* --- the beginning --- */
 
+/* A client there is no room for gets a link but no session. */
+struct refused {
+    struct link link; /* first, so that it is found again */
+    struct worker *worker;
+};
+
 static void refused_sent(struct link *link, size_t count)
 {
     (void)link;
@@ -450,20 +458,25 @@ static void refused_sent(struct link *link, size_t count)
 
 static void refused_gone(struct link *link)
 {
-    free(link);
+    struct refused *refused = (struct refused *)link;
+
+    refused->worker->refused--;
+    free(refused);
 }
 
-/* A client there is no room for gets a link but no session. */
+/* In a flood of them nobody waits for their goodbye: descriptors are for sessions. */
 static void session_refuse(struct worker *worker, int fd, struct span text)
 {
     static const struct link_user user = {.sent = refused_sent, .gone = refused_gone};
-    struct link *link = malloc(sizeof(*link));
+    struct refused *refused = malloc(sizeof(*refused));
 
-    must(link != NULL);
-    if (link_open(link, &worker->links, &user, fd) != 0)
+    must(refused != NULL);
+    refused->worker = worker;
+    worker->refused++;
+    if (link_open(&refused->link, &worker->links, &user, fd) != 0)
         return;
-    link_send(link, &text, 1);
-    link_shut(link, SHUT_FLUSH);
+    link_send(&refused->link, &text, 1);
+    link_shut(&refused->link, worker->refused > REFUSED_MAX ? SHUT_NOW : SHUT_FLUSH);
 }
 
 /* Memory for a session whose engine needs so many bytes; its timer is ready. */

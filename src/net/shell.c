@@ -45,10 +45,10 @@ static int shell_bind(struct shell *shell, struct address address, uint32_t list
     uint32_t at = shell->address_count;
     int fd = listener_bind(&address, share);
 
-    shell->addresses[at] = address;
+    must(at < SHELL_ADDRESSES_MAX);
+    shell->addresses[at] = address; /* also a failed one, to be named */
     if (fd < 0)
         return fd;
-    must(at < SHELL_ADDRESSES_MAX);
     shell->listeners[at] = listener;
     shell->sockets[at] = fd;
     shell->address_count++;

@@ -7,6 +7,8 @@
 #include "lockstep/base/must.h"
 #include "session.h"
 
+#define WARN_EVERY_MS 10000
+
 /* One mapping holds what the engines of this loop share. Pages nobody touches cost nothing. */
 static void worker_lend(struct worker *worker)
 {
@@ -28,6 +30,19 @@ static void worker_lend(struct worker *worker)
 static void worker_accepted(struct listener *listener, int fd, const struct address *peer)
 {
     session_open(listener->data, fd, peer);
+}
+
+/* Said once in a while: it happens again with every look at the listening socket. */
+static void worker_rests(struct listener *listener, int error)
+{
+    struct port *port = listener->data;
+    struct worker *worker = port->worker;
+    moment now = (moment)uv_now(&worker->uv);
+
+    if (now < worker->warn_at)
+        return;
+    worker->warn_at = now + WARN_EVERY_MS;
+    worker->user->warn("clients have to wait until others have ended", error);
 }
 
 /* --- the end --- */
@@ -172,6 +187,7 @@ void worker_init(struct worker *worker, struct setup *setup, struct port *ports,
         ports[i].setup = setup;
         ports[i].worker = worker;
         listener_start(&ports[i].listener, &worker->uv, ports[i].fd, worker_accepted, &ports[i]);
+        ports[i].listener.rests = worker_rests;
     }
 }
 

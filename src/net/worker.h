@@ -48,6 +48,8 @@ struct worker {
     void *data;
     struct orders orders;
     bool draining;
+    moment warn_at;   /* no warning of the same kind before */
+    uint32_t refused; /* links to clients there was no room for */
     struct setup *setup;
     struct session *sessions; /* all that hold memory and are not free */
     struct session *starved;  /* those whose engine waits for a block */

@@ -236,6 +236,16 @@ class Limits(Shell):
             place.await_true("room for one more", admitted)
             self.assertFalse(admitted())
 
+    def test_a_flood_beyond_the_cap(self):
+        process = self.serve("--workers", "1", "--set", "sessions-per-client=1")
+        with wire.Conversation(self.port) as only, contextlib.ExitStack() as talks:
+            only.open()
+            crowd = [talks.enter_context(wire.Conversation(self.port)) for _ in range(400)]
+            self.assertEqual({talk.reply().code for talk in crowd}, {421})
+            sockets = len(os.listdir(f"/proc/{process.pid}/fd"))
+            self.assertLess(sockets, 350, "it waits for all of them to say goodbye")
+            self.assertEqual(only.ask(b"NOOP").code, 250)
+
     def test_few_buffers_for_many_messages(self):
         # 32 blocks for 60 sessions that all want to send at once: those without one wait.
         process = self.serve("--workers", "1", "--set", "memory=1M")
@@ -273,6 +283,7 @@ class Limits(Shell):
             before = self.cpu(process)
             time.sleep(0.5)
             self.assertLess(self.cpu(process) - before, 0.2, "it turns in place")
+            self.assertEqual(process.log().count("have to wait"), 1)
 
         def admitted():
             with wire.Conversation(self.port) as talk:

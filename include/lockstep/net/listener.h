@@ -18,6 +18,9 @@ struct listener {
     uv_poll_t poll;
     uv_timer_t pause;
     listener_accepted *accepted;
+    /* May be set: accepting has to rest a moment because the system is short of something; a
+     * libuv error says of what. */
+    void (*rests)(struct listener *listener, int error);
     void *data; /* the user's */
     int fd;
 };
