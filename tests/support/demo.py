@@ -72,9 +72,7 @@ def show_transcript(path):
     for line in path.read_text().splitlines():
         said = re.match(r"(?:\+\d+ )?([CU])([<>]) (.*)", line)
         note = re.match(r"(?:\+\d+ )?! (.*)", line)
-        if said and said.group(3).startswith("~ "):
-            rung(2, said.group(3), True)  # a message is written down once and passes both legs
-        elif said:
+        if said:
             rung(2, said.group(3), said.group(2) == ">", "CU".index(said.group(1)))
         elif note:
             print("|" + f"* {note.group(1)} *".center(2 * WIDTHS[2] + 1) + "|")
