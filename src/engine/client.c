@@ -22,7 +22,7 @@ static const struct plan bare_line = {
 static const struct plan bad_bytes = {.answer_here = true,
                                       .code = 501,
                                       .status = SPAN_INIT("5.5.2"),
-                                      .words = SPAN_INIT("Line holds a NUL or a bare CR")};
+                                      .words = SPAN_INIT("Line holds a control character")};
 static const struct plan bad_chunk = {
     .answer_here = true,
     .code = 501,
@@ -63,7 +63,7 @@ static const struct plan *command_fault(struct engine *engine, const struct comm
     if (unknown && after_refused_data)
         return &stray_message; /* B-24: a message body must never run as commands */
     if (command->bad)
-        return &bad_chunk;
+        return unknown ? &bad_bytes : &bad_chunk;
     if (verb_facts(command->verb)->relay != RELAY_PASS)
         return &not_offered;
     return NULL;

@@ -115,8 +115,11 @@ struct plan farewell_to(const struct engine *engine, enum verb verb)
 /* Was a whole message sent with this row, so that its answer says who owns it? */
 static bool ends_message(const struct engine *engine, const struct row *row)
 {
-    return !row->ours && (row->verb == VERB_END || (row->verb == VERB_BDAT && row->last_chunk &&
-                                                    engine->input != INPUT_CHUNK));
+    bool being_read =
+        engine->input == INPUT_CHUNK && row == ledger_row(engine, engine->ledger.tail - 1);
+
+    return !row->ours &&
+           (row->verb == VERB_END || (row->verb == VERB_BDAT && row->last_chunk && !being_read));
 }
 
 /* Rows that were sent will hear no more from this upstream. */

@@ -19,6 +19,21 @@ static bool chunk_parse(struct command *command)
     return !command->last || (span_equal_fold(last, SPAN("LAST")) && rest.size == 0);
 }
 
+/* Some servers take VT or FF for a blank, and so would read a verb, even BDAT, where we see none.
+ */
+static bool holds_control(struct span line)
+{
+    size_t i;
+
+    for (i = 0; i < line.size; i++) {
+        unsigned char byte = (unsigned char)line.at[i];
+
+        if ((byte < ' ' && byte != '\t') || byte == 0x7f)
+            return true;
+    }
+    return false;
+}
+
 void command_parse(struct span line, struct command *command_r)
 {
     struct span rest = line;
@@ -30,6 +45,8 @@ void command_parse(struct span line, struct command *command_r)
     command_r->argument = span_trim(rest);
     if (verb_facts(command_r->verb)->does == DOES_CHUNK)
         command_r->bad = !chunk_parse(command_r);
+    else if (command_r->verb == VERB_UNKNOWN)
+        command_r->bad = holds_control(line);
 }
 
 /* The place behind the closing bracket of `<...>`, a quoted local part observed; 0: none. */

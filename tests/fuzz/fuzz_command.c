@@ -52,7 +52,8 @@ static void check_line(struct span line)
     must((size_t)command.verb < verb_count());
     must(span_equal(command.line, line) && inside(command.argument, line));
     must(span_equal(span_trim(command.argument), command.argument));
-    must(command.verb == VERB_BDAT || (!command.bad && command.chunk_bytes == 0));
+    must(command.verb == VERB_BDAT || command.chunk_bytes == 0);
+    must(command.verb == VERB_BDAT || command.verb == VERB_UNKNOWN || !command.bad);
     if (command.verb == VERB_BDAT && !command.bad)
         check_chunk(&command);
     check_path(command.argument, SPAN("FROM:"));

@@ -18,7 +18,6 @@ Test(command, parse)
         {SPAN_INIT("AUTH PLAIN AGEAYg=="), VERB_AUTH, SPAN_INIT("PLAIN AGEAYg==")},
         {SPAN_INIT(""), VERB_UNKNOWN, SPAN_INIT("")},
         {SPAN_INIT("   "), VERB_UNKNOWN, SPAN_INIT("")},
-        {SPAN_INIT("DATA\0"), VERB_UNKNOWN, SPAN_INIT("")},
         {SPAN_INIT("DATAX"), VERB_UNKNOWN, SPAN_INIT("")},
         {SPAN_INIT("XXXX a"), VERB_UNKNOWN, SPAN_INIT("a")},
         {SPAN_INIT("MAIL\xc2\xa0"
@@ -34,6 +33,26 @@ Test(command, parse)
         cr_expect(span_equal(command.argument, rows[i].argument), "row %zu", i);
         cr_expect(span_equal(command.line, rows[i].line), "row %zu", i);
         cr_expect_not(command.bad, "row %zu", i);
+    }
+}
+
+Test(command, unknown_words_among_control_characters_are_bad)
+{
+    static const struct {
+        struct span line;
+        bool bad;
+    } rows[] = {
+        {SPAN_INIT("BDAT\v10"), true},       {SPAN_INIT("BDAT\f10 LAST"), true},
+        {SPAN_INIT("DATA\0"), true},         {SPAN_INIT("XFOO \x7f"), true},
+        {SPAN_INIT("XFOO \x1b[0m"), true},   {SPAN_INIT("XFOO\ta"), false},
+        {SPAN_INIT("XFOO \xc3\xa4"), false}, {SPAN_INIT("NOOP \v"), false},
+    };
+    struct command command;
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        command_parse(rows[i].line, &command);
+        cr_expect_eq(command.bad, rows[i].bad, "row %zu", i);
     }
 }
 

@@ -14,7 +14,8 @@ struct command {
     enum verb verb;
     struct span line;     /* the whole line as it came, without its end */
     struct span argument; /* after the verb and its blanks; trailing blanks cut */
-    bool bad;             /* the argument can't be what the verb needs to be framed (BDAT) */
+    bool bad;             /* others may frame it otherwise: BDAT not as it should be, or a word
+                           * nobody knows among control characters */
     bool last;            /* BDAT: this chunk is the last */
     uint64_t chunk_bytes; /* BDAT: how many bytes follow the line */
 };
