@@ -391,6 +391,22 @@ static bool pass_unread(struct engine *engine)
     return true;
 }
 
+/* The next whole reply. Until a line has ended there is nothing new to parse, or a reply that comes
+ * byte by byte would cost the square of its length. */
+static enum parsed next_reply(struct engine *engine, struct reply *reply_r)
+{
+    struct span view = upstream_of(engine)->inbox.view;
+    size_t seen = engine->reply_seen <= view.size ? engine->reply_seen : 0;
+    size_t limit = engine->policy->limits.reply_bytes;
+    struct span fresh = span_tail(view, seen);
+    enum parsed state = PARSED_MORE;
+
+    if (seen == 0 || view.size >= limit || span_find(fresh, '\n') < fresh.size)
+        state = reply_parse(view, limit, reply_r);
+    engine->reply_seen = state == PARSED_MORE ? (uint32_t)view.size : 0;
+    return state;
+}
+
 bool upstream_read(struct engine *engine)
 {
     struct peer *upstream = upstream_of(engine);
@@ -405,7 +421,7 @@ bool upstream_read(struct engine *engine)
         return false;
     if (upstream->inbox.view.size > 0 && engine->input == INPUT_OPAQUE)
         return pass_unread(engine);
-    state = reply_parse(upstream->inbox.view, engine->policy->limits.reply_bytes, &reply);
+    state = next_reply(engine, &reply);
     if (state == PARSED) {
         note_said(engine, SIDE_UPSTREAM, false, reply.all);
         answer(engine, &reply);
