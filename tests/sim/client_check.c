@@ -90,14 +90,19 @@ static enum to to_of(enum expected_kind kind)
     return kind == EXPECT_DOT || kind == EXPECT_LAST_CHUNK ? TO_DOT : TO_LINE;
 }
 
+/* The upstream was asked just this, so its tagged reply belongs to this command. */
+static bool is_asked_as_said(enum expected_kind kind)
+{
+    return kind != EXPECT_CHUNK && kind != EXPECT_LAST_CHUNK && kind != EXPECT_ANYTHING &&
+           kind != EXPECT_AUTH && kind != EXPECT_RSET;
+}
+
 static void check_said(struct world *world, const struct expected *expected, struct said said)
 {
     enum mischief mischief = world->upstream.mischief;
     const char *wrong;
 
-    if (said.tagged && said.tag > 0 && expected->kind != EXPECT_CHUNK &&
-        expected->kind != EXPECT_LAST_CHUNK && expected->kind != EXPECT_ANYTHING &&
-        expected->kind != EXPECT_AUTH && expected->kind != EXPECT_RSET) {
+    if (said.tagged && said.tag > 0 && is_asked_as_said(expected->kind)) {
         if (said.tag != expected->tag)
             world_fail(world, "a reply is said to the command it answers");
         else if (world->said[said.tag][to_of(expected->kind)] != said.code)
