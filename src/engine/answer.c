@@ -438,6 +438,8 @@ bool upstream_read(struct engine *engine)
     }
     if (!upstream->ended)
         return false;
+    note_said(engine, SIDE_UPSTREAM, false, upstream->inbox.view);
+    end_tell(engine, SIDE_UPSTREAM, true);
     upstream_gone(engine, SPAN("connection closed by the relay"));
     return true;
 }

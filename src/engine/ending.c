@@ -85,6 +85,16 @@ static void shut_upstream(struct engine *engine)
         shut(engine, SIDE_UPSTREAM, idle || engine->input == INPUT_OPAQUE ? SHUT_FLUSH : SHUT_NOW);
 }
 
+void end_tell(struct engine *engine, enum side side, bool unread)
+{
+    struct peer *peer = &engine->peers[side];
+
+    if (!peer->ended || peer->end_told || (!unread && peer->inbox.view.size > 0))
+        return;
+    peer->end_told = true;
+    note_life(engine, side, SPAN("end"), SPAN(""));
+}
+
 void session_close(struct engine *engine, const char *word)
 {
     if (engine->phase == PHASE_CLOSING)
@@ -234,7 +244,7 @@ void client_gone(struct engine *engine, struct span why)
 
     note_life(engine, SIDE_CLIENT, SPAN("fail"), why);
     client->open = false;
-    client->ended = true;
+    client->ended = client->end_told = true;
     client->unsent = 0;
     inbox_drop(engine, SIDE_CLIENT);
     if (engine->phase == PHASE_CLOSING)
@@ -282,6 +292,7 @@ void session_conclude(struct engine *engine)
         return;
     done = client_done(engine);
     if (done) {
+        end_tell(engine, SIDE_CLIENT, true);
         session_close(engine, done);
     } else if (engine->stopping && at_rest(engine)) {
         say(engine, &stopping);

@@ -76,13 +76,20 @@ bool engine_starved(const struct engine *engine)
            (wanted(engine, SIDE_UPSTREAM) && blocks_missing(engine, SIDE_UPSTREAM));
 }
 
-/* What was read has all its consequences before more is read: so a record tells cause before
- * effect, and nothing depends on how much came at once. */
+/*
+ * All that follows from one reply or line comes before the next one is read. So the record tells
+ * causes before effects, and how the bytes were cut into reads changes nothing (invariant 6).
+ */
 static void pump(struct engine *engine)
 {
-    while (engine->phase != PHASE_CLOSING && (release_next(engine) || send_next(engine) ||
-                                              upstream_read(engine) || client_read(engine)))
-        ;
+    bool moved = true;
+
+    while (moved && engine->phase != PHASE_CLOSING) {
+        moved = release_next(engine) || send_next(engine) || client_read(engine);
+        if (!moved)
+            session_conclude(engine);
+        moved = moved || (engine->phase != PHASE_CLOSING && upstream_read(engine));
+    }
 }
 
 static void opened(struct engine *engine, enum side side)
@@ -102,7 +109,7 @@ static void opened(struct engine *engine, enum side side)
 static void ended(struct engine *engine, enum side side)
 {
     engine->peers[side].ended = true;
-    note_life(engine, side, SPAN("end"), SPAN(""));
+    end_tell(engine, side, false);
 }
 
 static void failed(struct engine *engine, enum side side, struct span why)
@@ -115,7 +122,7 @@ static void failed(struct engine *engine, enum side side, struct span why)
     }
     note_life(engine, side, SPAN("fail"), why);
     peer->open = false;
-    peer->ended = true;
+    peer->ended = peer->end_told = true;
     peer->shut = true; /* nothing is left to shut */
     peer->unsent = 0;
     if (engine->phase != PHASE_CLOSING && !engine->upstream_lost)
@@ -196,7 +203,8 @@ void engine_step(struct engine *engine, const struct event *event)
     }
     happen(engine, event);
     pump(engine);
-    session_conclude(engine);
+    end_tell(engine, SIDE_CLIENT, false);
+    end_tell(engine, SIDE_UPSTREAM, false);
     for (side = 0; side < SIDE_COUNT; side++)
         inbox_keep(engine, (enum side)side);
     ledger_rest(engine);

@@ -69,6 +69,9 @@ void message_fail(struct engine *engine, const struct plan *verdict)
     upstream_leave(engine, &farewell);
 }
 
+typedef enum body_found body_scanner(struct body *body, struct span *input,
+                                     struct body_piece *piece_r);
+
 static void pass_piece(struct engine *engine, const struct body_piece *piece)
 {
     bool borrowed = client_of(engine)->inbox.borrowed;
@@ -132,6 +135,31 @@ static void body_end(struct engine *engine)
     ledger_sent(engine);
 }
 
+/*
+ * One scan, and the record of what it took. Where it decided by a byte that it did not take, that
+ * byte is told first and scanned alone next: the record has causes before effects. `*told` is kept
+ * between the scans of one input and begins 0.
+ */
+static enum body_found scan(struct engine *engine, body_scanner *scanner, struct span *input,
+                            size_t *told, struct body_piece *piece_r)
+{
+    struct span part = *told > 0 ? span_head(*input, *told) : *input;
+    struct span taken = part;
+    enum body_found found = scanner(&engine->message.body, &part, piece_r);
+
+    taken = span_head(taken, taken.size - part.size);
+    *input = span_tail(*input, taken.size);
+    note_content(engine, SIDE_CLIENT, span_tail(taken, *told));
+    *told -= taken.size < *told ? taken.size : *told;
+    if (taken.size > 0 || input->size == 0 || *told > 0)
+        return found;
+    if (found == BODY_BARE || engine->policy->record_bodies) {
+        *told = 1;
+        note_said(engine, SIDE_CLIENT, true, span_head(*input, *told));
+    }
+    return found;
+}
+
 bool body_read(struct engine *engine)
 {
     struct message *message = &engine->message;
@@ -146,16 +174,7 @@ bool body_read(struct engine *engine)
     if (message->fate == FATE_FORWARD && !emit_may(engine, SIDE_UPSTREAM))
         return false;
     while (found != BODY_MORE && found != BODY_END) {
-        struct span rest = input;
-
-        found = body_scan(&message->body, &input, &piece);
-        rest = span_head(rest, rest.size - input.size);
-        note_content(engine, SIDE_CLIENT, span_tail(rest, told));
-        told -= rest.size < told ? rest.size : told;
-        if (found == BODY_BARE) { /* what decides is told before the decision */
-            told = 1;
-            note_said(engine, SIDE_CLIENT, true, span_head(input, told));
-        }
+        found = scan(engine, body_scan, &input, &told, &piece);
         message->total = message->body.bytes;
         if (message->fate == FATE_SWALLOW)
             continue;
@@ -174,14 +193,15 @@ bool body_read(struct engine *engine)
 /* Dot-stuffs the content of a chunk; false when it can't be a DATA message. */
 static bool convert_content(struct engine *engine, struct span content)
 {
-    struct body *body = &engine->message.body;
     enum body_found found = BODY_PIECE;
     struct body_piece piece;
+    size_t told = 0;
 
     while (found == BODY_PIECE) {
-        found = body_stuff(body, &content, &piece);
+        found = scan(engine, body_stuff, &content, &told, &piece);
         pass_piece(engine, &piece);
     }
+    note_content(engine, SIDE_CLIENT, span_tail(content, told));
     return found != BODY_BARE;
 }
 
@@ -190,7 +210,10 @@ static void chunk_end(struct engine *engine)
     struct message *message = &engine->message;
     struct row *row;
 
-    note_content_end(engine);
+    if (message->fate == FATE_CONVERT)
+        note_content_part(engine);
+    else
+        note_content_end(engine);
     engine->input = INPUT_COMMAND;
     if (message->fate != FATE_CONVERT)
         return;
@@ -220,7 +243,8 @@ bool chunk_read(struct engine *engine)
         return false;
     message->chunk_left -= content.size;
     message->total += content.size;
-    note_content(engine, SIDE_CLIENT, content);
+    if (message->fate != FATE_CONVERT)
+        note_content(engine, SIDE_CLIENT, content);
     if (message->fate == FATE_FORWARD)
         pass_piece(engine, &(struct body_piece){.before = SPAN(""), .bytes = content});
     else if (message->fate == FATE_CONVERT && !convert_content(engine, content))

@@ -75,7 +75,8 @@ static void add_counted(struct engine *engine, struct text *text, enum side side
 
     if (counted->bytes == 0)
         return;
-    if (open && side == SIDE_CLIENT && engine->input == INPUT_BODY)
+    if (open && side == SIDE_CLIENT &&
+        (engine->input == INPUT_BODY || engine->message.fate == FATE_CONVERT))
         held = held_back(&engine->message.body);
     if (held.size > counted->bytes)
         held = span_tail(held, held.size - counted->bytes);
@@ -115,6 +116,12 @@ void note_content(struct engine *engine, enum side side, struct span bytes)
         counted->lines += feed < bytes.size ? 1 : 0;
         bytes = span_tail(bytes, feed + 1);
     }
+}
+
+void note_content_part(struct engine *engine)
+{
+    if (recording(engine))
+        text_end(engine, text_begin(engine));
 }
 
 void note_content_end(struct engine *engine)

@@ -96,6 +96,7 @@ struct peer {
     uint32_t unsent;
     moment unsent_since; /* of the last progress while bytes wait to leave */
     bool open;           /* there, and may be written to */
+    bool end_told;       /* and the record says so: behind what was said before */
     bool ended;          /* will say no more */
     bool shut;           /* SHUT was made */
 };
@@ -233,6 +234,8 @@ bool message_open(const struct engine *engine);
 void message_fail(struct engine *engine, const struct plan *verdict);
 
 /* --- ending.c --- */
+/* Records that a side has ended, once; `unread`: even though not all it said was read. */
+void end_tell(struct engine *engine, enum side side, bool unread);
 void session_close(struct engine *engine, const char *word);
 /* The upstream can't be used any more; the client will hear `farewell`. */
 void upstream_leave(struct engine *engine, const struct plan *farewell);
@@ -253,6 +256,8 @@ void note_command(struct engine *engine, enum side side, enum verb verb, struct 
 void note_unread(struct engine *engine, enum side from, uint64_t bytes);
 /* Content of a message that the client said, or that went upstream: recorded whole or counted. */
 void note_content(struct engine *engine, enum side side, struct span bytes);
+/* There may be more of it; what was held back is told apart. */
+void note_content_part(struct engine *engine);
 /* That was all of it. */
 void note_content_end(struct engine *engine);
 void note_stop(struct engine *engine);
