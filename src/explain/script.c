@@ -126,7 +126,7 @@ static const char *check_body(const struct script_line *line)
     return NULL;
 }
 
-/* `behind`: what that peer said last. */
+/* `behind`: what that peer said last. What it heard does not count. */
 static const char *read_said(struct script_line *line, struct span *behind)
 {
     const struct record *record = &line->record;
@@ -136,7 +136,8 @@ static const char *read_said(struct script_line *line, struct span *behind)
     if (record->kind == RECORD_SAID) {
         if (record->secret > SCRIPT_SAID_BYTES_MAX)
             return "too long a secret to be played";
-        *behind = record->bytes;
+        if (stimulus)
+            *behind = record->bytes;
         return NULL;
     }
     line->chunk = record->body_open || span_starts_fold(*behind, SPAN("BDAT "));

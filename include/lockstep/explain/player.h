@@ -33,6 +33,10 @@
  * connection, not between them. At the end nothing may be owed to anybody, and all blocks must be
  * back. What the engine records as said is compared with what it sent.
  *
+ * A transcript that only counts messages is played with made up ones. So where bytes of a message
+ * were changed on the way (dots stuffed in a converted chunk, bare line ends normalised) it does
+ * not play back to the byte; one that keeps messages whole does.
+ *
  * Pure: the caller lends the memory.
  */
 #ifndef LOCKSTEP_EXPLAIN_PLAYER_H
