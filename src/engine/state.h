@@ -143,7 +143,7 @@ struct engine {
     bool starved; /* no block could be lent */
     bool connect_due;
     uint8_t shut_due[SIDE_COUNT]; /* 1 + enum shut */
-    uint32_t reply_seen; /* bytes of the upstream's inbox that hold no whole reply yet */
+    uint32_t reply_seen;          /* bytes of the upstream's inbox that hold no whole reply yet */
     struct summary summary;
 };
 
