@@ -317,7 +317,7 @@ class Ends(Shell):
             with wire.Conversation(self.port) as talk:
                 talk.open()
                 talk.say(b"QUIT\r\n")
-                for _ in range(50):
+                for _ in range(500):
                     talk.say(b"NOOP\r\n" * 100)
                 heard = b""
                 while more := talk.socket.recv(65536):
