@@ -133,3 +133,31 @@ bool span_number(struct span digits, uint64_t *number_r)
     *number_r = number;
     return true;
 }
+
+static size_t smaller(size_t one, size_t other)
+{
+    return one < other ? one : other;
+}
+
+size_t span_distance(struct span one, struct span other)
+{
+    size_t row[SPAN_WORD_MAX + 1]; /* from what was read of `one` to each head of `other` */
+    size_t i, k;
+
+    if (one.size > SPAN_WORD_MAX || other.size > SPAN_WORD_MAX)
+        return SIZE_MAX;
+    for (k = 0; k <= other.size; k++)
+        row[k] = k;
+    for (i = 1; i <= one.size; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (k = 1; k <= other.size; k++) {
+            size_t exchanged = diagonal + (one.at[i - 1] == other.at[k - 1] ? 0 : 1);
+
+            diagonal = row[k];
+            row[k] = smaller(smaller(row[k - 1], row[k]) + 1, exchanged);
+        }
+    }
+    return row[other.size];
+}

@@ -5,9 +5,6 @@
 
 #define DAY_MS (24ULL * 60 * 60 * 1000)
 
-/* Longest word that a misspelt one is compared with. */
-#define WORD_BYTES_MAX 32U
-
 /* clang-format off */
 const struct row schema_rows[] = {
     {BASE_CONFIG, "", "config_version", TYPE_VERSION, 0, 0, 1, 1, NULL, NULL,
@@ -120,35 +117,6 @@ bool schema_has_section(unsigned bases, struct span section)
     return false;
 }
 
-static size_t smaller(size_t one, size_t other)
-{
-    return one < other ? one : other;
-}
-
-/* How many letters must be put in, taken out or exchanged to make one word the other. */
-static size_t distance(struct span one, struct span other)
-{
-    size_t row[WORD_BYTES_MAX + 1]; /* from what was read of `one` to each head of `other` */
-    size_t i, k;
-
-    if (one.size > WORD_BYTES_MAX || other.size > WORD_BYTES_MAX)
-        return SIZE_MAX;
-    for (k = 0; k <= other.size; k++)
-        row[k] = k;
-    for (i = 1; i <= one.size; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (k = 1; k <= other.size; k++) {
-            size_t exchanged = diagonal + (one.at[i - 1] == other.at[k - 1] ? 0 : 1);
-
-            diagonal = row[k];
-            row[k] = smaller(smaller(row[k - 1], row[k]) + 1, exchanged);
-        }
-    }
-    return row[other.size];
-}
-
 /* The word, or at the top of a place the section, that is spelt most alike; empty: none is. */
 static struct span nearest(unsigned bases, struct span section, struct span word)
 {
@@ -166,7 +134,7 @@ static struct span nearest(unsigned bases, struct span section, struct span word
                 continue;
             name = span_of_string(row->section);
         }
-        away = distance(word, name);
+        away = span_distance(word, name);
         if (away <= allowed && (found.size == 0 || away < allowed)) {
             allowed = away;
             found = name;

@@ -112,3 +112,26 @@ Test(span, number)
         cr_expect_eq(number, rows[i].number, "row %zu", i);
     }
 }
+
+Test(span, distance)
+{
+    static const struct {
+        struct span one, other;
+        size_t away;
+    } rows[] = {
+        {SPAN_INIT(""), SPAN_INIT(""), 0},
+        {SPAN_INIT("rows"), SPAN_INIT("rows"), 0},
+        {SPAN_INIT("row"), SPAN_INIT("rows"), 1},
+        {SPAN_INIT("rwos"), SPAN_INIT("rows"), 2},
+        {SPAN_INIT("listen"), SPAN_INIT("lisen"), 1},
+        {SPAN_INIT("mode"), SPAN_INIT("node"), 1},
+        {SPAN_INIT("abc"), SPAN_INIT(""), 3},
+        {SPAN_INIT("a word that is longer than all words"), SPAN_INIT("a"), SIZE_MAX},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cr_expect_eq(span_distance(rows[i].one, rows[i].other), rows[i].away, "row %zu", i);
+        cr_expect_eq(span_distance(rows[i].other, rows[i].one), rows[i].away, "row %zu back", i);
+    }
+}

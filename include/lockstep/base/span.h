@@ -52,4 +52,10 @@ bool span_word(struct span *rest, struct span *word_r);
 /* A decimal number without sign, at least one digit, nothing else. False when it does not fit. */
 bool span_number(struct span digits, uint64_t *number_r);
 
+/* Longest word that a misspelt one is compared with. */
+#define SPAN_WORD_MAX 32U
+/* How many letters must be put in, taken out or exchanged to make one word the other; SIZE_MAX
+ * when one of them is longer than that. */
+size_t span_distance(struct span one, struct span other);
+
 #endif
