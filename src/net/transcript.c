@@ -87,8 +87,11 @@ struct transcripts *transcripts_new(const struct config_transcripts *config)
     transcripts->session_bytes = config->session_bytes;
     transcripts->names = calloc(config->files, TRANSCRIPT_NAME_MAX);
     must(transcripts->names != NULL && uv_mutex_init(&transcripts->lock) == 0);
-    mkdir(path, 0700); /* when it is there already, opening it says whether it will do */
-    transcripts->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* When it is there already, opening it says whether it will do. */
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        transcripts->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    else
+        transcripts->directory = -1; /* why it can't be made says more than that it is missing */
     if (transcripts->directory < 0 || transcripts_stock(transcripts, path) < 0) {
         int error = errno;
 
