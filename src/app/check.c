@@ -1,5 +1,4 @@
 /* lockstep check: what is wrong with a configuration, or what it comes to. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -7,18 +6,6 @@
 #include "commands.h"
 #include "config_load.h"
 #include "lockstep/base/must.h"
-
-static const char usage[] =
-    "usage: lockstep check [-c FILE] | --words\n"
-    "\n"
-    "Reads a configuration. Prints its problems, each as file:line:column: what is wrong, and\n"
-    "what would be right; or, when there are none, the effective configuration.\n"
-    "\n"
-    "  -c, --config FILE  the file; default: " CONFIG_FILE_DEFAULT "\n"
-    "      --words        list every word of a configuration, with its default\n"
-    "  -h, --help         this text\n"
-    "\n"
-    "Exit code: 0, or 78 when there are problems.\n";
 
 /* Bytes that a small configuration is shown in; the buffer grows for a large one. */
 #define SHOWN_BYTES 65536U
@@ -71,34 +58,59 @@ static int check_file(const char *file)
     return code;
 }
 
-int check_main(int argc, char **argv)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"words", no_argument, NULL, 'w'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    const char *file = NULL;
-    int letter;
+/* --- options --- */
 
-    while ((letter = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        switch (letter) {
-        case 'c':
-            file = optarg;
-            break;
-        case 'w':
-            show_words();
-            return 0;
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        default:
-            fputs(usage, stderr);
-            return EX_USAGE;
-        }
-    }
-    if (optind < argc) {
-        fputs(usage, stderr);
-        return EX_USAGE;
-    }
-    return check_file(file);
+struct check_options {
+    const char *file;
+    bool words;
+};
+
+static bool take_config(void *state, const struct option_row *row, char *value)
+{
+    struct check_options *options = state;
+
+    (void)row;
+    options->file = value;
+    return *value != 0;
 }
+
+static bool take_words(void *state, const struct option_row *row, char *value)
+{
+    struct check_options *options = state;
+
+    (void)row;
+    (void)value;
+    options->words = true;
+    return true;
+}
+
+/* clang-format off */
+static const struct option_row rows[] = {
+    {'c', "config", "FILE", "the file; default: " CONFIG_FILE_DEFAULT, NULL, take_config},
+    {0, "words", NULL, "list every word of a configuration, with its default", NULL, take_words},
+};
+/* clang-format on */
+
+static int check_start(int argc, char **argv)
+{
+    struct check_options options = {0};
+    int code = options_read(&check_command, &options, argc, argv);
+
+    if (code != OPTIONS_READ)
+        return code;
+    if (!options.words)
+        return check_file(options.file);
+    show_words();
+    return 0;
+}
+
+const struct subcommand check_command = {
+    .word = "check",
+    .says = "reads a configuration and says what is wrong with it",
+    .about = "Reads a configuration. Prints its problems, each as file:line:column: what is wrong, "
+             "and what would be right; or, when there are none, the effective configuration.",
+    .after = "Exit code: 0, or 78 when there are problems, 66 when the file can't be read.",
+    .rows = rows,
+    .row_count = sizeof(rows) / sizeof(rows[0]),
+    .start = check_start,
+};

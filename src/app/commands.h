@@ -1,11 +1,16 @@
-/* commands: what `lockstep WORD` does, one function per word; each knows its own --help. */
+/* commands: what `lockstep WORD` does, one table of options per word. */
 #ifndef LOCKSTEP_SRC_APP_COMMANDS_H
 #define LOCKSTEP_SRC_APP_COMMANDS_H
 
-/* argv[0] is the word. Each returns an exit code of sysexits.h. */
-int check_main(int argc, char **argv);
-int play_main(int argc, char **argv);
-int run_main(int argc, char **argv);
-int sink_main(int argc, char **argv);
+#include "options.h"
+
+extern const struct subcommand check_command;
+extern const struct subcommand play_command;
+extern const struct subcommand run_command;
+extern const struct subcommand sink_command;
+
+/* All of them, in the order in which they are shown. */
+extern const struct subcommand *const commands[];
+extern const size_t command_count;
 
 #endif

@@ -7,18 +7,14 @@
 #include "commands.h"
 #include "lockstep/base/must.h"
 
-static const struct {
-    const char *word;
-    const char *says;
-    int (*main)(int argc, char **argv);
-} commands[] = {
-    {"run", "passes SMTP sessions on to a relay and keeps them in step", run_main},
-    {"check", "reads a configuration and says what is wrong with it", check_main},
-    {"sink", "a strict relay to test against, which can store what it accepts", sink_main},
-    {"play", "plays transcripts through the engine, or over sockets, and compares", play_main},
+const struct subcommand *const commands[] = {
+    &run_command,
+    &check_command,
+    &sink_command,
+    &play_command,
 };
 
-#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+const size_t command_count = sizeof(commands) / sizeof(commands[0]);
 
 _Noreturn void must_failed(const char *claim, const char *file, int line)
 {
@@ -31,10 +27,27 @@ static void print_usage(FILE *file)
     size_t i;
 
     fputs("usage: lockstep COMMAND [OPTION]...\n\nKeeps SMTP conversations in step.\n\n", file);
-    for (i = 0; i < COMMAND_COUNT; i++)
-        fprintf(file, "  %-8s %s\n", commands[i].word, commands[i].says);
+    for (i = 0; i < command_count; i++)
+        fprintf(file, "  %-10s %s\n", commands[i]->word, commands[i]->says);
     fputs("\n`lockstep COMMAND --help` says more; `lockstep --version` says which this is.\n",
           file);
+}
+
+static int complain_of_word(const char *word)
+{
+    struct option_guess guess = option_guess(word);
+    size_t i;
+
+    for (i = 0; i < command_count; i++)
+        option_guess_offer(&guess, commands[i]->word);
+    option_guess_offer(&guess, "--help");
+    option_guess_offer(&guess, "--version");
+    fprintf(stderr, "lockstep: there is no %s %s", *word == '-' ? "option" : "command", word);
+    if (guess.found != NULL)
+        fprintf(stderr, ": did you mean %s?", guess.found);
+    fputs("\n\n", stderr);
+    print_usage(stderr);
+    return EX_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -46,9 +59,9 @@ int main(int argc, char **argv)
         argv[1] = argv[2]; /* `help run` is `run --help` */
         argv[2] = help;
     }
-    for (i = 0; argc > 1 && i < COMMAND_COUNT; i++) {
-        if (strcmp(argv[1], commands[i].word) == 0)
-            return commands[i].main(argc - 1, argv + 1);
+    for (i = 0; argc > 1 && i < command_count; i++) {
+        if (strcmp(argv[1], commands[i]->word) == 0)
+            return commands[i]->start(argc - 1, argv + 1);
     }
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         puts("lockstep " LOCKSTEP_VERSION);
@@ -59,6 +72,8 @@ int main(int argc, char **argv)
         print_usage(stdout);
         return 0;
     }
+    if (argc > 1)
+        return complain_of_word(argv[1]);
     print_usage(stderr);
     return EX_USAGE;
 }

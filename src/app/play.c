@@ -1,6 +1,6 @@
 /* lockstep play: transcripts through the engine, each in many ways of cutting what is read. */
 #include <errno.h>
-#include <getopt.h>
+#include <getopt.h> /* optind */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,21 +9,6 @@
 #include "commands.h"
 #include "lockstep/base/must.h"
 #include "lockstep/explain/player.h"
-
-static const char usage[] =
-    "usage: lockstep play [OPTION]... FILE...\n"
-    "\n"
-    "Plays transcripts: what the client and the upstream say in the file is fed into the engine,\n"
-    "and all that the engine says and decides must be exactly what the file says next. Each file\n"
-    "is played with whole lines, byte by byte, with neighbouring lines in one read, and cut at\n"
-    "random; the outcome must be the same.\n"
-    "\n"
-    "      --once     play each file in one way only: line by line\n"
-    "  -v, --verbose  print what happened, as a ladder\n"
-    "  -h, --help     this text\n"
-    "\n"
-    "The last line is `N passed, N failed`. Exit code: 0, or 1 when one disagrees, 66 when a file\n"
-    "can't be read.\n";
 
 /* Bytes of one report. */
 #define REPORT_BYTES 16384U
@@ -178,34 +163,54 @@ static int play_files(char **names, const struct play_options *options)
     return code == 0 && failed > 0 ? 1 : code;
 }
 
-int play_main(int argc, char **argv)
-{
-    static const struct option longs[] = {{"once", no_argument, NULL, 'o'},
-                                          {"verbose", no_argument, NULL, 'v'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    struct play_options options = {0};
-    int letter;
+/* --- options --- */
 
-    while ((letter = getopt_long(argc, argv, "vh", longs, NULL)) != -1) {
-        switch (letter) {
-        case 'o':
-            options.once = true;
-            break;
-        case 'v':
-            options.verbose = true;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        default:
-            fputs(usage, stderr);
-            return EX_USAGE;
-        }
-    }
-    if (optind == argc) {
-        fputs(usage, stderr);
-        return EX_USAGE;
-    }
-    return play_files(argv + optind, &options);
+static bool take_once(void *state, const struct option_row *row, char *value)
+{
+    struct play_options *options = state;
+
+    (void)row;
+    (void)value;
+    options->once = true;
+    return true;
 }
+
+static bool take_verbose(void *state, const struct option_row *row, char *value)
+{
+    struct play_options *options = state;
+
+    (void)row;
+    (void)value;
+    options->verbose = true;
+    return true;
+}
+
+/* clang-format off */
+static const struct option_row rows[] = {
+    {0, "once", NULL, "play each file in one way only: line by line", NULL, take_once},
+    {'v', "verbose", NULL, "print what happened, as a ladder", NULL, take_verbose},
+};
+/* clang-format on */
+
+static int play_start(int argc, char **argv)
+{
+    struct play_options options = {0};
+    int code = options_read(&play_command, &options, argc, argv);
+
+    return code == OPTIONS_READ ? play_files(argv + optind, &options) : code;
+}
+
+const struct subcommand play_command = {
+    .word = "play",
+    .says = "plays transcripts through the engine and compares",
+    .operands = "FILE...",
+    .about = "Plays transcripts: what the client and the upstream say in the file is fed into the "
+             "engine, and all that the engine says and decides must be exactly what the file says "
+             "next. Each file is played with whole lines, byte by byte, with neighbouring lines in "
+             "one read, and cut at random; the outcome must be the same.",
+    .after = "The last line is `N passed, N failed`. Exit code: 0, or 1 when one disagrees, 66 "
+             "when a file can't be read.",
+    .rows = rows,
+    .row_count = sizeof(rows) / sizeof(rows[0]),
+    .start = play_start,
+};

@@ -1,5 +1,4 @@
 /* lockstep run: the proxy. Options, the setup, signals; everything else is the shell's. */
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,33 +10,11 @@
 
 #include "commands.h"
 #include "config_load.h"
+#include "failure.h"
 #include "lockstep/base/must.h"
 #include "lockstep/net/shell.h"
 #include "log.h"
 #include "sink_server.h"
-
-static const char usage[] =
-    "usage: lockstep run [-c FILE] [OPTION]...\n"
-    "\n"
-    "Passes SMTP sessions on to a relay and keeps them in step. Without a configuration it "
-    "listens\n"
-    "on 127.0.0.1:2525, in front of a sink of its own that counts messages and drops them.\n"
-    "\n"
-    "  -c, --config FILE           the configuration; default: " CONFIG_FILE_DEFAULT "\n"
-    "      --listen ADDR:PORT      where clients are served; may be given again\n"
-    "      --upstream smtp://HOST:PORT\n"
-    "                              the relay; given again: to be tried next\n"
-    "      --mode repair|observe   put right what is wrong, or change no byte\n"
-    "      --pipelining auto|never send batches to a relay that offers it, or never\n"
-    "      --transcripts DIR       write a transcript of each session\n"
-    "      --workers N             threads; 0: one per core\n"
-    "      --log text|json         how the log is written, to stderr\n"
-    "      --set WORD=VALUE        any word of the configuration, e.g. limits.rows=4\n"
-    "      --sizes                 print how many bytes a session takes, and end\n"
-    "  -h, --help                  this text\n"
-    "\n"
-    "SIGTERM and SIGINT let sessions end (421 to idle ones), a second one ends at once (exit\n"
-    "code 75). SIGHUP reads the configuration again; sessions end under the one they began with.\n";
 
 #define FLAGS_MAX 64U
 
@@ -60,6 +37,7 @@ struct run {
     const char *file;
     struct config_flag flags[FLAGS_MAX];
     size_t flag_count;
+    bool sizes;
     bool draining;
 };
 
@@ -320,27 +298,21 @@ static void print_ready(const struct shell *shell)
     fflush(stdout);
 }
 
-static int start_code(int error)
-{
-    if (error == UV_EACCES || error == UV_EPERM)
-        return EX_NOPERM;
-    return error == UV_EMFILE || error == UV_ENOMEM ? EX_OSERR : EX_UNAVAILABLE;
-}
-
 static int run_serve(struct run *run)
 {
     struct shell_user user = {
         .report = log_session, .warn = log_warn, .over = run_over, .data = run};
     char where[ADDRESS_TEXT_MAX];
+    int code = 0;
     int error;
 
     run_watch(run);
     error = run_embed(run, &run->started->loaded.config);
-    snprintf(where, sizeof(where), "the sink");
+    snprintf(where, sizeof(where), "127.0.0.1:0");
     if (error == 0)
         run->shell = shell_start(&run->started->setup, &user, &error, where);
     if (run->shell == NULL) {
-        fprintf(stderr, "lockstep run: %s: %s\n", where, uv_strerror(error));
+        code = failure_start(run_command.word, where, error);
         run_wake(&run->over);
     } else {
         print_ready(run->shell);
@@ -349,7 +321,7 @@ static int run_serve(struct run *run)
     must(uv_loop_close(&run->uv) == 0);
     free(run->sink);
     if (run->shell == NULL)
-        return start_code(error);
+        return code;
     shell_close(&run->shell);
     log_say(LOG_INFO, "ended");
     return 0;
@@ -389,67 +361,82 @@ static bool add_flag(struct run *run, const char *path, const char *value)
     return true;
 }
 
-/* "WORD=VALUE", cut in place. */
-static bool add_setting(struct run *run, char *setting)
+/* An option that is a word of the configuration. */
+static bool take_word(void *state, const struct option_row *row, char *value)
 {
-    char *equals = strchr(setting, '=');
+    return add_flag(state, row->word, value);
+}
 
+/* "WORD=VALUE", cut in place. */
+static bool take_setting(void *state, const struct option_row *row, char *value)
+{
+    char *equals = strchr(value, '=');
+
+    (void)row;
     if (equals == NULL)
         return false;
     *equals = 0;
-    return add_flag(run, setting, equals + 1);
+    return add_flag(state, value, equals + 1);
 }
 
-/* Options that are words of the configuration have their word's row here. */
-static const struct option options[] = {
-    {"listen", required_argument, NULL, 0},
-    {"upstream", required_argument, NULL, 0},
-    {"mode", required_argument, NULL, 0},
-    {"pipelining", required_argument, NULL, 0},
-    {"transcripts", required_argument, NULL, 0},
-    {"workers", required_argument, NULL, 0},
-    {"log", required_argument, NULL, 0},
-    {"set", required_argument, NULL, 's'},
-    {"sizes", no_argument, NULL, 'z'},
-    {"config", required_argument, NULL, 'c'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
+static bool take_config(void *state, const struct option_row *row, char *value)
+{
+    struct run *run = state;
 
-static const char *const words[] = {
-    "listen", "address", "mode", "pipelining", "transcripts.directory", "workers", "log.format",
-};
+    (void)row;
+    run->file = value;
+    return *value != 0;
+}
 
-int run_main(int argc, char **argv)
+static bool take_sizes(void *state, const struct option_row *row, char *value)
+{
+    struct run *run = state;
+
+    (void)row;
+    (void)value;
+    run->sizes = true;
+    return true;
+}
+
+/* clang-format off */
+static const struct option_row rows[] = {
+    {'c', "config", "FILE", "the configuration; default: " CONFIG_FILE_DEFAULT, NULL, take_config},
+    {0, "listen", "ADDR:PORT", "where clients are served; may be given again", "listen", take_word},
+    {0, "upstream", "smtp://HOST:PORT", "the relay; given again: to be tried next", "address",
+     take_word},
+    {0, "mode", "repair|observe", "put right what is wrong, or change no byte", "mode", take_word},
+    {0, "pipelining", "auto|never", "send batches to a relay that offers it, or never",
+     "pipelining", take_word},
+    {0, "transcripts", "DIR", "write a transcript of each session", "transcripts.directory",
+     take_word},
+    {0, "workers", "N", "threads; 0: one per core", "workers", take_word},
+    {0, "log", "text|json", "how the log is written, to stderr", "log.format", take_word},
+    {0, "set", "WORD=VALUE", "any word of the configuration, e.g. limits.rows=4", NULL,
+     take_setting},
+    {0, "sizes", NULL, "print how many bytes a session takes, and end", NULL, take_sizes},
+};
+/* clang-format on */
+
+static int run_main(int argc, char **argv)
 {
     struct run run = {0};
-    bool good = true;
-    int letter;
-    int row;
+    int code = options_read(&run_command, &run, argc, argv);
 
-    while (good && (letter = getopt_long(argc, argv, "c:h", options, &row)) != -1) {
-        switch (letter) {
-        case 0:
-            good = add_flag(&run, words[row], optarg);
-            break;
-        case 's':
-            good = add_setting(&run, optarg);
-            break;
-        case 'c':
-            run.file = optarg;
-            break;
-        case 'z':
-            return print_sizes();
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        default:
-            good = false;
-            break;
-        }
-    }
-    if (good && optind == argc)
-        return run_start(&run);
-    fputs(usage, stderr);
-    return EX_USAGE;
+    if (code != OPTIONS_READ)
+        return code;
+    return run.sizes ? print_sizes() : run_start(&run);
 }
+
+const struct subcommand run_command = {
+    .word = "run",
+    .says = "passes SMTP sessions on to a relay and keeps them in step",
+    .about = "Passes SMTP sessions on to a relay and keeps them in step. Without a configuration "
+             "it listens on 127.0.0.1:2525, in front of a sink of its own that counts messages and "
+             "drops them.",
+    .after = "SIGTERM and SIGINT let sessions end (421 to idle ones), a second one ends at once "
+             "(exit code 75). SIGHUP reads the configuration again; sessions end under the one "
+             "they began with.",
+    .rows = rows,
+    .row_count = sizeof(rows) / sizeof(rows[0]),
+    .start = run_main,
+};

@@ -1,6 +1,5 @@
 /* lockstep sink: a strict relay to test against. Options, the ready line, the summary. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,37 +8,15 @@
 #include <sysexits.h>
 
 #include "commands.h"
+#include "failure.h"
 #include "lockstep/base/must.h"
 #include "sink_server.h"
 
-static const char usage[] =
-    "usage: lockstep sink [OPTION]...\n"
-    "\n"
-    "A strict SMTP server to test against. Without --maildir it counts messages and drops them.\n"
-    "\n"
-    "      --listen ADDR:PORT      where clients are served; may be given again; default:\n"
-    "                              127.0.0.1:2526, port 0 takes any free one\n"
-    "      --no-pipelining[=opensmtpd|exim|postfix]\n"
-    "                              hide PIPELINING, and answer bytes that come too early as that\n"
-    "                              server does; default: opensmtpd\n"
-    "      --hide KEYWORD          do not offer this extension\n"
-    "      --offer KEYWORD         offer this one too: DELIVERBY, MT-PRIORITY\n"
-    "      --maildir DIR           store what is accepted there\n"
-    "      --delay MS              answer that much later\n"
-    "      --reject PATTERN=REPLY  refuse such recipients, e.g. '*@old.example=550 5.1.1 Gone'\n"
-    "      --auth USER:PASSWORD    offer AUTH and require it; for tests: the password is visible\n"
-    "                              in the list of processes\n"
-    "      --size BYTES            the longest message\n"
-    "      --max-messages N        end after that many were accepted and all sessions have ended\n"
-    "      --hostname NAME         what it calls itself\n"
-    "  -h, --help                  this text\n"
-    "\n"
-    "SIGTERM and SIGINT end it; a line on stderr says what came in.\n";
-
+#define LISTEN_DEFAULT "127.0.0.1:2526"
 #define REJECTS_MAX 64U
 #define DELAY_MS_MAX 3600000U
 
-struct sink_command {
+struct sink_run {
     struct sink_settings settings;
     struct sink_verdict rejects[REJECTS_MAX];
     uint32_t address_count;
@@ -55,7 +32,7 @@ struct sink_command {
 /* --- options --- */
 
 /* "127.0.0.1:25" or "[::1]:25" */
-static bool take_listen(struct sink_command *command, struct span value)
+static bool take_listen(struct sink_run *command, struct span value)
 {
     size_t colon = value.size;
     struct span host;
@@ -71,7 +48,7 @@ static bool take_listen(struct sink_command *command, struct span value)
            address_literal(host, (uint16_t)port, &command->addresses[command->address_count++]);
 }
 
-static bool take_no_pipelining(struct sink_command *command, struct span value)
+static bool take_no_pipelining(struct sink_run *command, struct span value)
 {
     static const struct {
         struct span word;
@@ -102,25 +79,25 @@ static uint32_t extension_bit(struct span keyword)
     return extension == EXTENSION_NONE ? 0 : 1U << extension & SINK_OFFERABLE;
 }
 
-static bool take_hide(struct sink_command *command, struct span value)
+static bool take_hide(struct sink_run *command, struct span value)
 {
     command->settings.offered &= ~extension_bit(value);
     return extension_bit(value) != 0;
 }
 
-static bool take_offer(struct sink_command *command, struct span value)
+static bool take_offer(struct sink_run *command, struct span value)
 {
     command->settings.offered |= extension_bit(value);
     return extension_bit(value) != 0;
 }
 
-static bool take_maildir(struct sink_command *command, struct span value)
+static bool take_maildir(struct sink_run *command, struct span value)
 {
     command->maildir_path = value.at;
     return value.size > 0;
 }
 
-static bool take_delay(struct sink_command *command, struct span value)
+static bool take_delay(struct sink_run *command, struct span value)
 {
     uint64_t delay_ms;
 
@@ -130,7 +107,7 @@ static bool take_delay(struct sink_command *command, struct span value)
     return true;
 }
 
-static bool take_reject(struct sink_command *command, struct span value)
+static bool take_reject(struct sink_run *command, struct span value)
 {
     size_t equals = span_find(value, '=');
     struct span reply = span_tail(value, equals + 1);
@@ -146,7 +123,7 @@ static bool take_reject(struct sink_command *command, struct span value)
     return true;
 }
 
-static bool take_auth(struct sink_command *command, struct span value)
+static bool take_auth(struct sink_run *command, struct span value)
 {
     size_t colon = span_find(value, ':');
 
@@ -157,59 +134,71 @@ static bool take_auth(struct sink_command *command, struct span value)
     return colon < value.size;
 }
 
-static bool take_size(struct sink_command *command, struct span value)
+static bool take_size(struct sink_run *command, struct span value)
 {
     return span_number(value, &command->settings.size_bytes);
 }
 
-static bool take_max_messages(struct sink_command *command, struct span value)
+static bool take_max_messages(struct sink_run *command, struct span value)
 {
     return span_number(value, &command->messages_max);
 }
 
-static bool take_hostname(struct sink_command *command, struct span value)
+static bool take_hostname(struct sink_run *command, struct span value)
 {
     command->settings.hostname = value;
     return value.size > 0 && value.size < 256 && span_find(value, ' ') == value.size;
 }
 
-/* The options in the order of `usage`; each has its function in `takes`. */
-static const struct option options[] = {
-    {"listen", required_argument, NULL, 0},
-    {"no-pipelining", optional_argument, NULL, 0},
-    {"hide", required_argument, NULL, 0},
-    {"offer", required_argument, NULL, 0},
-    {"maildir", required_argument, NULL, 0},
-    {"delay", required_argument, NULL, 0},
-    {"reject", required_argument, NULL, 0},
-    {"auth", required_argument, NULL, 0},
-    {"size", required_argument, NULL, 0},
-    {"max-messages", required_argument, NULL, 0},
-    {"hostname", required_argument, NULL, 0},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
+/* Below the table: it looks up which of the functions above is the row's. */
+static bool take_option(void *state, const struct option_row *row, char *value);
 
-static bool (*const takes[])(struct sink_command *, struct span) = {
+/* clang-format off */
+static const struct option_row rows[] = {
+    {0, "listen", "ADDR:PORT", "where clients are served; may be given again; default: "
+     LISTEN_DEFAULT ", port 0 takes any free one", NULL, take_option},
+    {0, "no-pipelining", "[opensmtpd|exim|postfix]", "hide PIPELINING, and answer bytes that come "
+     "too early as that server does; default: opensmtpd", NULL, take_option},
+    {0, "hide", "KEYWORD", "do not offer this extension", NULL, take_option},
+    {0, "offer", "KEYWORD", "offer this one too: DELIVERBY, MT-PRIORITY", NULL, take_option},
+    {0, "maildir", "DIR", "store what is accepted there", NULL, take_option},
+    {0, "delay", "MS", "answer that much later, up to an hour", NULL, take_option},
+    {0, "reject", "PATTERN=REPLY", "refuse such recipients, e.g. '*@old.example=550 5.1.1 Gone'",
+     NULL, take_option},
+    {0, "auth", "USER:PASSWORD", "offer AUTH and require it; for tests: the password is visible in "
+     "the list of processes", NULL, take_option},
+    {0, "size", "BYTES", "the longest message", NULL, take_option},
+    {0, "max-messages", "N", "end after that many were accepted and all sessions have ended", NULL,
+     take_option},
+    {0, "hostname", "NAME", "what it calls itself", NULL, take_option},
+};
+/* clang-format on */
+
+static bool (*const takes[])(struct sink_run *, struct span) = {
     take_listen, take_no_pipelining, take_hide, take_offer,        take_maildir,  take_delay,
     take_reject, take_auth,          take_size, take_max_messages, take_hostname,
 };
 
-_Static_assert(sizeof(takes) / sizeof(takes[0]) + 2 == sizeof(options) / sizeof(options[0]),
-               "one function per option, but for --help and the end");
+_Static_assert(sizeof(takes) / sizeof(takes[0]) == sizeof(rows) / sizeof(rows[0]),
+               "one function per option, in the same order");
+
+static bool take_option(void *state, const struct option_row *row, char *value)
+{
+    return takes[row - rows](state, span_of_string(value));
+}
 
 /* --- running --- */
 
 static void command_signal(uv_signal_t *handle, int number)
 {
-    struct sink_command *command = handle->data;
+    struct sink_run *command = handle->data;
 
     (void)number;
     sink_server_stop(&command->server);
 }
 
 /* Signals do not keep the loop running: it ends with the server. */
-static void command_watch(struct sink_command *command)
+static void command_watch(struct sink_run *command)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
     size_t i;
@@ -223,21 +212,19 @@ static void command_watch(struct sink_command *command)
     }
 }
 
-static int command_listen(struct sink_command *command)
+static int command_listen(struct sink_run *command)
 {
     char text[ADDRESS_TEXT_MAX];
     uint32_t i;
 
     if (command->address_count == 0)
-        must(take_listen(command, SPAN("127.0.0.1:2526")));
+        must(take_listen(command, SPAN(LISTEN_DEFAULT)));
     for (i = 0; i < command->address_count; i++) {
         int error = sink_server_listen(&command->server, &command->addresses[i]);
 
-        if (error != 0) {
-            fprintf(stderr, "lockstep sink: %s: %s\n", address_text(&command->addresses[i], text),
-                    uv_strerror(error));
-            return error == UV_EACCES ? EX_NOPERM : EX_UNAVAILABLE;
-        }
+        if (error != 0)
+            return failure_start(sink_command.word, address_text(&command->addresses[i], text),
+                                 error);
     }
     fputs("lockstep sink: ready, listening on ", stdout);
     for (i = 0; i < command->address_count; i++)
@@ -247,7 +234,7 @@ static int command_listen(struct sink_command *command)
     return 0;
 }
 
-static void command_summarise(const struct sink_command *command)
+static void command_summarise(const struct sink_run *command)
 {
     const struct sink_totals *totals = &command->server.totals;
 
@@ -268,7 +255,7 @@ static void raise_descriptors(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int command_serve(struct sink_command *command)
+static int command_serve(struct sink_run *command)
 {
     size_t i;
     int code;
@@ -292,7 +279,7 @@ static int command_serve(struct sink_command *command)
     return code;
 }
 
-static int command_start(struct sink_command *command)
+static int command_start(struct sink_run *command)
 {
     int error;
     int code;
@@ -309,31 +296,24 @@ static int command_start(struct sink_command *command)
     return code;
 }
 
-int sink_main(int argc, char **argv)
+static int sink_main(int argc, char **argv)
 {
-    static struct sink_command command;
-    int letter;
-    int row;
+    static struct sink_run command;
+    int code;
 
     sink_settings_default(&command.settings);
     command.settings.verdicts = command.rejects;
-    while ((letter = getopt_long(argc, argv, "h", options, &row)) != -1) {
-        if (letter == 'h') {
-            fputs(usage, stdout);
-            return 0;
-        }
-        if (letter != 0) {
-            fputs(usage, stderr);
-            return EX_USAGE;
-        }
-        if (!takes[row](&command, span_of_string(optarg))) {
-            fprintf(stderr, "lockstep sink: --%s can't be \"%s\"; see --help\n", options[row].name,
-                    optarg == NULL ? "" : optarg);
-            return EX_USAGE;
-        }
-    }
-    if (optind == argc)
-        return command_start(&command);
-    fputs(usage, stderr);
-    return EX_USAGE;
+    code = options_read(&sink_command, &command, argc, argv);
+    return code == OPTIONS_READ ? command_start(&command) : code;
 }
+
+const struct subcommand sink_command = {
+    .word = "sink",
+    .says = "a strict relay to test against, which can store what it accepts",
+    .about = "A strict SMTP server to test against. Without --maildir it counts messages and drops "
+             "them.",
+    .after = "SIGTERM and SIGINT end it; a line on stderr says what came in.",
+    .rows = rows,
+    .row_count = sizeof(rows) / sizeof(rows[0]),
+    .start = sink_main,
+};

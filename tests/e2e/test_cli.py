@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""The command line as a person meets it: what is typed, the exit code, the first line said."""
+
+import contextlib
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from support import suite  # noqa: E402
+
+LOCKSTEP = os.environ["LOCKSTEP"]
+COMMANDS = ("run", "check", "sink", "play")
+
+# Typed, exit code, first line on stderr. {folder} is a fresh one, {busy} a port in use, {file} a
+# file that is there, {locked} a file that nobody may read.
+TABLE = (
+    ("", 64, "usage: lockstep COMMAND [OPTION]..."),
+    ("chek", 64, "lockstep: there is no command chek: did you mean check?"),
+    ("frobnicate", 64, "lockstep: there is no command frobnicate"),
+    ("--versio", 64, "lockstep: there is no option --versio: did you mean --version?"),
+    ("-v", 64, "lockstep: there is no option -v"),
+    ("help chek", 64, "lockstep: there is no command chek: did you mean check?"),
+    ("run --lisen x", 64, "lockstep run: there is no option --lisen: did you mean --listen?"),
+    ("run --moed=repair", 64, "lockstep run: there is no option --moed: did you mean --mode?"),
+    ("run --frobnicate", 64, "lockstep run: there is no option --frobnicate"),
+    ("run -x", 64, "lockstep run: there is no option -x"),
+    ("run --listen", 64, "lockstep run: --listen needs a value: ADDR:PORT"),
+    ("run --mode", 64, "lockstep run: --mode needs a value: repair|observe"),
+    ("run -c", 64, "lockstep run: --config needs a value: FILE"),
+    ("run --sizes=4", 64, "lockstep run: --sizes takes no value"),
+    ("run 127.0.0.1:25", 64,
+     'lockstep run: "127.0.0.1:25" is no option, and nothing else is expected'),
+    ("run --set limits", 64, 'lockstep run: --set can\'t be "limits"; write it so:'),
+    ("run --workers x", 64, "command line: `workers` is `x`: write a number, from 0 to 256"),
+    ("run -c {folder}/none", 66, "{folder}/none: No such file or directory"),
+    ("run -c {folder}", 66, "{folder}: Is a directory"),
+    ("check file", 64, 'lockstep check: "file" is no option, and nothing else is expected'),
+    ("check --word=x", 64, "lockstep check: --words takes no value"),
+    ("check -c {locked}", 66, "{locked}: Permission denied"),
+    ("sink --delay soon", 64, 'lockstep sink: --delay can\'t be "soon"; write it so:'),
+    ("sink --no-pipelining=x", 64, 'lockstep sink: --no-pipelining can\'t be "x"; write it so:'),
+    ("sink --hide FOO", 64, 'lockstep sink: --hide can\'t be "FOO"; write it so:'),
+    ("sink --maildir={file}/m --listen 127.0.0.1:0", 73,
+     "lockstep sink: {file}/m: Not a directory"),
+    ("sink --listen 127.0.0.1:{busy}", 69,
+     "lockstep sink: 127.0.0.1:{busy}: address already in use: end who listens there "
+     "(`ss -ltnp` tells), or take another port"),
+    ("sink --listen 192.0.2.1:0", 69,
+     "lockstep sink: 192.0.2.1:0: address not available: this machine has no such address "
+     "(`ip addr` lists them)"),
+    ("sink --listen 127.0.0.1:25", 77,
+     "lockstep sink: 127.0.0.1:25: permission denied: a port below 1024 needs "
+     "CAP_NET_BIND_SERVICE"),
+    ("play", 64, "lockstep play: FILE... is missing"),
+    ("play {folder}/none", 66, "{folder}/none: No such file or directory"),
+)
+
+# `run` logs before it fails, so these are looked for among all lines.
+RUN = (
+    ("run --listen 127.0.0.1:{busy}", 69,
+     "lockstep run: 127.0.0.1:{busy}: address already in use: end who listens there "
+     "(`ss -ltnp` tells), or take another port"),
+    ("run --listen 127.0.0.1:25", 77,
+     "lockstep run: 127.0.0.1:25: permission denied: a port below 1024 needs "
+     "CAP_NET_BIND_SERVICE"),
+    ("run --listen 127.0.0.1:0 --transcripts {file}/t", 73,
+     "lockstep run: {file}/t: not a directory"),
+    ("run --listen 127.0.0.1:0 --transcripts {folder}/t", 73,
+     "lockstep run: {folder}/t: permission denied"),
+)
+
+NOBODY = 65534
+
+
+def powerless():
+    """Root's powers would open every file and every port."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def low_ports_are_free():
+    low = pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    return low.exists() and int(low.read_text()) <= 25
+
+
+class Cli(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.places = contextlib.ExitStack()
+        self.addCleanup(self.places.close)
+        folder = self.places.enter_context(tempfile.TemporaryDirectory())
+        os.chmod(folder, 0o755)
+        for name, mode in (("file", 0o644), ("locked", 0)):
+            (pathlib.Path(folder) / name).touch()
+            os.chmod(f"{folder}/{name}", mode)
+        busy = self.places.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.words = {"folder": folder, "file": f"{folder}/file", "locked": f"{folder}/locked",
+                      "busy": busy.getsockname()[1]}
+
+    def type(self, typed):
+        """Runs it as somebody who may do nothing in particular."""
+        return subprocess.run([LOCKSTEP, *typed.format(**self.words).split()], text=True,
+                              capture_output=True, timeout=30, preexec_fn=powerless, check=False)
+
+    def test_complaints(self):
+        for typed, code, first in TABLE:
+            if ":25" in typed and code == 77 and low_ports_are_free():
+                continue
+            with self.subTest(typed):
+                ran = self.type(typed)
+                self.assertEqual((ran.stderr.splitlines() or [""])[0], first.format(**self.words))
+                self.assertEqual(ran.returncode, code)
+
+    def test_complaints_behind_a_log(self):
+        for typed, code, line in RUN:
+            if code == 77 and low_ports_are_free():
+                continue
+            with self.subTest(typed):
+                ran = self.type(typed)
+                self.assertIn(line.format(**self.words), ran.stderr.splitlines())
+                self.assertEqual((ran.returncode, ran.stdout), (code, ""))
+
+    def test_help_says_how_each_option_is_written(self):
+        for command in COMMANDS:
+            for typed in (f"{command} --help", f"{command} -h", f"help {command}"):
+                ran = self.type(typed)
+                self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+                self.assertRegex(ran.stdout, rf"\Ausage: lockstep {command}\b")
+                self.assertLessEqual(max(map(len, ran.stdout.splitlines())), 80)
+
+    def test_short_help_lists_every_command(self):
+        for typed in "--help", "-h", "help":
+            ran = self.type(typed)
+            self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+            self.assertEqual(tuple(re.findall(r"^  (\w+)", ran.stdout, flags=re.M)), COMMANDS)
+
+    def test_values_are_those_of_the_configuration(self):
+        words = dict(re.findall(r"^(\S+) \(.*\): ([a-z, ]+ or [a-z]+)\.$",
+                                self.type("check --words").stdout, flags=re.M))
+        shown = dict(re.findall(r"--(\w+) (\w+(?:\|\w+)+)", self.type("run --help").stdout))
+        self.assertEqual(set(shown), {"mode", "pipelining", "log"})
+        for option, values in shown.items():
+            word = {"log": "log.format"}.get(option, option)
+            self.assertEqual(values.split("|"), re.split(", | or ", words[word]), option)
+
+
+if __name__ == "__main__":
+    suite.main()
