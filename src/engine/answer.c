@@ -142,7 +142,7 @@ static void settle(struct engine *engine, const struct row *row, const struct re
         if (row->last_chunk)
             settle_message(engine, outcome);
         else if (!succeeded)
-            engine->reset_owed = true; /* RFC 3030 2: the state is indeterminate */
+            chunk_refused(engine, reply);
         break;
     case DOES_RESET:
         if (succeeded)

@@ -263,14 +263,31 @@ static void chunk_forward(struct engine *engine, struct row *row)
     ledger_sent(engine);
 }
 
+/* RFC 3030 2: the state is indeterminate until RSET. An upstream that took the last chunk all the
+ * same would have a message with a hole in it. */
+void chunk_refused(struct engine *engine, const struct reply *reply)
+{
+    engine->reset_owed = true;
+    if (engine->envelope.sender_refused || engine->envelope.accepted == 0)
+        return; /* an earlier refusal is the reason for everything that follows */
+    engine->message.convert = CONVERT_REFUSED;
+    ledger_keep_reason(engine, reply);
+}
+
+static void refuse_chunk(struct engine *engine, struct row *row)
+{
+    const struct plan refused = {.answer_here = true,
+                                 .code = engine->envelope.code,
+                                 .verbatim = true,
+                                 .words = SPAN("The relay refused the message")};
+
+    row_decide(engine, row, &refused);
+}
+
 /* B-67: the first chunk asks for DATA; with the 354 the chunks become its message. */
 static bool chunk_convert(struct engine *engine, struct row *row)
 {
     struct message *message = &engine->message;
-    struct plan refused = {.answer_here = true,
-                           .code = engine->envelope.code,
-                           .verbatim = true,
-                           .words = SPAN("The relay refused the message")};
 
     if (engine->ledger.in_flight > 0)
         return false;
@@ -289,7 +306,7 @@ static bool chunk_convert(struct engine *engine, struct row *row)
     case CONVERT_REFUSED:
         break;
     }
-    row_decide(engine, row, &refused);
+    refuse_chunk(engine, row);
     return true;
 }
 
@@ -304,7 +321,11 @@ bool chunk_send(struct engine *engine, struct row *row)
         row_decide(engine, row, &too_large);
         return true;
     }
-    if (observing(engine) || capabilities_offer(offered, EXTENSION_CHUNKING))
+    if (observing(engine))
+        chunk_forward(engine, row);
+    else if (engine->message.convert == CONVERT_REFUSED)
+        refuse_chunk(engine, row);
+    else if (capabilities_offer(offered, EXTENSION_CHUNKING))
         chunk_forward(engine, row);
     else if (repair_on(engine, REPAIR_BDAT_TO_DATA))
         return chunk_convert(engine, row);

@@ -54,7 +54,8 @@ enum fate {
     FATE_SWALLOW, /* read and dropped; the answer is known */
 };
 
-/* A BDAT message on its way to an upstream that only knows DATA (B-67). */
+/* A BDAT message on its way to an upstream that only knows DATA (B-67); or, on the way to any
+ * upstream, one of which a chunk was refused. */
 enum convert { CONVERT_NONE, CONVERT_ASKED, CONVERT_OPEN, CONVERT_REFUSED };
 
 enum row_state {
@@ -227,6 +228,8 @@ bool chunk_read(struct engine *engine);
 /* The upstream waits for a message now. */
 void message_start(struct engine *engine);
 /* A BDAT row is the next to go. */
+/* The upstream refused a chunk that was not the last. */
+void chunk_refused(struct engine *engine, const struct reply *reply);
 bool chunk_send(struct engine *engine, struct row *row);
 /* Some bytes of a message went upstream and its end did not. */
 bool message_open(const struct engine *engine);
