@@ -121,8 +121,8 @@ static void send_row(struct engine *engine, struct row *row, enum verb_does does
     ledger_sent(engine);
 }
 
-/* Must the row wait for the answer to the row before it? Behind a MAIL that stands alone only what
- * can't join the old transaction may follow (R-01). */
+/* Must the row wait for the answer to the row before it? Behind a MAIL that stands alone only RSET
+ * may follow: it can't join the old transaction (R-01). */
 static bool barred(const struct engine *engine, enum verb_does does)
 {
     const struct ledger *ledger = &engine->ledger;
@@ -131,8 +131,7 @@ static bool barred(const struct engine *engine, enum verb_does does)
     if (!ledger->barrier || observing(engine))
         return false;
     last = ledger_row(engine, ledger->send - 1);
-    return verb_facts((enum verb)last->verb)->does != DOES_SENDER ||
-           (does != DOES_RESET && does != DOES_SENDER);
+    return verb_facts((enum verb)last->verb)->does != DOES_SENDER || does != DOES_RESET;
 }
 
 static bool may_send(const struct engine *engine, enum verb_does does)
