@@ -321,6 +321,8 @@ bool chunk_send(struct engine *engine, struct row *row)
         row_decide(engine, row, &too_large);
         return true;
     }
+    if (engine->message.convert == CONVERT_REFUSED && engine->ledger.in_flight > 0)
+        return false; /* a MAIL on its way may have ended the message that was refused */
     if (observing(engine))
         chunk_forward(engine, row);
     else if (engine->message.convert == CONVERT_REFUSED)
