@@ -5,6 +5,8 @@
 #include "options.h"
 
 extern const struct subcommand check_command;
+extern const struct subcommand completion_command;
+extern const struct subcommand manual_command;
 extern const struct subcommand play_command;
 extern const struct subcommand run_command;
 extern const struct subcommand sink_command;

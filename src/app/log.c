@@ -149,6 +149,23 @@ void log_warn(const char *text, int error)
         log_say(LOG_WARNING, "%s: %s", text, uv_strerror(error));
 }
 
+const struct log_field log_fields[] = {
+    {"id", "A number of its own, which is in the name of its transcript too."},
+    {"listener", "The name of the listener that took it."},
+    {"client", "The client's address."},
+    {"relay", "The relay's address; not there when none was reached."},
+    {"ending", "Why it ended, one word such as quit."},
+    {"commands", "Commands of the client that were answered."},
+    {"messages", "Messages that the upstream accepted."},
+    {"refused", "Messages that were refused at their end."},
+    {"recipients", "Recipients that were accepted."},
+    {"bytes", "Bytes of accepted messages."},
+    {"repairs", "How often something was put right."},
+    {"duration_ms", "From its first moment to its last."},
+};
+
+const size_t log_field_count = sizeof(log_fields) / sizeof(log_fields[0]);
+
 void log_session(const struct report *report)
 {
     const struct summary *summary = &report->summary;

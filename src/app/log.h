@@ -14,6 +14,15 @@ void log_open(enum log_format format);
 void log_say(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The one line of a session that has ended. */
 void log_session(const struct report *report);
+/* Its keys, in their order, each with its sentence in the manual. */
+struct log_field {
+    const char *key;
+    const char *says;
+};
+
+extern const struct log_field log_fields[];
+extern const size_t log_field_count;
+
 /* log_say for the shell's troubles; 0: no error belongs to it. */
 void log_warn(const char *text, int error);
 

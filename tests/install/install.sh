@@ -19,4 +19,9 @@ cc -std=c11 "$here/consumer/consumer.c" $flags -o "$prefix.consumer/by-pkg-confi
 cmake -S "$here/consumer" -B "$prefix.consumer" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$prefix.consumer" >/dev/null
 "$prefix.consumer/consumer"
-echo "2 passed, 0 failed"
+for file in man/man1/lockstep.1 bash-completion/completions/lockstep \
+    zsh/site-functions/_lockstep fish/vendor_completions.d/lockstep.fish; do
+    test -s "$prefix/share/$file"
+done
+test -s "$prefix/lib/systemd/system/lockstep.service"
+echo "3 passed, 0 failed"

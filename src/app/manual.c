@@ -1,0 +1,324 @@
+/* lockstep manual: the page lockstep(1), from the tables that the program itself goes by. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "commands.h"
+#include "config_load.h"
+#include "lockstep/repair/repair.h"
+#include "log.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+/* Longest line of the page's source, without what is put in front of odd bytes. */
+#define COLUMNS 68
+
+struct entry {
+    const char *name;
+    const char *says;
+};
+
+/* --- roff --- */
+
+/* One word of running text: nothing in it is taken for an instruction. A backquote begins or ends
+ * what is typed. */
+static void put_word(const char *word, int size, bool *typed)
+{
+    for (; size > 0; size--, word++) {
+        if (*word == '`') {
+            fputs(*typed ? "\\fP" : "\\fB", stdout);
+            *typed = !*typed;
+        } else if (*word == '\\') {
+            fputs("\\e", stdout);
+        } else if (*word == '-' || *word == '\'') {
+            fputs(*word == '-' ? "\\-" : "\\(aq", stdout);
+        } else {
+            putchar(*word);
+        }
+    }
+}
+
+/* Running text: a sentence begins on a line of its own, as roff wants it; a line is a paragraph. */
+static void put_text(const char *text)
+{
+    bool typed = false;
+    int column = 0;
+
+    while (*text != 0) {
+        int size = (int)strcspn(text, " \n");
+        bool ends = size > 1 && text[size - 1] == '.' && text[size] == ' ' &&
+                    isupper((unsigned char)text[size + 1]);
+
+        if (column > 0)
+            putchar(column + 1 + size > COLUMNS ? '\n' : ' ');
+        column = column + 1 + size > COLUMNS ? 0 : column;
+        if (column == 0 && *text == '.')
+            fputs("\\&", stdout);
+        put_word(text, size, &typed);
+        column += size + 1;
+        text += size;
+        if (ends) {
+            putchar('\n');
+            column = 0;
+        } else if (*text == '\n') {
+            fputs("\n.Pp\n", stdout);
+            column = 0;
+        }
+        text += *text != 0;
+    }
+    if (column > 0)
+        putchar('\n');
+}
+
+static void put_entries(const struct entry *entries, size_t count, const char *width)
+{
+    size_t i;
+
+    printf(".Bl -tag -width %s\n", width);
+    for (i = 0; i < count; i++) {
+        printf(".It Li \"%s\"\n", entries[i].name);
+        put_text(entries[i].says);
+    }
+    puts(".El");
+}
+
+/* --- what the tables hold --- */
+
+static void put_option(const struct option_row *row)
+{
+    const char *value = row->value;
+
+    fputs(".It", stdout);
+    if (row->letter != 0)
+        printf(" Fl %c ,", row->letter);
+    printf(" Fl \\-%s", row->name);
+    if (value != NULL && *value == '[')
+        printf(" Ns Oo = Ns Ar %.*s Oc", (int)strlen(value) - 2, value + 1);
+    else if (value != NULL)
+        printf(" Ar %s", value);
+    putchar('\n');
+    put_text(row->says);
+}
+
+static void put_command(const struct subcommand *command)
+{
+    size_t i;
+
+    printf(".Ss lockstep %s\n", command->word);
+    put_text(command->about);
+    if (command->row_count > 0)
+        puts(".Bl -tag -width Ds");
+    for (i = 0; i < command->row_count; i++)
+        put_option(&command->rows[i]);
+    if (command->row_count > 0)
+        puts(".El");
+    if (command->after == NULL)
+        return;
+    puts(".Pp");
+    put_text(command->after);
+}
+
+static void put_synopsis(void)
+{
+    size_t i;
+
+    puts(".Nm\n.Fl \\-help | \\-version");
+    for (i = 0; i < command_count; i++) {
+        printf(".Nm\n.Cm %s\n", commands[i]->word);
+        if (commands[i]->row_count > 0)
+            puts(".Op Ar OPTION ...");
+        if (commands[i]->operands != NULL)
+            printf(".Ar %s\n", commands[i]->operands);
+    }
+}
+
+static void put_place(const char *place)
+{
+    struct config_word word;
+    char memory[CONFIG_SENTENCE_MAX];
+    char sentence[2 * CONFIG_SENTENCE_MAX];
+    struct text expected = text_over(memory, sizeof(memory) - 1);
+    size_t i;
+
+    puts(".Bl -tag -width Ds");
+    for (i = 0; config_manual(i, &word, &expected); i++) {
+        memory[expected.size] = 0;
+        text_clear(&expected);
+        if (strcmp(word.place, place) != 0 || strcmp(word.section, "repairs") == 0)
+            continue; /* repairs have a part of the page of their own */
+        printf(".It Ic %s%s%s\n", word.section, *word.section ? "." : "", word.word);
+        put_text(word.says);
+        snprintf(sentence, sizeof(sentence), "Write %s%s%s.", memory,
+                 *word.initial != 0 ? "; default: " : "", word.initial);
+        put_text(sentence);
+    }
+    puts(".El");
+}
+
+static void put_configuration(void)
+{
+    static const struct entry places[] = {
+        {"top", "At the top of the file"},
+        {"any", "In a listener, or at the top for all of them"},
+        {"listener", "In a listener"},
+        {"relay", "In a relay"},
+    };
+    size_t i;
+
+    puts(".Sh CONFIGURATION");
+    put_text("The file is YAML. A word with a dot stands in a section: `limits.rows` is `rows` "
+             "below `limits`. `lockstep run --set` takes the same words.");
+    for (i = 0; i < COUNT(places); i++) {
+        printf(".Ss \\&%s\n", places[i].says);
+        put_place(places[i].name);
+    }
+}
+
+static void put_repairs(void)
+{
+    int i;
+
+    puts(".Sh REPAIRS");
+    put_text("What is put right in `mode: repair`, and only noted in `mode: observe`. Each is "
+             "switched by its word below `repairs`.");
+    puts(".Bl -tag -width Ds");
+    for (i = 0; i < REPAIR_COUNT; i++) {
+        const struct repair *repair = repair_row((enum repair_id)i);
+
+        printf(".It Ic %s Pq %s\n", repair->name.at, repair->on ? "on" : "off");
+        put_text(repair->says.at);
+    }
+    puts(".El");
+}
+
+/* --- what no table of the program holds --- */
+
+static const struct entry line_kinds[] = {
+    {"C> TEXT", "The client says a line."},
+    {"U> TEXT", "lockstep says it to the upstream."},
+    {"U< TEXT", "The upstream replies."},
+    {"C< TEXT", "lockstep replies to the client."},
+    {"! WORD KEY=VALUE", "What lockstep decided, such as a repair."},
+    {"@ WORD VALUE", "A setting, or the clock: `@ wait 500ms`."},
+    {"# TEXT", "A comment."},
+};
+
+static const struct entry signals[] = {
+    {"SIGTERM, SIGINT",
+     "No new session is taken. Idle clients hear 421, open messages are finished, and what is left "
+     "after `timeouts.drain` is ended. A second one ends at once, with exit status 75."},
+    {"SIGHUP",
+     "`lockstep run` reads its configuration again. A bad one changes nothing and the log has the "
+     "reason. Open sessions end under the one that they began with; addresses to listen on, "
+     "workers, memory, log and transcripts need a restart."},
+};
+
+static const struct entry files[] = {
+    {CONFIG_FILE_DEFAULT, "The configuration, when no other is named."},
+};
+
+static const struct entry examples[] = {
+    {"lockstep run", "Try it: listen on 127.0.0.1:2525 in front of a sink that drops everything."},
+    {"lockstep run --listen 0.0.0.0:25 --upstream smtp://mx.example:25",
+     "Stand in front of one relay."},
+    {"lockstep run --mode observe --transcripts log --upstream smtp://mx.example",
+     "Change nothing, and keep a transcript of each session."},
+    {"lockstep check -c lockstep.yaml", "Look for mistakes before a reload."},
+    {"lockstep play --verbose session.smtp", "See a session again as a ladder, and compare."},
+    {"lockstep sink --no-pipelining=exim --maildir mail",
+     "Be a relay that takes no batches, and keep what it accepts."},
+};
+
+static const struct {
+    int code;
+    struct entry entry;
+} exits[] = {
+    {EX_OK, {"EX_OK", "All went well, or was ended by a signal in order."}},
+    {1, {"1", "`lockstep play`: a transcript disagrees."}},
+    {EX_USAGE, {"EX_USAGE", "The command line is wrong."}},
+    {EX_NOINPUT, {"EX_NOINPUT", "A file can't be read."}},
+    {EX_UNAVAILABLE, {"EX_UNAVAILABLE", "An address to listen on can't be had."}},
+    {EX_OSERR, {"EX_OSERR", "The system has too few descriptors or too little memory."}},
+    {EX_CANTCREAT, {"EX_CANTCREAT", "A directory can't be made or written to."}},
+    {EX_TEMPFAIL, {"EX_TEMPFAIL", "A second signal ended it before its sessions had ended."}},
+    {EX_NOPERM, {"EX_NOPERM", "The address to listen on is not allowed to this user."}},
+    {EX_CONFIG, {"EX_CONFIG", "The configuration is wrong."}},
+};
+
+static void put_log(void)
+{
+    size_t i;
+
+    puts(".Sh LOG");
+    put_text("The log goes to the standard error output. A session that has ended is one line, "
+             "`session KEY=VALUE ...`, or with `--log json` an object with the same keys. Under "
+             "the journal a line has a priority and no time.");
+    puts(".Bl -tag -width Ds");
+    for (i = 0; i < log_field_count; i++) {
+        printf(".It Li %s\n", log_fields[i].key);
+        put_text(log_fields[i].says);
+    }
+    puts(".El\n.Sh TRANSCRIPTS");
+    put_text("A transcript has a line for each thing that happened, behind `+` and the moment in "
+             "milliseconds, and `lockstep play` plays it again. `C` is the client's leg and `U` "
+             "the upstream's; `>` points to the upstream. Secrets are never in it.");
+    put_entries(line_kinds, COUNT(line_kinds), "Ds");
+}
+
+static void put_endings(void)
+{
+    size_t i;
+
+    puts(".Sh SIGNALS");
+    put_entries(signals, COUNT(signals), "Ds");
+    puts(".Sh FILES");
+    put_entries(files, COUNT(files), "Ds");
+    puts(".Sh EXIT STATUS\n.Bl -tag -width Ds");
+    for (i = 0; i < COUNT(exits); i++) {
+        printf(".It %d%s%s\n", exits[i].code, exits[i].code > 1 ? " Pq Dv " : "",
+               exits[i].code > 1 ? exits[i].entry.name : "");
+        put_text(exits[i].entry.says);
+    }
+    puts(".El\n.Sh EXAMPLES");
+    for (i = 0; i < COUNT(examples); i++) {
+        put_text(examples[i].says);
+        printf(".Dl %s\n", examples[i].name);
+    }
+    puts(".Sh SEE ALSO\n.Xr journalctl 1 ,\n.Xr systemd.service 5");
+    puts(".Sh STANDARDS");
+    put_text("RFC 5321 (SMTP), RFC 2920 (PIPELINING), RFC 3030 (CHUNKING), RFC 4954 (AUTH).");
+}
+
+static int manual_start(int argc, char **argv)
+{
+    int code = options_read(&manual_command, NULL, argc, argv);
+    size_t i;
+
+    if (code != OPTIONS_READ)
+        return code;
+    puts(".Dd " LOCKSTEP_DATE "\n.Dt LOCKSTEP 1\n.Os lockstep " LOCKSTEP_VERSION "\n.Sh NAME\n"
+         ".Nm lockstep\n.Nd SMTP proxy that keeps a client and a relay in step\n.Sh SYNOPSIS");
+    put_synopsis();
+    puts(".Sh DESCRIPTION");
+    put_text("lockstep stands between SMTP clients and a relay. The client may write MAIL, RCPT, "
+             "RCPT, DATA in one go; the relay gets them one at a time if that is all it can, "
+             "nothing is lost, and every reply comes back in order.");
+    puts(".Sh COMMANDS");
+    put_text("Each has `--help`. A long-running command prints one line on the standard output "
+             "when it is ready, with the addresses that it listens on.");
+    for (i = 0; i < command_count; i++)
+        put_command(commands[i]);
+    put_configuration();
+    put_repairs();
+    put_log();
+    put_endings();
+    return 0;
+}
+
+const struct subcommand manual_command = {
+    .word = "manual",
+    .says = "prints the manual page: `lockstep manual | man -l -`",
+    .about = "Prints the manual page lockstep(1), for `man -l -`.",
+    .start = manual_start,
+};
