@@ -220,7 +220,8 @@ static bool pass_unread(struct engine *engine)
 {
     struct inbox *inbox = &client_of(engine)->inbox;
 
-    if (inbox->view.size == 0 || !emit_may(engine, SIDE_UPSTREAM))
+    if (inbox->view.size == 0 || !emit_may(engine, SIDE_UPSTREAM) ||
+        engine->ledger.send != engine->ledger.tail) /* commands that wait go first */
         return false;
     note_unread(engine, SIDE_CLIENT, inbox->view.size);
     emit_bytes(engine, SIDE_UPSTREAM, inbox->view, inbox->borrowed);
