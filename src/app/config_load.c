@@ -123,9 +123,11 @@ static int apply_flags(struct config *config, const struct config_flag *flags, s
 
     for (i = 0; i < count; i++) {
         text_clear(&error);
-        if (!config_set(config, span_of_string(flags[i].path), span_of_string(flags[i].value),
-                        arena, &error))
-            code = complain("command line", text_span(&error));
+        if (config_set(config, span_of_string(flags[i].path), span_of_string(flags[i].value), arena,
+                       &error))
+            continue;
+        fprintf(stderr, "command line: --%s: %.*s\n", flags[i].option, (int)error.size, error.at);
+        code = EX_USAGE;
     }
     text_clear(&error);
     if (code == 0 && !config_check(config, &error))
@@ -155,7 +157,7 @@ static size_t flags_size(const struct config_flag *flags, size_t count)
 int config_load(struct config_loaded *loaded_r, const char *file, const struct config_flag *flags,
                 size_t flag_count)
 {
-    static const struct config_flag listen_default = {"listen", LISTEN_DEFAULT};
+    static const struct config_flag listen_default = {"listen", "listen", LISTEN_DEFAULT};
     struct config *config = &loaded_r->config;
     size_t room = HOSTNAME_BYTES + sizeof(LISTEN_DEFAULT) + flags_size(flags, flag_count);
     size_t bytes_size = 0;

@@ -7,8 +7,10 @@
 /* Read when no file is named and it exists. */
 #define CONFIG_FILE_DEFAULT "/etc/lockstep/lockstep.yaml"
 
-/* One flag as a word of the configuration: {"listen", "127.0.0.1:25"}, {"limits.rows", "4"}. */
+/* One flag as a word of the configuration: {"listen", "listen", "127.0.0.1:25"},
+ * {"set", "limits.rows", "4"}. */
 struct config_flag {
+    const char *option; /* as it was typed, "upstream" for "address" */
     const char *path;
     const char *value;
 };

@@ -353,18 +353,18 @@ static int print_sizes(void)
     return 0;
 }
 
-static bool add_flag(struct run *run, const char *path, const char *value)
+static bool add_flag(struct run *run, const char *option, const char *path, const char *value)
 {
     if (run->flag_count == FLAGS_MAX)
         return false;
-    run->flags[run->flag_count++] = (struct config_flag){.path = path, .value = value};
+    run->flags[run->flag_count++] = (struct config_flag){option, path, value};
     return true;
 }
 
 /* An option that is a word of the configuration. */
 static bool take_word(void *state, const struct option_row *row, char *value)
 {
-    return add_flag(state, row->word, value);
+    return add_flag(state, row->name, row->word, value);
 }
 
 /* "WORD=VALUE", cut in place. */
@@ -372,11 +372,10 @@ static bool take_setting(void *state, const struct option_row *row, char *value)
 {
     char *equals = strchr(value, '=');
 
-    (void)row;
     if (equals == NULL)
         return false;
     *equals = 0;
-    return add_flag(state, value, equals + 1);
+    return add_flag(state, row->name, value, equals + 1);
 }
 
 static bool take_config(void *state, const struct option_row *row, char *value)

@@ -63,13 +63,14 @@ RAW = {
 
 # Flags of `lockstep run`, which are words of the same table, and what is said of them.
 FLAGS = (
-    ("--listen 127.0.0.1", "command line: `listen` is `127.0.0.1`: write a port after the address, "
-                           "as in 127.0.0.1:25"),
-    ("--upstream smtps://x", "command line: `address` is `smtps://x`: write smtp://HOST:PORT, this "
-                             "version of lockstep speaks no TLS"),
-    ("--mode fix", "command line: `mode` is `fix`: write repair or observe"),
-    ("--set limits.row=1", "command line: unknown word `limits.row`: did you mean `rows`?"),
-    ("--set listeners=x", "command line: `listeners` is more than one value: write it in a file"),
+    ("--listen 127.0.0.1", "command line: --listen: `listen` is `127.0.0.1`: write a port after "
+                           "the address, as in 127.0.0.1:25"),
+    ("--upstream smtps://x", "command line: --upstream: `address` is `smtps://x`: write "
+                             "smtp://HOST:PORT, this version of lockstep speaks no TLS"),
+    ("--mode fix", "command line: --mode: `mode` is `fix`: write repair or observe"),
+    ("--set limits.row=1", "command line: --set: unknown word `limits.row`: did you mean `rows`?"),
+    ("--set listeners=x", "command line: --set: `listeners` is more than one value: write it in a "
+                          "file"),
     ("--set bare-newlines=pass", "command line: `bare-newlines: pass` contradicts `mode: repair`: "
                                  "write refuse or normalise, or observe"),
     ("--set relay=foo", "command line: there is no relay `foo`: name one of those under `relays`"),

@@ -38,7 +38,7 @@ TABLE = (
     ("run 127.0.0.1:25", 64,
      'lockstep run: "127.0.0.1:25" is no option, and nothing else is expected'),
     ("run --set limits", 64, 'lockstep run: --set can\'t be "limits"; write it so:'),
-    ("run --workers x", 64, "command line: `workers` is `x`: write a number, from 0 to 256"),
+    ("run --workers x", 64, "command line: --workers: `workers` is `x`: write a number, from 0 to 256"),
     ("run -c {folder}/none", 66, "{folder}/none: No such file or directory"),
     ("run -c {folder}", 66, "{folder}: Is a directory"),
     ("check file", 64, 'lockstep check: "file" is no option, and nothing else is expected'),
