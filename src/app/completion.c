@@ -23,6 +23,12 @@ static enum kind kind_of(const char *value)
     return strcmp(value, "DIR") == 0 ? KIND_DIRECTORY : KIND_ANY;
 }
 
+/* Whether it can be given on a command line: lists of things and the version of the file can't. */
+static bool is_setting(const struct config_word *word)
+{
+    return *word->section != 0 || *word->initial != 0 || strcmp(word->place, "top") != 0;
+}
+
 /* The words of "a|b" or "[a|b]", or those of the configuration, with a space between them. */
 static void put_words(const char *value)
 {
@@ -37,8 +43,10 @@ static void put_words(const char *value)
                 putchar(*value == '|' ? ' ' : *value);
         return;
     }
-    for (i = 0; config_manual(i, &word, &expected); i++)
-        printf("%s%s%s%s=", i > 0 ? " " : "", word.section, *word.section ? "." : "", word.word);
+    for (i = 0; config_manual(i, &word, &expected); i++) {
+        if (is_setting(&word))
+            printf("%s%s%s= ", word.section, *word.section ? "." : "", word.word);
+    }
 }
 
 /* A sentence inside of single quotes; `also` are bytes that need a backslash there. */

@@ -52,7 +52,7 @@ static void print_row(FILE *file, const struct option_row *row)
     column += fprintf(file, "--%s", row->name);
     if (*value != 0)
         column += fprintf(file, "%s%s", spare ? "[=" : " ", value + spare);
-    if (column + 1 > SAYS_COLUMN) {
+    if (column + 2 > SAYS_COLUMN) {
         fputc('\n', file);
         column = 0;
     }

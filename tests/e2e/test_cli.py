@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import smtplib
 import socket
 import subprocess
 import sys
@@ -132,6 +133,26 @@ class Cli(unittest.TestCase):
                 ran = self.type(typed)
                 self.assertIn(line.format(**self.words), ran.stderr.splitlines())
                 self.assertEqual((ran.returncode, ran.stdout), (code, ""))
+
+    def test_run_alone_stands_in_front_of_a_sink(self):
+        if os.path.exists("/etc/lockstep/lockstep.yaml"):
+            self.skipTest("this machine has a configuration of its own")
+        run = subprocess.Popen([LOCKSTEP, "run"], text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+        self.addCleanup(run.kill)
+        ready = run.stdout.readline()
+        if not ready:
+            said = run.communicate(timeout=30)[1]
+            self.assertIn("lockstep run: 127.0.0.1:2525: address already in use", said)
+            self.skipTest("port 2525 is in use")
+        self.assertEqual(ready, "lockstep run: ready, listening on 127.0.0.1:2525\n")
+        with smtplib.SMTP("127.0.0.1", 2525, timeout=20) as client:
+            self.assertEqual(client.sendmail("a@a.example", ["b@b.example"], "one line\r\n"), {})
+        run.terminate()
+        said = run.communicate(timeout=30)[1]
+        self.assertIn("no relay is named, so messages are accepted, counted and dropped", said)
+        self.assertRegex(said, r" ending=quit .* messages=1 ")
+        self.assertEqual(run.returncode, 0)
 
     def test_help_says_how_each_option_is_written(self):
         for command in COMMANDS:

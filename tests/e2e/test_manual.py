@@ -33,6 +33,7 @@ COMPLETED = (
     (["run", "--mode", "=", "r"], ["repair"]),
     (["run", "--listen", ""], []),
     (["run", "--set", "limits.r"], ["limits.reply=", "limits.rows="]),
+    (["run", "--set", "relay"], ["relay="]),
     (["run", "--workers", "2", "--lo"], ["--log"]),
     (["run", ""], {"--listen", "--upstream", "--help"}),
     (["sink", "--no-pipelining", "=", "e"], ["exim"]),
@@ -166,6 +167,15 @@ class Completions(Written):
                 else:
                     self.assertEqual(said.split(), offered)
         self.assertIn("complete -F _lockstep lockstep", say("completion", "bash"))
+
+    def test_settings_that_are_offered_are_taken(self):
+        offered = re.search(r"'(workers= .*?)'", say("completion", "bash")).group(1).split()
+        self.assertGreater(len(offered), 30)
+        for word in offered:
+            code, _, wrong = shell(LOCKSTEP, "run", "--listen", "?", "--upstream", "smtp://x",
+                                   "--set", f"{word}\x7f")
+            self.assertEqual(code, 64)
+            self.assertNotRegex(wrong, "unknown word|write it in a file")
 
     @needs("fish")
     def test_fish_offers(self):
