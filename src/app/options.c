@@ -134,8 +134,13 @@ static int complain_of_unknown(const struct subcommand *command, const char *giv
 static int complain_of_value(const struct subcommand *command, const struct option_row *row,
                              const char *value)
 {
-    fprintf(stderr, "lockstep %s: --%s can't be \"%s\"; write it so:\n", command->word, row->name,
-            value != NULL ? value : "");
+    /* What might be a password is not repeated: a complaint ends up in logs. */
+    if (strstr(row->value, "PASSWORD") != NULL)
+        fprintf(stderr, "lockstep %s: --%s can't be that; write it so:\n", command->word,
+                row->name);
+    else
+        fprintf(stderr, "lockstep %s: --%s can't be \"%s\"; write it so:\n", command->word,
+                row->name, value != NULL ? value : "");
     print_row(stderr, row);
     return EX_USAGE;
 }

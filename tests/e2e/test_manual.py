@@ -96,6 +96,8 @@ class Page(Written):
     def test_man_shows_it(self):
         code, page, said = shell("man", "--warnings", "-l", self.write("l.1", self.source),
                                  env={**os.environ, "MANPAGER": "cat", "LC_ALL": "C.UTF-8"})
+        if "has been minimized" in page:
+            self.skipTest("man is a stand-in here")
         self.assertEqual((code, said), (0, ""))
         self.assertIn("SMTP proxy that keeps a client and a relay in step", page)
 
