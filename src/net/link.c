@@ -96,10 +96,18 @@ void link_loop_init(struct link_loop *loop, uv_loop_t *uv)
     queue_init(&loop->dropping, uv, LINGER_DROP_MS);
 }
 
+static void queue_close(struct link_queue *queue)
+{
+    while (queue->first != NULL)
+        link_close(queue->first);
+    uv_close((uv_handle_t *)&queue->timer, NULL);
+}
+
+/* Refused clients may still linger, and would do so for ever without the timers. */
 void link_loop_close(struct link_loop *loop)
 {
-    uv_close((uv_handle_t *)&loop->flushing.timer, NULL);
-    uv_close((uv_handle_t *)&loop->dropping.timer, NULL);
+    queue_close(&loop->flushing);
+    queue_close(&loop->dropping);
 }
 
 /* --- reading --- */
