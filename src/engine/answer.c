@@ -260,7 +260,6 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
     }
     input_after(engine, does, outcome);
     engine->summary.commands++;
-    engine->client_since = engine->now;
     ledger_retire(engine);
     if (does == DOES_QUIT)
         session_close(engine, "quit");
@@ -363,7 +362,7 @@ static void answer(struct engine *engine, const struct reply *reply)
     }
     row = ledger_row(engine, engine->ledger.answer);
     must(row->state == ROW_SENT);
-    engine->answer_since = engine->now;
+    engine->answer_since = engine->client_since = engine->now;
     if (reply->code == 421 && !observing(engine)) {
         /* RFC 5321 3.8: it may answer any command, and it ends the session; the rest of the batch
          * hears nothing more (table 4.3). */

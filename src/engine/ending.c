@@ -112,11 +112,13 @@ void session_close(struct engine *engine, const char *word)
     ledger_drop(engine);
 }
 
-struct plan farewell_to(const struct engine *engine, enum verb verb)
+struct plan farewell_to(const struct engine *engine, const struct row *row)
 {
     struct plan plan = engine->farewell;
 
-    if (verb == VERB_QUIT)
+    if (row->ours)
+        return silent;
+    if (row->verb == VERB_QUIT)
         return bye;
     plan.close = true;
     return observing(engine) ? (struct plan){.answer_here = true, .close = true} : plan;
@@ -140,14 +142,12 @@ static void orphan_rows(struct engine *engine)
 
     for (number = ledger->answer; number != ledger->send; number++) {
         struct row *row = ledger_row(engine, number);
-        struct plan plan = farewell_to(engine, (enum verb)row->verb);
+        struct plan plan = farewell_to(engine, row);
         bool message_sent = ends_message(engine, row);
 
         if (row->state != ROW_SENT)
             continue;
-        if (row->ours)
-            plan = silent;
-        else if (message_sent)
+        if (message_sent)
             plan = lost_after_message;
         if (message_sent)
             note(engine, SPAN("unknown-outcome"), SPAN(""), SPAN(""));
@@ -321,16 +321,21 @@ static moment answer_deadline(const struct engine *engine)
     if (engine->ledger.in_flight == 0)
         return MOMENT_NEVER;
     row = ledger_row(engine, engine->ledger.answer);
+    if (row->verb == VERB_BDAT && engine->input == INPUT_CHUNK)
+        return MOMENT_NEVER; /* the chunk is still on its way, and has patiences of its own */
     return after(engine, engine->answer_since, verb_facts((enum verb)row->verb)->wait);
 }
 
 /* The client's turn: to go on with a message, or to say the next command. */
 static moment client_deadline(const struct engine *engine)
 {
-    bool message = engine->input == INPUT_BODY || engine->input == INPUT_CHUNK;
+    bool message = engine->input == INPUT_BODY ||
+                   (engine->input == INPUT_CHUNK && engine->message.fate != FATE_PENDING);
 
     if (engine->phase != PHASE_TALKING || (engine->ledger.in_flight > 0 && !message))
         return MOMENT_NEVER;
+    if (message && !emit_may(engine, SIDE_UPSTREAM))
+        return MOMENT_NEVER; /* it is not read: the upstream is waited for */
     return after(engine, engine->client_since, message ? WAIT_BLOCK : WAIT_CLIENT);
 }
 

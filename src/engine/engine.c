@@ -136,6 +136,8 @@ static void sent(struct engine *engine, enum side side, size_t count)
     must(count <= peer->unsent || peer->shut);
     peer->unsent -= count < peer->unsent ? (uint32_t)count : peer->unsent;
     peer->unsent_since = engine->now;
+    if (side == SIDE_UPSTREAM)
+        engine->client_since = engine->now; /* it may have had to wait for this */
 }
 
 static void stop(struct engine *engine)

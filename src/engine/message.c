@@ -215,6 +215,7 @@ static void chunk_end(struct engine *engine)
     else
         note_content_end(engine);
     engine->input = INPUT_COMMAND;
+    engine->answer_since = engine->now;
     if (message->fate != FATE_CONVERT)
         return;
     row = ledger_row(engine, engine->ledger.tail - 1);

@@ -177,7 +177,7 @@ bool send_next(struct engine *engine)
         return passed;
     }
     if (engine->upstream_lost) {
-        plan = farewell_to(engine, (enum verb)row->verb);
+        plan = farewell_to(engine, row);
         row_answer_here(engine, row, &plan);
         return true;
     }
