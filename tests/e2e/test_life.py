@@ -73,6 +73,15 @@ class Drain(Life):
             lockstep.drain()
             self.assert_exit(lockstep, 0, 5)
 
+    def test_a_refused_client_that_stays_holds_nothing_up(self):
+        lockstep = self.start(Polite(), listener="sessions: 1\nsessions-per-client: 1")
+        with wire.Conversation(lockstep.port) as one, wire.Conversation(lockstep.port) as two:
+            one.open()
+            self.assertEqual(two.reply().code, 421)
+            lockstep.drain()
+            self.assertEqual(one.reply().code, 421)
+            self.assert_exit(lockstep, 0, 5)
+
 
 class Bounds(Life):
     def test_a_message_of_256_mebibytes_streams(self):
