@@ -43,12 +43,12 @@ static const struct plan stray_message = {
 /* What is wrong with a line whatever it says; NULL: nothing. */
 static const struct plan *line_fault(struct engine *engine, const struct line *line)
 {
+    if (line->bare_lf && engine->policy->bare == BARE_REFUSE)
+        return &bare_line;
     if (line->nul || line->bare_cr)
         return &bad_bytes;
     if (!line->bare_lf)
         return NULL;
-    if (engine->policy->bare == BARE_REFUSE)
-        return &bare_line;
     note(engine, SPAN("normalise"), SPAN("what"), SPAN("bare-lf"));
     return NULL;
 }
@@ -113,6 +113,14 @@ static void parse_line(const struct engine *engine, const struct line *line,
         *command_r = (struct command){.verb = VERB_RESPONSE, .line = line->text};
 }
 
+/* Anything that starts like AUTH may carry a credential, also where AUTH is misspelt
+ * ("AUTH=PLAIN").
+ */
+static bool looks_like_auth(struct span line)
+{
+    return span_starts_fold(span_trim(line), SPAN("AUTH"));
+}
+
 static void append_command(struct engine *engine, const struct line *line, struct span all)
 {
     const struct plan *fault = NULL;
@@ -120,10 +128,13 @@ static void append_command(struct engine *engine, const struct line *line, struc
     struct row *row;
 
     parse_line(engine, line, &command);
-    engine->auth_seen = engine->auth_seen || verb_facts(command.verb)->secret;
+    engine->auth_seen = engine->auth_seen || verb_facts(command.verb)->secret ||
+                        (command.verb == VERB_UNKNOWN && looks_like_auth(line->text));
     note_command(engine, SIDE_CLIENT, command.verb, all, SPAN(""));
     if (!observing(engine)) {
         fault = line_fault(engine, line);
+        if (fault && verb_facts(command.verb)->does == DOES_CHUNK)
+            fault = &bad_chunk; /* its bytes must not run as commands */
         fault = fault ? fault : command_fault(engine, &command);
     }
     if (fault) {
@@ -150,11 +161,16 @@ static void refuse_long_line(struct engine *engine, size_t limit)
 {
     struct inbox *inbox = &client_of(engine)->inbox;
     struct span start = span_head(inbox->view, limit);
-    bool auth = engine->input == INPUT_RESPONSE || limit == engine->policy->limits.auth_line_bytes;
+    bool auth = engine->input == INPUT_RESPONSE || looks_like_auth(start);
+    struct command command;
 
+    command_parse(start, &command);
     engine->auth_seen = engine->auth_seen || auth;
     note_command(engine, SIDE_CLIENT, auth ? VERB_RESPONSE : VERB_UNKNOWN, start, SPAN(""));
-    append_fault(engine, VERB_UNKNOWN, auth ? &auth_too_long : &too_long);
+    if (verb_facts(command.verb)->does == DOES_CHUNK && engine->input == INPUT_COMMAND)
+        append_fault(engine, command.verb, &bad_chunk);
+    else
+        append_fault(engine, VERB_UNKNOWN, auth ? &auth_too_long : &too_long);
     inbox_take(inbox, start.size);
     engine->input = INPUT_SKIP;
 }
@@ -165,7 +181,7 @@ static size_t line_limit(const struct engine *engine, struct span input)
 
     if (observing(engine))
         return LIMIT_LINE_BYTES_MAX;
-    if (engine->input == INPUT_RESPONSE || span_starts_fold(input, SPAN("AUTH ")))
+    if (engine->input == INPUT_RESPONSE || looks_like_auth(input))
         return limits->auth_line_bytes;
     return limits->line_bytes;
 }
