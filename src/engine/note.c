@@ -170,6 +170,29 @@ void note_said(struct engine *engine, enum side side, bool to_upstream, struct s
     text_end(engine, text);
 }
 
+/* RFC 4422 3.1: at most 20 letters, digits, hyphens and underscores. Whatever else stands there may
+ * be the credential itself. */
+static bool names_mechanism(struct span word)
+{
+    size_t i;
+
+    for (i = 0; i < word.size; i++) {
+        unsigned char byte = (unsigned char)word.at[i];
+        bool letter = (byte | 0x20U) >= 'a' && (byte | 0x20U) <= 'z';
+
+        if (!letter && (byte < '0' || byte > '9') && byte != '-' && byte != '_')
+            return false;
+    }
+    return word.size <= 20;
+}
+
+static struct span without_blanks(struct span rest)
+{
+    while (rest.size > 0 && (rest.at[0] == ' ' || rest.at[0] == '\t'))
+        rest = span_tail(rest, 1);
+    return rest;
+}
+
 /* How many bytes at the end of a command line may be a credential (RFC 4954 4). */
 static size_t secret_size(const struct engine *engine, enum verb verb, struct span line)
 {
@@ -183,10 +206,10 @@ static size_t secret_size(const struct engine *engine, enum verb verb, struct sp
     if (verb_facts(verb)->does == DOES_RESPONSE)
         return span_equal(line, SPAN("*")) ? 0 : line.size;
     span_word(&rest, &word); /* the verb, then the mechanism */
+    line = without_blanks(rest);
+    rest = line;
     span_word(&rest, &word);
-    while (rest.size > 0 && (rest.at[0] == ' ' || rest.at[0] == '\t'))
-        rest = span_tail(rest, 1);
-    return rest.size;
+    return names_mechanism(word) ? without_blanks(rest).size : line.size;
 }
 
 void note_command(struct engine *engine, enum side side, enum verb verb, struct span line,

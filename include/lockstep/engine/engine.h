@@ -33,7 +33,7 @@
 /* Most pieces one SEND can have: what was held back, the body as it lies in the read buffer... */
 #define SEND_PIECES_MAX 8
 /* Bytes of the scratch areas of a lender. */
-#define SCRATCH_SEND_BYTES (4U * BLOCK_SIZE)
+#define SCRATCH_SEND_BYTES (5U * BLOCK_SIZE)
 #define SCRATCH_RECORD_BYTES (16U * BLOCK_SIZE)
 
 /* What one step wants to say to one side, gathered piece by piece. The engine's business. */
