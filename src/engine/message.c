@@ -66,7 +66,8 @@ void message_fail(struct engine *engine, const struct plan *verdict)
     }
     message->fate = FATE_SWALLOW;
     note_code(engine, SPAN("swallow"), SPAN("message"), verdict->code);
-    upstream_leave(engine, &farewell);
+    /* Between two chunks no row can hear the verdict: the next one will. */
+    upstream_leave(engine, engine->input == INPUT_COMMAND ? verdict : &farewell);
 }
 
 typedef enum body_found body_scanner(struct body *body, struct span *input,
