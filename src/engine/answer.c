@@ -293,7 +293,9 @@ static void answer_row_of_ours(struct engine *engine, const struct row *row,
     enum verb verb = (enum verb)row->verb;
 
     ledger_retire(engine);
-    if (verb == VERB_DATA)
+    if (reply->code >= 300 && reply->code < 400 && verb_facts(verb)->success != reply->code)
+        upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
+    else if (verb == VERB_DATA)
         answer_data_of_ours(engine, reply);
     else if (verb == VERB_RSET && reply->code >= 300)
         upstream_leave(engine, &reset_refused);

@@ -74,7 +74,7 @@ static void shut_upstream(struct engine *engine)
     struct peer *upstream = upstream_of(engine);
     bool idle = engine->phase == PHASE_TALKING && upstream->open && !upstream->ended &&
                 !engine->upstream_lost && !message_open(engine) && engine->ledger.in_flight == 0 &&
-                engine->input != INPUT_OPAQUE;
+                engine->input != INPUT_OPAQUE && engine->input != INPUT_RESPONSE;
 
     if (idle && !engine->quit_sent && !observing(engine)) {
         engine->quit_sent = true;
@@ -335,7 +335,9 @@ static moment client_deadline(const struct engine *engine)
     if (engine->phase != PHASE_TALKING || (engine->ledger.in_flight > 0 && !message))
         return MOMENT_NEVER;
     if (message && !emit_may(engine, SIDE_UPSTREAM))
-        return MOMENT_NEVER; /* it is not read: the upstream is waited for */
+        return MOMENT_NEVER;           /* it is not read: the upstream is waited for */
+    if (engine->input == INPUT_OPAQUE) /* a final dot may be among what nobody can read */
+        return after(engine, engine->client_since, WAIT_END);
     return after(engine, engine->client_since, message ? WAIT_BLOCK : WAIT_CLIENT);
 }
 
