@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "lockstep/base/must.h"
 #include "lockstep/explain/player.h"
+#include "play_wire.h"
 
 /* Bytes of one report. */
 #define REPORT_BYTES 16384U
@@ -20,6 +21,8 @@
 struct play_options {
     bool once;
     bool verbose;
+    struct play_wire_options wire;
+    struct play_wires *wires; /* NULL: through the engine */
 };
 
 static void *allocate(size_t size)
@@ -127,7 +130,8 @@ static bool play_script(const char *name, struct span file, const struct play_op
     bool agreed;
 
     agreed = script_read(&script, span_of_string(name), file, memory, &report) &&
-             play_ways(&script, options, &report);
+             (options->wires != NULL ? play_wires_play(options->wires, &script, &report)
+                                     : play_ways(&script, options, &report));
     if (options->verbose && agreed)
         printf("%s: agreed\n", name);
     fflush(stdout);
@@ -185,10 +189,31 @@ static bool take_verbose(void *state, const struct option_row *row, char *value)
     return true;
 }
 
+static bool take_upstream(void *state, const struct option_row *row, char *value)
+{
+    struct play_options *options = state;
+
+    (void)row;
+    options->wire.upstream = value;
+    return true;
+}
+
+static bool take_client(void *state, const struct option_row *row, char *value)
+{
+    struct play_options *options = state;
+
+    (void)row;
+    options->wire.client = value;
+    return true;
+}
+
 /* clang-format off */
 static const struct option_row rows[] = {
     {0, "once", NULL, "play each file in one way only: line by line", NULL, take_once},
     {'v', "verbose", NULL, "print what happened, as a ladder", NULL, take_verbose},
+    {0, "upstream", "HOST:PORT", "be the client over a socket: connect there", NULL,
+     take_upstream},
+    {0, "client", "HOST:PORT", "be the upstream over a socket: listen there", NULL, take_client},
 };
 /* clang-format on */
 
@@ -197,19 +222,34 @@ static int play_start(int argc, char **argv)
     struct play_options options = {0};
     int code = options_read(&play_command, &options, argc, argv);
 
-    return code == OPTIONS_READ ? play_files(argv + optind, &options) : code;
+    if (code != OPTIONS_READ)
+        return code;
+    if (options.wire.upstream != NULL || options.wire.client != NULL) {
+        options.wires = play_wires_open(&options.wire);
+        if (options.wires == NULL)
+            return EX_UNAVAILABLE;
+    }
+    code = play_files(argv + optind, &options);
+    if (options.wires != NULL)
+        play_wires_close(&options.wires);
+    return code;
 }
 
 const struct subcommand play_command = {
     .word = "play",
-    .says = "plays transcripts through the engine and compares",
+    .says = "plays transcripts through the engine, or over sockets, and compares",
     .operands = "FILE...",
     .about = "Plays transcripts: what the client and the upstream say in the file is fed into the "
              "engine, and all that the engine says and decides must be exactly what the file says "
              "next. Each file is played with whole lines, byte by byte, with neighbouring lines in "
              "one read, and cut at random; the outcome must be the same.",
-    .after = "The last line is `N passed, N failed`. Exit code: 0, or 1 when one disagrees, 66 "
-             "when a file can't be read.",
+    .after =
+        "Over sockets what is said is compared, once and as it comes, and nothing is waited for "
+        "longer than 10 seconds. With --upstream alone replies are compared by their codes. "
+        "To play a file through `lockstep run --listen A --upstream smtp://B`: "
+        "`lockstep play --client B --upstream A FILE`.\nThe last line is `N passed, N failed`. "
+        "Exit code: 0, or 1 when one disagrees, 66 "
+        "when a file can't be read.",
     .rows = rows,
     .row_count = sizeof(rows) / sizeof(rows[0]),
     .start = play_start,

@@ -9,8 +9,6 @@
 #define PLAY_STARTED 1000000
 /* Bytes of notes and of life lines, and of what is said beyond what the script expects. */
 #define PLAY_WORDS_BYTES (256U * 1024U)
-/* One EHLO reply made from the word `upstream`. */
-#define KEYWORDS_BYTES_MAX 2048U
 /* Steps without any progress of the clock, after which it is stuck. */
 #define STUCK_STEPS_MAX 100U
 /* Record effects of one step. */
@@ -21,16 +19,6 @@ struct player_way player_way(uint32_t number)
     if (number < PLAYER_RANDOM)
         return (struct player_way){.cut = (enum player_cut)number};
     return (struct player_way){.cut = PLAYER_RANDOM, .seed = number - PLAYER_RANDOM + 1};
-}
-
-static const struct script_line *setting_of(const struct script *script, enum script_word word)
-{
-    uint32_t i;
-
-    for (i = 0; i < script->count; i++)
-        if (script->lines[i].record.kind == RECORD_SETTING && script->lines[i].word == word)
-            return &script->lines[i];
-    return NULL;
 }
 
 /* --- memory --- */
@@ -72,7 +60,7 @@ static struct play *play_init(const struct script *script, const struct policy *
                               struct player_way way, char *memory)
 {
     struct play *play = (void *)carve(&memory, sizeof(struct play));
-    const struct script_line *seed = setting_of(script, SCRIPT_SEED);
+    const struct script_line *seed = script_setting(script, SCRIPT_SEED);
     uint64_t number = 1;
     size_t id;
 
@@ -422,35 +410,13 @@ static void play_wait(struct play *play, struct span rest)
 
 /* --- @ start ready --- */
 
-/* The upstream's answer to EHLO, from the words of `@ upstream`. */
-static void write_keywords(const struct script *script, struct text *reply)
-{
-    const struct script_line *setting = setting_of(script, SCRIPT_UPSTREAM);
-    struct span rest =
-        setting != NULL ? setting->rest : SPAN("PIPELINING ENHANCEDSTATUSCODES 8BITMIME");
-    size_t last = 0;
-    struct span word;
-
-    text_add(reply, SPAN("250-up.example\r\n"));
-    while (span_word(&rest, &word) && !span_equal(word, SPAN("none"))) {
-        size_t i;
-
-        last = reply->size;
-        text_add(reply, SPAN("250-"));
-        for (i = 0; i < word.size; i++)
-            text_add_byte(reply, word.at[i] == '=' || word.at[i] == ',' ? ' ' : word.at[i]);
-        text_add(reply, SPAN("\r\n"));
-    }
-    reply->at[last + 3] = ' ';
-}
-
 static void play_start(struct play *play, struct span rest)
 {
-    char bytes[KEYWORDS_BYTES_MAX];
+    char bytes[SCRIPT_KEYWORDS_BYTES_MAX];
     struct text reply = text_over(bytes, sizeof(bytes));
     size_t id;
 
-    write_keywords(play->script, &reply);
+    script_keywords(play->script, &reply);
     if (!span_equal(rest, SPAN("ready")) || play->peers[SIDE_CLIENT].open || reply.cut) {
         play_fail(play, SPAN("written: @ start ready, before anything else; few keywords"));
         return;
@@ -548,7 +514,7 @@ static void play_line(struct play *play, bool *answered)
 
 static void play_end(struct play *play)
 {
-    bool claimed = setting_of(play->script, SCRIPT_UNFINISHED) != NULL;
+    bool claimed = script_setting(play->script, SCRIPT_UNFINISHED) != NULL;
     bool over = engine_over(play->engine);
     bool finished = over || (engine_idle(play->engine) && !peer_pending(play, SIDE_CLIENT) &&
                              !peer_pending(play, SIDE_UPSTREAM));

@@ -266,6 +266,38 @@ size_t script_said(const struct script_line *line, uint64_t from, char *bytes, s
     return written;
 }
 
+const struct script_line *script_setting(const struct script *script, enum script_word word)
+{
+    uint32_t i;
+
+    for (i = 0; i < script->count; i++)
+        if (script->lines[i].record.kind == RECORD_SETTING && script->lines[i].word == word)
+            return &script->lines[i];
+    return NULL;
+}
+
+void script_keywords(const struct script *script, struct text *reply)
+{
+    const struct script_line *setting = script_setting(script, SCRIPT_UPSTREAM);
+    struct span rest =
+        setting != NULL ? setting->rest : SPAN("PIPELINING ENHANCEDSTATUSCODES 8BITMIME");
+    size_t last = 0;
+    struct span word;
+
+    text_add(reply, SPAN("250-up.example\r\n"));
+    while (span_word(&rest, &word) && !span_equal(word, SPAN("none"))) {
+        size_t i;
+
+        last = reply->size;
+        text_add(reply, SPAN("250-"));
+        for (i = 0; i < word.size; i++)
+            text_add_byte(reply, word.at[i] == '=' || word.at[i] == ',' ? ' ' : word.at[i]);
+        text_add(reply, SPAN("\r\n"));
+    }
+    if (!reply->cut)
+        reply->at[last + 3] = ' ';
+}
+
 bool script_duration(struct span word, uint64_t *ms_r)
 {
     static const struct {

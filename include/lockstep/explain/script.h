@@ -15,6 +15,9 @@
 /* What all lines of a script may stand for, added up. */
 #define SCRIPT_SAID_BYTES_MAX (UINT64_C(64) << 20)
 
+/* Bytes of one EHLO reply made from `@ upstream`. */
+#define SCRIPT_KEYWORDS_BYTES_MAX 2048U
+
 enum script_part {
     SCRIPT_NOTHING,  /* a comment */
     SCRIPT_SETUP,    /* a setting, before anything happens */
@@ -72,6 +75,11 @@ bool script_read(struct script *script_r, struct span name, struct span file, vo
 uint64_t script_said_size(const struct script_line *line);
 /* Those of them that start at `from`, at most `size` bytes; returns how many were written. */
 size_t script_said(const struct script_line *line, uint64_t from, char *bytes, size_t size);
+
+/* The first setting with that word, or NULL. */
+const struct script_line *script_setting(const struct script *script, enum script_word word);
+/* The EHLO reply that `@ upstream` asks for. */
+void script_keywords(const struct script *script, struct text *reply);
 
 /* "500ms", "5s", "2m", "1h" */
 bool script_duration(struct span word, uint64_t *ms_r);
