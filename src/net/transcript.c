@@ -236,7 +236,7 @@ void transcript_add(struct transcript *transcript, struct span lines)
 {
     if (transcript->left == 0)
         return;
-    if (lines.size > transcript->left) {
+    if (lines.size >= transcript->left) { /* one that fills it would leave no room to say so */
         lines = SPAN("# cut\n");
         transcript->left = lines.size;
     }

@@ -412,6 +412,22 @@ class Written(Shell):
         last = process.log().rsplit("session id=", 1)[1].split()[0]
         self.assertTrue(any(last in path.name for path in files))
 
+    def test_transcript_that_was_cut_says_so(self):
+        """Also when a line fills it to the last byte: one session in about fifteen does."""
+        folder = self.folder.path / "kept"
+        process = self.serve("--workers", "1", "--transcripts", folder,
+                             "--set", "transcripts.session=4k")
+        for number in range(100):
+            with wire.Conversation(self.port) as talk:
+                talk.open()
+                talk.ask(b"NOOP " + b"x" * (number % 20))
+                for _ in range(110):
+                    talk.ask(b"NOOP")
+                talk.ask(b"QUIT")
+        self.await_log(process, "ending=quit", 100)
+        ends = [path.read_text()[-6:] for path in folder.iterdir()]
+        self.assertEqual(ends, ["# cut\n"] * 100)
+
     def test_no_directory_no_start(self):
         process = self.begin("--transcripts", "/dev/null/nowhere")
         self.assertNotEqual(process.child.wait(10), 0)
