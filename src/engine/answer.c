@@ -433,7 +433,8 @@ bool upstream_read(struct engine *engine)
         return true;
     }
     if (state == PARSED_BAD) {
-        note_said(engine, SIDE_UPSTREAM, false, upstream->inbox.view);
+        if (!observing(engine)) /* else it is told as what passes unread */
+            note_said(engine, SIDE_UPSTREAM, false, upstream->inbox.view);
         upstream_broken(engine, SPAN("The relay's answer is not an SMTP reply"));
         return true;
     }

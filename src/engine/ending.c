@@ -258,6 +258,8 @@ static bool half_closed_and_done(const struct engine *engine)
 
     if (engine->phase != PHASE_TALKING)
         return client->inbox.view.size == 0;
+    if (engine->input == INPUT_OPAQUE) /* answers are not counted, only what waits to go on */
+        return client->inbox.view.size == 0 && engine->ledger.send == engine->ledger.tail;
     return ledger_empty(engine) && emit_may(engine, SIDE_CLIENT) && !engine->starved;
 }
 
@@ -318,7 +320,7 @@ static moment answer_deadline(const struct engine *engine)
 
     if (engine->phase != PHASE_TALKING)
         return after(engine, engine->answer_since, WAIT_GREETING);
-    if (engine->ledger.in_flight == 0)
+    if (engine->ledger.in_flight == 0 || engine->input == INPUT_OPAQUE)
         return MOMENT_NEVER;
     row = ledger_row(engine, engine->ledger.answer);
     if (row->verb == VERB_BDAT && engine->input == INPUT_CHUNK)
@@ -332,7 +334,9 @@ static moment client_deadline(const struct engine *engine)
     bool message = engine->input == INPUT_BODY ||
                    (engine->input == INPUT_CHUNK && engine->message.fate != FATE_PENDING);
 
-    if (engine->phase != PHASE_TALKING || (engine->ledger.in_flight > 0 && !message))
+    if (engine->phase != PHASE_TALKING)
+        return MOMENT_NEVER;
+    if (engine->ledger.in_flight > 0 && !message && engine->input != INPUT_OPAQUE)
         return MOMENT_NEVER;
     if (message && !emit_may(engine, SIDE_UPSTREAM))
         return MOMENT_NEVER;           /* it is not read: the upstream is waited for */
