@@ -13,6 +13,9 @@
 #define LINGER_FLUSH_MS 180000U
 #define LINGER_DROP_MS 2000U
 
+/* Sends shorter than this wait for the end of the turn. */
+#define LATER_BYTES 4096U
+
 /* Bytes kept back: the first of them are libuv's while `flying`, and more are added to `waiting`
  * only. The request shares the allocation, so that an idle link carries neither. */
 struct link_write {
@@ -89,9 +92,15 @@ static void queue_init(struct link_queue *queue, uv_loop_t *uv, uint32_t wait_ms
     queue->timer.data = queue;
 }
 
+static void loop_turned(uv_prepare_t *turn);
+
 void link_loop_init(struct link_loop *loop, uv_loop_t *uv)
 {
     loop->uv = uv;
+    loop->later_first = loop->later_last = NULL;
+    uv_prepare_init(uv, &loop->turn);
+    uv_prepare_start(&loop->turn, loop_turned);
+    loop->turn.data = loop;
     queue_init(&loop->flushing, uv, LINGER_FLUSH_MS);
     queue_init(&loop->dropping, uv, LINGER_DROP_MS);
 }
@@ -108,6 +117,7 @@ void link_loop_close(struct link_loop *loop)
 {
     queue_close(&loop->flushing);
     queue_close(&loop->dropping);
+    uv_close((uv_handle_t *)&loop->turn, NULL);
 }
 
 /* --- reading --- */
@@ -193,7 +203,7 @@ static void link_keep(struct link *link, const struct span *pieces, uint32_t cou
     more -= skip;
     if (link->waiting == NULL || link->waiting->room - link->waiting->size < more) {
         size_t size = link->waiting == NULL ? 0 : link->waiting->size;
-        size_t room = (size + more) * 2;
+        size_t room = size == 0 ? more : (size + more) * 2;
 
         link->waiting = realloc(link->waiting, sizeof(struct link_write) + room);
         must(link->waiting != NULL);
@@ -211,6 +221,22 @@ static void link_keep(struct link *link, const struct span *pieces, uint32_t cou
     }
 }
 
+static void link_failed(struct link *link, int error)
+{
+    link->error = error;
+    if (link->state == LINK_FLUSHING)
+        link_close(link);
+    else
+        link->user->lost(link, error);
+}
+
+static void link_left(struct link *link, size_t size)
+{
+    link->user->sent(link, size);
+    if (link->state == LINK_FLUSHING && link->flying == NULL && link->waiting == NULL)
+        link_drop(link);
+}
+
 static void link_flew(uv_write_t *request, int status)
 {
     struct link *link = request->data;
@@ -221,17 +247,11 @@ static void link_flew(uv_write_t *request, int status)
     if (link->state == LINK_CLOSING)
         return;
     if (status < 0) {
-        link->error = status;
-        if (link->state == LINK_FLUSHING)
-            link_close(link);
-        else
-            link->user->lost(link, status);
+        link_failed(link, status);
         return;
     }
     link_fly(link);
-    link->user->sent(link, size);
-    if (link->state == LINK_FLUSHING && link->flying == NULL)
-        link_drop(link);
+    link_left(link, size);
 }
 
 static void link_fly(struct link *link)
@@ -270,6 +290,77 @@ static ssize_t link_put(struct link *link, const struct span *pieces, uint32_t c
     return errno == EAGAIN || errno == EINTR ? 0 : uv_translate_sys_error(errno);
 }
 
+/* --- the end of a turn --- */
+
+static void link_say_later(struct link *link)
+{
+    struct link_loop *loop = link->loop;
+
+    if (link->later)
+        return;
+    link->later = true;
+    if (loop->later_last != NULL)
+        loop->later_last->later_next = link;
+    else
+        loop->later_first = link;
+    loop->later_last = link;
+}
+
+static void link_unlater(struct link *link)
+{
+    struct link_loop *loop = link->loop;
+    struct link *before = NULL;
+    struct link *at = loop->later_first;
+
+    if (!link->later)
+        return;
+    for (; at != link; at = at->later_next)
+        before = at;
+    if (before != NULL)
+        before->later_next = link->later_next;
+    else
+        loop->later_first = link->later_next;
+    if (loop->later_last == link)
+        loop->later_last = before;
+    link->later_next = NULL;
+    link->later = false;
+}
+
+static void link_say(struct link *link)
+{
+    struct link_write *write = link->waiting;
+    struct span all = span_of(write->bytes, write->size);
+    ssize_t left = link_put(link, &all, 1);
+
+    if (left < 0) {
+        link_failed(link, (int)left);
+        return;
+    }
+    write->size -= (size_t)left;
+    if (write->size > 0) {
+        memmove(write->bytes, write->bytes + left, write->size);
+        link_fly(link);
+    } else {
+        free(write);
+        link->waiting = NULL;
+    }
+    if (left > 0)
+        link_left(link, (size_t)left);
+}
+
+/* Called before the loop waits. Who hears that something has left may say more. */
+static void loop_turned(uv_prepare_t *turn)
+{
+    struct link_loop *loop = turn->data;
+
+    while (loop->later_first != NULL) {
+        struct link *link = loop->later_first;
+
+        link_unlater(link);
+        link_say(link);
+    }
+}
+
 size_t link_send(struct link *link, const struct span *pieces, uint32_t count)
 {
     size_t size = 0;
@@ -283,8 +374,13 @@ size_t link_send(struct link *link, const struct span *pieces, uint32_t count)
         size += pieces[i].size;
     if (size == 0)
         return 0;
-    if (link->flying == NULL)
-        left = link_put(link, pieces, count);
+    if (link->flying != NULL || link->waiting != NULL || size < LATER_BYTES) {
+        link_keep(link, pieces, count, 0);
+        if (link->flying == NULL)
+            link_say_later(link);
+        return 0;
+    }
+    left = link_put(link, pieces, count);
     if (left < 0) {
         link->error = (int)left;
         return 0;
@@ -326,6 +422,7 @@ static void link_unlinger(struct link *link)
 static void link_close(struct link *link)
 {
     link_unlinger(link);
+    link_unlater(link);
     link->state = LINK_CLOSING;
     uv_close((uv_handle_t *)&link->tcp, link_gone);
 }
@@ -354,7 +451,7 @@ void link_shut(struct link *link, enum shut how)
     if (link->state == LINK_NONE || link->state == LINK_CLOSING)
         return;
     if (how == SHUT_FLUSH && link->state != LINK_CONNECTING) {
-        if (link->flying == NULL) {
+        if (link->flying == NULL && link->waiting == NULL) {
             link_drop(link);
         } else if (link->state != LINK_FLUSHING) {
             link->state = LINK_FLUSHING;
@@ -363,11 +460,17 @@ void link_shut(struct link *link, enum shut how)
         }
         return;
     }
+    if (link->later) { /* it was said before: what the socket takes still goes */
+        struct span last = span_of(link->waiting->bytes, link->waiting->size);
+
+        link_put(link, &last, 1);
+    }
     if (how != SHUT_RESET) {
         link_close(link);
         return;
     }
     link_unlinger(link);
+    link_unlater(link);
     link->state = LINK_CLOSING;
     if (uv_tcp_close_reset(&link->tcp, link_gone) != 0)
         uv_close((uv_handle_t *)&link->tcp, link_gone);
