@@ -323,7 +323,8 @@ static moment answer_deadline(const struct engine *engine)
     if (engine->ledger.in_flight == 0 || engine->input == INPUT_OPAQUE)
         return MOMENT_NEVER;
     row = ledger_row(engine, engine->ledger.answer);
-    if (row->verb == VERB_BDAT && engine->input == INPUT_CHUNK)
+    if (row->verb == VERB_BDAT && engine->input == INPUT_CHUNK &&
+        engine->ledger.answer == engine->ledger.tail - 1)
         return MOMENT_NEVER; /* the chunk is still on its way, and has patiences of its own */
     return after(engine, engine->answer_since, verb_facts((enum verb)row->verb)->wait);
 }
