@@ -1,110 +1,161 @@
 #!/usr/bin/env python3
 """Breaks the engine, one decision at a time, and sees whether a scenario notices.
 
-usage: mutate.py [FILE...]      default: every file of src/engine
+usage: mutate.py [FILE...]      default: every file of src/engine and src/repair, src/smtp/body.c
 
-Each condition of an `if` that stands on one line is made always and never true, each && and ||
-becomes the other. Works on a copy in build/mutants. Prints every mutant that lives: a decision that
-no scenario holds in place, or one that makes no difference. Last line: `N killed, N alive`.
+Each condition of an `if` or of a `?` is made always and never true, each && and || becomes the
+other, each comparison takes in one value more or less. Only the broken file is compiled, and linked
+in front of the library, in build/mutants; the tree is not touched. Judges, quickest first: the
+scenarios in one way, then in all ways, then the file's unit test and the simulator. Whoever takes
+too long has failed. Prints each mutant that no scenario kills, and who did. Last line:
+`N killed by scenarios, N by other tests, N alive`.
 """
+import json
 import pathlib
 import re
-import shutil
+import resource
+import shlex
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tidy"))
-
-import tidy  # noqa: E402  (found only after the line above)
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COPY = ROOT / "build" / "mutants"
-PLAY_SECONDS = 60
+TREE = ROOT / "build" / "mutants"
+JUDGE_SECONDS = 20
+SEEDS = "300"
+SILENT = re.compile(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|^#.*?$",
+                    re.DOTALL | re.MULTILINE)
+OURS = re.compile(r"\b(?:must|_Static_assert)\(")
+OTHER = {"&&": "||", "||": "&&", "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=",
+         "!=": "=="}
 
 
-def closing(line, start):
-    """The place of the parenthesis that closes the one before start; -1: not on this line."""
+def closing(text, start):
+    """The place of the parenthesis that closes the one before start."""
     depth = 1
-    for at in range(start, len(line)):
-        depth += {"(": 1, ")": -1}.get(line[at], 0)
+    for at in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
         if depth == 0:
             return at
-    return -1
+    raise ValueError("parentheses do not match")
+
+
+def blank(text, start, end):
+    return text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
+
+
+def bare_code(text):
+    """The same places, but nothing in comments, strings and our own assertions."""
+    for match in SILENT.finditer(text):
+        text = blank(text, *match.span())
+    for match in OURS.finditer(text):
+        text = blank(text, match.start(), closing(text, match.end()))
+    return text
 
 
 def mutants(text):
-    """(line, what, text) of every way to break it. Comments and strings have other lengths in
-    bare code, so its lines are used, and only those that hold neither."""
-    lines = text.split("\n")
-    bare = tidy.bare_code(text).split("\n")
-    for number, line in enumerate(lines):
-        if line != bare[number] or line.lstrip().startswith("#"):
-            continue
+    """(line, what, text) of every way to break it."""
+    bare = bare_code(text)
 
-        def broken(what, changed):
-            whole = "\n".join(lines[:number] + [changed] + lines[number + 1:])
-            return number + 1, f"{what}: {line.strip()}", whole
+    def broken(what, start, end, new):
+        begin = text.rfind("\n", 0, start) + 1
+        shown = " ".join(text[begin:text.find("\n", end)].split())
+        return text.count("\n", 0, start) + 1, f"{what}: {shown}", text[:start] + new + text[end:]
 
-        for match in re.finditer(r"\bif \(", line):
-            start, end = match.end(), closing(line, match.end())
-            if end > 0:
-                yield broken("always", f"{line[:start]}true || ({line[start:end]}){line[end:]}")
-                yield broken("never", f"{line[:start]}false && ({line[start:end]}){line[end:]}")
-        for match in re.finditer(r"&&|\|\|", line):
-            other = "||" if match.group() == "&&" else "&&"
-            yield broken(f"{match.group()} is {other}",
-                         line[:match.start()] + other + line[match.end():])
+    for match in re.finditer(r"\bif \(", bare):
+        start, end = match.end(), closing(bare, match.end())
+        yield broken("always", start, end, f"true || ({text[start:end]})")
+        yield broken("never", start, end, f"false && ({text[start:end]})")
+    for match in re.finditer(r" \? ", bare):
+        yield broken("always", *match.span(), " || true ? ")
+        yield broken("never", *match.span(), " && false ? ")
+    for match in re.finditer(r" (&&|\|\||[<>]=?|[!=]=) ", bare):
+        old = match.group(1)
+        yield broken(f"{old} is {OTHER[old]}", *match.span(1), OTHER[old])
 
 
-def prepare():
-    shutil.rmtree(COPY, ignore_errors=True)
-    for path in tidy.files(ROOT, "*.c", "*.h", "*.smtp", "*.in", "CMake*"):
-        target = COPY / path.relative_to(ROOT)
-        if "bench" not in target.relative_to(COPY).parts:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
-    # Mutants of precedence are meant; what a compiler thinks of them does not matter.
-    subprocess.run(["cmake", "-S", COPY, "-B", COPY / "build", "-G", "Ninja",
-                    "-DLOCKSTEP_TESTS=OFF", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS=-O1",
-                    "--compile-no-warning-as-error"], check=True, stdout=subprocess.DEVNULL)
-    flags = COPY / "CMakeLists.txt"
-    flags.write_text(flags.read_text().replace("-Werror", "-w"))
+def ninja(*words):
+    return subprocess.run(["ninja", "-C", TREE, *words], check=True, capture_output=True,
+                          text=True).stdout
 
 
-def passes():
-    """None: does not compile. Otherwise whether every scenario is still right."""
-    if subprocess.run(["ninja", "-C", COPY / "build", "lockstep"], capture_output=True,
-                      check=False).returncode:
-        return None
-    scenarios = sorted(COPY.glob("tests/scenarios/**/*.smtp"))
-    try:
-        return subprocess.run([COPY / "build" / "lockstep", "play", *scenarios],
-                              capture_output=True, timeout=PLAY_SECONDS,
-                              check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+def compiling(path):
+    """The command that compiles a broken copy of that file to mutant.o."""
+    for entry in json.loads((TREE / "compile_commands.json").read_text()):
+        if pathlib.Path(entry["file"]) == path:
+            words = shlex.split(entry["command"])
+            words[words.index("-o") + 1] = "mutant.o"
+            words[words.index("-c") + 1] = "mutant.c"
+            # What a compiler thinks of a mutant does not matter.
+            return words + ["-I", str(path.parent), "-w"]
+    raise ValueError(f"{path} is not compiled")
+
+
+def linking(target):
+    """The command that links the target, broken, to `mutant`: what comes first is taken."""
+    line = ninja("-t", "commands", target).rstrip().split("\n")[-1]
+    words = shlex.split(line.removeprefix(": && ").removesuffix(" && :"))
+    words[words.index("-o") + 1] = "mutant"
+    words.insert(words.index("liblockstep.a"), "mutant.o")
+    return words
+
+
+def succeeds(words):
+    return subprocess.run(words, cwd=TREE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          timeout=JUDGE_SECONDS, check=False).returncode == 0
+
+
+def judges(path):
+    """(name, how to link it, how to ask it), quickest first."""
+    scenarios = sorted(map(str, (ROOT / "tests" / "scenarios").glob("**/*.smtp")))
+    yield "scenarios", linking("lockstep"), ["./mutant", "play", "--once", *scenarios]
+    yield "scenarios", None, ["./mutant", "play", *scenarios]
+    if (ROOT / "tests" / "unit" / f"test_{path.stem}.c").exists():
+        yield "unit test", linking("tests/unit/lockstep_unit"), \
+            ["./mutant", "--filter", f"{path.stem}/*"]
+    yield "simulator", linking("tests/sim/sim"), ["./mutant", "--seeds", "1", SEEDS]
+
+
+def killer(compiler, jury):
+    """Who kills the mutant in mutant.c: a judge's name, "nobody", or "compiler"."""
+    if not succeeds(compiler):
+        return "compiler"
+    for name, link, ask in jury:
+        if link and not succeeds(link):
+            raise ValueError(f"{shlex.join(link)} fails")
+        try:
+            if not succeeds(ask):
+                return name
+        except subprocess.TimeoutExpired:
+            return name
+    return "nobody"
 
 
 def main(names):
     paths = [pathlib.Path(name).resolve() for name in names] or \
-        sorted((ROOT / "src" / "engine").glob("*.c"))
-    prepare()
-    if not passes():
-        print("the scenarios fail without any mutant")
-        return 1
-    killed = alive = 0
+        [*sorted(ROOT.glob("src/engine/*.c")), *sorted(ROOT.glob("src/repair/*.c")),
+         ROOT / "src" / "smtp" / "body.c"]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    subprocess.run(["cmake", "-S", ROOT, "-B", TREE, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
+                    "-DCMAKE_C_FLAGS=-O1"], check=True, stdout=subprocess.DEVNULL)
+    ninja()
+    count = {"scenarios": 0, "other": 0, "nobody": 0}
     for path in paths:
-        place = path.relative_to(ROOT)
+        compiler, jury = compiling(path), list(judges(path))
         text = path.read_text()
+        (TREE / "mutant.c").write_text(text)
+        if killer(compiler, jury) != "nobody":
+            print(f"{path}: its tests fail without any mutant")
+            return 1
         for line, what, changed in mutants(text):
-            (COPY / place).write_text(changed)
-            result = passes()
-            if result:
-                print(f"{place}:{line}: {what}", flush=True)
-            killed += result is False
-            alive += result is True
-        (COPY / place).write_text(text)
-    print(f"{killed} killed, {alive} alive")
+            (TREE / "mutant.c").write_text(changed)
+            by = killer(compiler, jury)
+            if by == "compiler":
+                continue
+            if by != "scenarios":
+                print(f"{path.relative_to(ROOT)}:{line}: {by}: {what}", flush=True)
+            count[by if by in count else "other"] += 1
+    print(f"{count['scenarios']} killed by scenarios, {count['other']} by other tests, "
+          f"{count['nobody']} alive")
     return 0
 
 
