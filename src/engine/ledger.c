@@ -81,8 +81,7 @@ struct row *ledger_append(struct engine *engine, enum verb verb, struct span tex
                         .text_at = place,
                         .text_size = (uint32_t)text.size,
                         .alone = verb_facts(verb)->last};
-    if (text.size > 0)
-        memcpy(block_of(engine) + TEXTS_AT + place, text.at, text.size);
+    memcpy(block_of(engine) + TEXTS_AT + place, text.at, text.size);
     ledger->text_end = place + row->text_size;
     return row;
 }
@@ -130,7 +129,7 @@ void ledger_retire(struct engine *engine)
 
     if (row->state == ROW_SENT && --ledger->in_flight == 0)
         ledger->barrier = false;
-    if (!row->ours && row->text_size > 0) {
+    if (row->text_size > 0) {
         if (verb_facts((enum verb)row->verb)->secret)
             memset(block_of(engine) + TEXTS_AT + row->text_at, 0, row->text_size);
         ledger->text_start = row->text_at + row->text_size;
@@ -157,8 +156,7 @@ void ledger_drop(struct engine *engine)
 void ledger_rest(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
-    bool needed = !ledger_empty(engine) || engine->envelope.reason_size > 0 ||
-                  engine->input == INPUT_BODY || engine->input == INPUT_CHUNK;
+    bool needed = !ledger_empty(engine) || engine->envelope.reason_size > 0;
 
     if (ledger->block == 0 || (needed && engine->phase != PHASE_CLOSING))
         return;
@@ -196,7 +194,7 @@ void ledger_keep_reason(struct engine *engine, const struct reply *reply)
 
 struct span ledger_reason(const struct engine *engine)
 {
-    if (engine->ledger.block == 0 || engine->envelope.reason_size == 0)
+    if (engine->envelope.reason_size == 0)
         return span_of("", 0);
     return span_of(block_of(engine) + REASON_AT, engine->envelope.reason_size);
 }
