@@ -121,7 +121,7 @@ struct plan farewell_to(const struct engine *engine, const struct row *row)
     if (row->verb == VERB_QUIT)
         return bye;
     plan.close = true;
-    return observing(engine) ? (struct plan){.answer_here = true, .close = true} : plan;
+    return plan;
 }
 
 /* Was a whole message sent with this row, so that its answer says who owns it? */

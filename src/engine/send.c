@@ -221,12 +221,11 @@ bool release_next(struct engine *engine)
     if (engine->input == INPUT_CHUNK && ledger->release == ledger->tail - 1)
         return false;
     plan = row->plan;
-    if (!row->ours && plan.code != 0) {
+    if (!row->ours) {
         emit_plan(engine, &plan);
         engine->summary.commands++;
-    }
-    if (!row->ours)
         input_after(engine, row);
+    }
     engine->client_since = engine->now;
     ledger_retire(engine);
     if (plan.close)
