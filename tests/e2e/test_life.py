@@ -66,6 +66,36 @@ class Drain(Life):
             self.assertIn(busy.rest()[:3], (b"421", b""))
         self.assert_exit(lockstep, 0, 5)
 
+    def test_a_drain_under_load_loses_and_doubles_nothing(self):
+        relay = Polite()
+        lockstep = self.start(relay)
+        accepted = []
+
+        def client(number):
+            try:
+                for at in range(10_000):
+                    message = b"Subject: %d.%d\r\n\r\nwords\r\n" % (number, at)
+                    with wire.Conversation(lockstep.port) as talk:
+                        talk.open()
+                        talk.say(ENVELOPE)
+                        if [talk.reply().code for _ in range(3)][-1] != 354:
+                            return
+                        talk.say(wire.stuffed(message))
+                        if talk.reply().code != 250:
+                            return
+                        accepted.append(message)
+            except (OSError, wire.Broken):
+                pass  # drained away
+        clients = [threading.Thread(target=client, args=(number,)) for number in range(20)]
+        for thread in clients:
+            thread.start()
+        place.await_true("some messages", lambda: len(accepted) > 100, 30)
+        lockstep.drain()
+        self.assert_exit(lockstep, 0, 10)
+        for thread in clients:
+            thread.join(30)
+        self.assertEqual(sorted(accepted), sorted(relay.delivered))
+
     def test_a_drain_has_a_limit(self):
         lockstep = self.start(Polite(), settings="timeouts: {drain: 1s}")
         with wire.Conversation(lockstep.port) as busy:
