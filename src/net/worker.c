@@ -7,6 +7,9 @@
 #include "lockstep/base/must.h"
 #include "session.h"
 
+/* For the last words of sessions that were ended for lack of time. */
+#define DRAIN_GRACE_MS 3000U
+
 #define WARN_EVERY_MS 10000
 
 /* One mapping holds what the engines of this loop share. Pages nobody touches cost nothing. */
@@ -81,16 +84,31 @@ static void worker_drained(uv_timer_t *timer)
     }
 }
 
+/* Each engine ends its session by itself when its listener's patience is over; the worker only sees
+ * to those whose peers do not let them go. */
+static uint32_t worker_drain_ms(const struct worker *worker)
+{
+    const struct config *config = worker->setup->config;
+    uint32_t longest_ms = 0;
+    size_t i;
+
+    for (i = 0; i < config->listener_count; i++) {
+        uint32_t wait_ms = config->listeners[i].policy.wait_ms[WAIT_DRAIN];
+
+        longest_ms = wait_ms > longest_ms ? wait_ms : longest_ms;
+    }
+    return longest_ms + DRAIN_GRACE_MS;
+}
+
 static void worker_begin_drain(struct worker *worker)
 {
-    uint32_t wait_ms = worker->setup->config->policy.wait_ms[WAIT_DRAIN];
     struct session *session = worker->sessions;
     uint32_t i;
 
     worker->draining = true;
     for (i = 0; i < worker->port_count; i++)
         listener_stop(&worker->ports[i].listener);
-    uv_timer_start(&worker->drain, worker_drained, wait_ms, 0);
+    uv_timer_start(&worker->drain, worker_drained, worker_drain_ms(worker), 0);
     while (session != NULL) {
         struct session *next = session_next(session);
 
