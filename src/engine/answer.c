@@ -371,6 +371,7 @@ static void answer(struct engine *engine, const struct reply *reply)
         if (row->ours)
             note_code(engine, SPAN("answer"), verb_facts((enum verb)row->verb)->name, 421);
         emit_reply(engine, reply);
+        ledger_retire(engine);
         engine->upstream_lost = true;
         session_close(engine, "relay-421");
         return;

@@ -164,6 +164,8 @@ static void refuse_long_line(struct engine *engine, size_t limit)
     bool auth = engine->input == INPUT_RESPONSE || looks_like_auth(start);
     struct command command;
 
+    if (span_ends(start, SPAN("\r")))
+        start.size--; /* it may be half of the line's end, which is read with the rest */
     command_parse(start, &command);
     engine->auth_seen = engine->auth_seen || auth;
     note_command(engine, SIDE_CLIENT, auth ? VERB_RESPONSE : VERB_UNKNOWN, start, SPAN(""));
@@ -220,13 +222,18 @@ static bool read_line(struct engine *engine)
 static bool skip_line(struct engine *engine)
 {
     struct inbox *inbox = &client_of(engine)->inbox;
-    size_t end = span_find(inbox->view, '\n');
-    bool found = end < inbox->view.size;
+    struct span end = engine->policy->bare == BARE_NORMALISE ? SPAN("\n") : SPAN("\r\n");
+    size_t size = span_find_span(inbox->view, end);
+    bool found = size < inbox->view.size;
 
-    if (inbox->view.size == 0)
+    if (found)
+        size += end.size;
+    else if (size > 0 && inbox->view.at[size - 1] == '\r')
+        size--; /* it may be half of the end */
+    if (size == 0)
         return false;
-    note_command(engine, SIDE_CLIENT, VERB_UNKNOWN, span_head(inbox->view, end + 1), SPAN(""));
-    inbox_take(inbox, found ? end + 1 : end);
+    note_command(engine, SIDE_CLIENT, VERB_UNKNOWN, span_head(inbox->view, size), SPAN(""));
+    inbox_take(inbox, size);
     if (found)
         engine->input = INPUT_COMMAND;
     return true;

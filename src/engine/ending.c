@@ -95,12 +95,38 @@ void end_tell(struct engine *engine, enum side side, bool unread)
     note_life(engine, side, SPAN("end"), SPAN(""));
 }
 
+/* Was a whole message sent with this row, so that its answer says who owns it? */
+static bool ends_message(const struct engine *engine, const struct row *row)
+{
+    bool being_read =
+        engine->input == INPUT_CHUNK && row == ledger_row(engine, engine->ledger.tail - 1);
+
+    return !row->ours &&
+           (row->verb == VERB_END || (row->verb == VERB_BDAT && row->last_chunk && !being_read));
+}
+
+/* Does the upstream owe the answer that says who owns a message? */
+static bool outcome_awaited(const struct engine *engine)
+{
+    uint32_t number;
+
+    for (number = engine->ledger.answer; number != engine->ledger.send; number++) {
+        const struct row *row = ledger_row(engine, number);
+
+        if (row->state == ROW_SENT && ends_message(engine, row))
+            return true;
+    }
+    return false;
+}
+
 void session_close(struct engine *engine, const char *word)
 {
     if (engine->phase == PHASE_CLOSING)
         return;
     if (!engine->summary.ending)
         engine->summary.ending = word;
+    if (outcome_awaited(engine))
+        note(engine, SPAN("unknown-outcome"), SPAN(""), SPAN(""));
     note(engine, SPAN("end"), SPAN(""), word_span(engine->summary.ending));
     shut_upstream(engine);
     if (client_of(engine)->open)
@@ -122,16 +148,6 @@ struct plan farewell_to(const struct engine *engine, const struct row *row)
         return bye;
     plan.close = true;
     return plan;
-}
-
-/* Was a whole message sent with this row, so that its answer says who owns it? */
-static bool ends_message(const struct engine *engine, const struct row *row)
-{
-    bool being_read =
-        engine->input == INPUT_CHUNK && row == ledger_row(engine, engine->ledger.tail - 1);
-
-    return !row->ours &&
-           (row->verb == VERB_END || (row->verb == VERB_BDAT && row->last_chunk && !being_read));
 }
 
 /* Rows that were sent will hear no more from this upstream. */
@@ -222,20 +238,6 @@ void upstream_broken(struct engine *engine, struct span what)
     say(engine, &plan);
     engine->upstream_lost = true;
     session_close(engine, "relay-broken");
-}
-
-/* Does the upstream owe the answer that says who owns a message? */
-static bool outcome_awaited(const struct engine *engine)
-{
-    uint32_t number;
-
-    for (number = engine->ledger.answer; number != engine->ledger.send; number++) {
-        const struct row *row = ledger_row(engine, number);
-
-        if (row->state == ROW_SENT && ends_message(engine, row))
-            return true;
-    }
-    return false;
 }
 
 void client_gone(struct engine *engine, struct span why)

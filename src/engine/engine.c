@@ -78,14 +78,16 @@ bool engine_starved(const struct engine *engine)
 
 /*
  * All that follows from one reply or line comes before the next one is read. So the record tells
- * causes before effects, and how the bytes were cut into reads changes nothing (invariant 6).
+ * causes before effects, and how the bytes were cut into reads changes nothing (invariant 6). Only
+ * a message never overtakes a reply that is there already: it can't be the reply to its dot (R-50).
  */
 static void pump(struct engine *engine)
 {
     bool moved = true;
 
     while (moved && engine->phase != PHASE_CLOSING) {
-        moved = release_next(engine) || send_next(engine) || client_read(engine);
+        moved = release_next(engine) || send_next(engine) ||
+                (message_open(engine) && upstream_read(engine)) || client_read(engine);
         if (!moved)
             session_conclude(engine);
         moved = moved || (engine->phase != PHASE_CLOSING && upstream_read(engine));

@@ -23,6 +23,12 @@ static const struct plan no_chunking = {.answer_here = true,
                                         .status = SPAN_INIT("5.5.1"),
                                         .words = SPAN_INIT("BDAT not offered here")};
 
+static const struct plan early_answer = {
+    .answer_here = true,
+    .code = 451,
+    .status = SPAN_INIT("4.3.0"),
+    .words = SPAN_INIT("The relay answered before the message had ended")};
+
 bool message_open(const struct engine *engine)
 {
     const struct message *message = &engine->message;
@@ -122,10 +128,22 @@ static void pass_terminator(struct engine *engine)
     emit_bytes(engine, SIDE_UPSTREAM, terminator, false);
 }
 
+/* Half a reply is here before the dot has left: the rest of it must not pass for the answer. */
+static bool answered_early(struct engine *engine)
+{
+    if (observing(engine) || upstream_of(engine)->inbox.view.size == 0)
+        return false;
+    note(engine, SPAN("odd"), SPAN(""), SPAN("early"));
+    return true;
+}
+
 static void body_end(struct engine *engine)
 {
-    struct row *row = ledger_append(engine, VERB_END, SPAN(""));
+    struct row *row;
 
+    if (engine->message.fate == FATE_FORWARD && answered_early(engine))
+        message_fail(engine, &early_answer);
+    row = ledger_append(engine, VERB_END, SPAN(""));
     engine->input = INPUT_COMMAND;
     if (engine->message.fate == FATE_SWALLOW) {
         note_content_end(engine);
@@ -225,6 +243,9 @@ static void chunk_end(struct engine *engine)
     } else if (message->body.place == BODY_CR && message->body.bare == BARE_REFUSE) {
         row_answer_here(engine, row, &bare_refused);
         message_fail(engine, &bare_refused);
+    } else if (answered_early(engine)) {
+        row_answer_here(engine, row, &early_answer);
+        message_fail(engine, &early_answer);
     } else {
         pass_terminator(engine);
         message->convert = CONVERT_NONE;
