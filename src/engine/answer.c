@@ -251,7 +251,7 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
     }
     if (does == DOES_MESSAGE && outcome == SUCCEEDED && begin_without_recipients(engine, verb))
         return;
-    if (does == DOES_GREET || does == DOES_GREET_OLD || does == DOES_SENDER) {
+    if (does == DOES_GREET || does == DOES_SENDER) {
         settle(engine, row, reply, outcome); /* the answer shows what holds from now on */
         say_answer(engine, verb, reply, outcome);
     } else {
@@ -318,8 +318,7 @@ static void unasked(struct engine *engine, const struct reply *reply)
                                .close = reply->code == 421,
                                .words = SPAN("The relay refused the message")};
 
-        if (reply->code >= 400)
-            ledger_keep_reason(engine, reply);
+        ledger_keep_reason(engine, reply);
         message_fail(engine, reply->code >= 400 ? &verdict : &early_success);
     } else if (reply->code == 421) {
         ledger_keep_reason(engine, reply);
@@ -398,12 +397,11 @@ static bool pass_unread(struct engine *engine)
 static enum parsed next_reply(struct engine *engine, struct reply *reply_r)
 {
     struct span view = upstream_of(engine)->inbox.view;
-    size_t seen = engine->reply_seen <= view.size ? engine->reply_seen : 0;
     size_t limit = engine->policy->limits.reply_bytes;
-    struct span fresh = span_tail(view, seen);
+    struct span fresh = span_tail(view, engine->reply_seen);
     enum parsed state = PARSED_MORE;
 
-    if (seen == 0 || view.size >= limit || span_find(fresh, '\n') < fresh.size)
+    if (engine->reply_seen == 0 || view.size >= limit || span_find(fresh, '\n') < fresh.size)
         state = reply_parse(view, limit, reply_r);
     engine->reply_seen = state == PARSED_MORE ? (uint32_t)view.size : 0;
     return state;
@@ -415,10 +413,6 @@ bool upstream_read(struct engine *engine)
     struct reply reply;
     enum parsed state;
 
-    if (engine->phase != PHASE_GREETING && engine->phase != PHASE_TALKING) {
-        inbox_drop(engine, SIDE_UPSTREAM);
-        return false;
-    }
     if (engine->upstream_lost || !emit_may(engine, SIDE_CLIENT))
         return false;
     if (upstream->inbox.view.size > 0 && engine->input == INPUT_OPAQUE)
