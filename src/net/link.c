@@ -15,11 +15,14 @@
 
 /* Sends shorter than this wait for the end of the turn. */
 #define LATER_BYTES 4096U
+/* Memory for as many of them is kept, so that a turn that says short things allocates nothing. */
+#define SPARES_MAX 64U
 
 /* Bytes kept back: the first of them are libuv's while `flying`, and more are added to `waiting`
  * only. The request shares the allocation, so that an idle link carries neither. */
 struct link_write {
     uv_write_t request;
+    struct link_write *next; /* among the spare */
     size_t size;
     size_t room;
     char bytes[];
@@ -98,6 +101,8 @@ void link_loop_init(struct link_loop *loop, uv_loop_t *uv)
 {
     loop->uv = uv;
     loop->later_first = loop->later_last = NULL;
+    loop->spare = NULL;
+    loop->spares = 0;
     uv_prepare_init(uv, &loop->turn);
     uv_prepare_start(&loop->turn, loop_turned);
     loop->turn.data = loop;
@@ -117,6 +122,13 @@ void link_loop_close(struct link_loop *loop)
 {
     queue_close(&loop->flushing);
     queue_close(&loop->dropping);
+    while (loop->spare != NULL) {
+        struct link_write *write = loop->spare;
+
+        loop->spare = write->next;
+        free(write);
+    }
+    loop->spares = SPARES_MAX; /* from now on none is kept */
     uv_close((uv_handle_t *)&loop->turn, NULL);
 }
 
@@ -192,6 +204,35 @@ void link_read(struct link *link)
 
 /* --- writing --- */
 
+static struct link_write *write_new(struct link_loop *loop, size_t room)
+{
+    struct link_write *write = loop->spare;
+
+    if (room <= LATER_BYTES && write != NULL) {
+        loop->spare = write->next;
+        loop->spares--;
+        return write;
+    }
+    room = room > LATER_BYTES ? room : LATER_BYTES;
+    write = malloc(sizeof(*write) + room);
+    must(write != NULL);
+    write->size = 0;
+    write->room = room;
+    return write;
+}
+
+static void write_free(struct link_loop *loop, struct link_write *write)
+{
+    if (write->room != LATER_BYTES || loop->spares >= SPARES_MAX) {
+        free(write);
+        return;
+    }
+    write->size = 0;
+    write->next = loop->spare;
+    loop->spare = write;
+    loop->spares++;
+}
+
 /* Keeps everything after the first `skip` bytes. */
 static void link_keep(struct link *link, const struct span *pieces, uint32_t count, size_t skip)
 {
@@ -201,13 +242,13 @@ static void link_keep(struct link *link, const struct span *pieces, uint32_t cou
     for (i = 0; i < count; i++)
         more += pieces[i].size;
     more -= skip;
-    if (link->waiting == NULL || link->waiting->room - link->waiting->size < more) {
-        size_t size = link->waiting == NULL ? 0 : link->waiting->size;
-        size_t room = size == 0 ? more : (size + more) * 2;
+    if (link->waiting == NULL) {
+        link->waiting = write_new(link->loop, more);
+    } else if (link->waiting->room - link->waiting->size < more) {
+        size_t room = (link->waiting->size + more) * 2;
 
         link->waiting = realloc(link->waiting, sizeof(struct link_write) + room);
         must(link->waiting != NULL);
-        link->waiting->size = size;
         link->waiting->room = room;
     }
     for (i = 0; i < count; i++) {
@@ -242,7 +283,7 @@ static void link_flew(uv_write_t *request, int status)
     struct link *link = request->data;
     size_t size = link->flying->size;
 
-    free(link->flying);
+    write_free(link->loop, link->flying);
     link->flying = NULL;
     if (link->state == LINK_CLOSING)
         return;
@@ -341,7 +382,7 @@ static void link_say(struct link *link)
         memmove(write->bytes, write->bytes + left, write->size);
         link_fly(link);
     } else {
-        free(write);
+        write_free(link->loop, write);
         link->waiting = NULL;
     }
     if (left > 0)

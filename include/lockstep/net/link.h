@@ -46,6 +46,8 @@ struct link_loop {
     uv_prepare_t turn;
     struct link *later_first; /* those with something to say when this turn ends */
     struct link *later_last;
+    struct link_write *spare; /* memory for short sends, used again and again */
+    uint32_t spares;
     char read[LINK_READ_BYTES];
 };
 
