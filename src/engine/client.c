@@ -58,8 +58,7 @@ static const struct plan *command_fault(struct engine *engine, const struct comm
     bool unknown = command->verb == VERB_UNKNOWN;
     bool after_refused_data = engine->data_refused;
 
-    if (!unknown)
-        engine->data_refused = false;
+    engine->data_refused = false;
     if (unknown && after_refused_data)
         return &stray_message; /* B-24: a message body must never run as commands */
     if (command->bad)

@@ -81,8 +81,7 @@ static void shut_upstream(struct engine *engine)
         note_said(engine, SIDE_UPSTREAM, true, SPAN("QUIT\r\n"));
         emit_bytes(engine, SIDE_UPSTREAM, SPAN("QUIT\r\n"), false);
     }
-    if (upstream->open || engine->phase == PHASE_CONNECTING)
-        shut(engine, SIDE_UPSTREAM, idle || engine->input == INPUT_OPAQUE ? SHUT_FLUSH : SHUT_NOW);
+    shut(engine, SIDE_UPSTREAM, idle || engine->input == INPUT_OPAQUE ? SHUT_FLUSH : SHUT_NOW);
 }
 
 void end_tell(struct engine *engine, enum side side, bool unread)

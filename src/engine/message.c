@@ -33,12 +33,10 @@ bool message_open(const struct engine *engine)
 {
     const struct message *message = &engine->message;
 
-    if (engine->upstream_lost)
-        return false;
     if (message->convert == CONVERT_OPEN)
         return true;
-    return (engine->input == INPUT_BODY && message->fate == FATE_FORWARD) ||
-           (engine->input == INPUT_CHUNK && message->fate == FATE_FORWARD);
+    return message->fate == FATE_FORWARD &&
+           (engine->input == INPUT_BODY || engine->input == INPUT_CHUNK);
 }
 
 void message_start(struct engine *engine)
@@ -64,12 +62,9 @@ void message_fail(struct engine *engine, const struct plan *verdict)
 
     message->verdict = *verdict;
     message->body.bare = BARE_PASS; /* what follows is only searched for its end */
-    if (engine->input == INPUT_CHUNK && message->fate != FATE_SWALLOW && !ledger_empty(engine)) {
-        struct row *row = ledger_row(engine, engine->ledger.tail - 1);
-
-        if (row->verb == VERB_BDAT) /* or it has its answer already, and only its bytes go on */
-            row_answer_here(engine, row, verdict);
-    }
+    /* An empty ledger: the chunk has its answer already, and only its bytes go on. */
+    if (engine->input == INPUT_CHUNK && message->fate != FATE_SWALLOW && !ledger_empty(engine))
+        row_answer_here(engine, ledger_row(engine, engine->ledger.tail - 1), verdict);
     message->fate = FATE_SWALLOW;
     note_code(engine, SPAN("swallow"), SPAN("message"), verdict->code);
     /* Between two chunks no row can hear the verdict: the next one will. */
@@ -83,8 +78,6 @@ static void pass_piece(struct engine *engine, const struct body_piece *piece)
 {
     bool borrowed = client_of(engine)->inbox.borrowed;
 
-    if (engine->message.fate == FATE_SWALLOW)
-        return;
     note_content(engine, SIDE_UPSTREAM, piece->before);
     note_content(engine, SIDE_UPSTREAM, piece->bytes);
     emit_bytes(engine, SIDE_UPSTREAM, piece->before, false);
