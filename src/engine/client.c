@@ -69,7 +69,7 @@ static const struct plan *command_fault(struct engine *engine, const struct comm
 }
 
 /* What the bytes behind this command will be. */
-static enum input input_behind(const struct engine *engine, const struct command *command)
+static enum input input_behind(const struct command *command)
 {
     switch (verb_facts(command->verb)->does) {
     case DOES_CHUNK:
@@ -77,10 +77,9 @@ static enum input input_behind(const struct engine *engine, const struct command
     case DOES_MESSAGE:
     case DOES_AUTH:
     case DOES_RESPONSE:
+    case DOES_SECURE:
     case DOES_QUIT:
         return INPUT_WAIT;
-    case DOES_SECURE:
-        return observing(engine) ? INPUT_WAIT : INPUT_COMMAND;
     case DOES_NONE:
     case DOES_GREET:
     case DOES_GREET_OLD:
@@ -142,7 +141,7 @@ static void append_command(struct engine *engine, const struct line *line, struc
     }
     row = ledger_append(engine, command.verb, observing(engine) ? all : line->text);
     row->last_chunk = command.last;
-    engine->input = input_behind(engine, &command);
+    engine->input = input_behind(&command);
     if (engine->input == INPUT_CHUNK) {
         engine->message.chunk_left = command.chunk_bytes;
         engine->message.fate = FATE_PENDING;

@@ -188,14 +188,13 @@ void upstream_leave(struct engine *engine, const struct plan *farewell)
         message->verdict = lost_in_message;
         message->body.bare = BARE_PASS;
     }
-    if (upstream_of(engine)->open)
-        shut(engine, SIDE_UPSTREAM, SHUT_NOW);
+    shut(engine, SIDE_UPSTREAM, SHUT_NOW);
     engine->upstream_lost = true;
     orphan_rows(engine);
     if (engine->input == INPUT_CHUNK && message->fate != FATE_SWALLOW) {
         struct row *row = ledger_empty(engine) ? NULL : ledger_row(engine, engine->ledger.tail - 1);
 
-        if (row && row->verb == VERB_BDAT && row->state != ROW_HERE)
+        if (row && row->state != ROW_HERE)
             row_answer_here(engine, row, &lost_in_message);
         message->fate = FATE_SWALLOW;
     }
