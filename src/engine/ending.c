@@ -409,13 +409,12 @@ void session_overdue(struct engine *engine)
         end_late(engine, &stopping, "stopped");
     } else if (now >= answer_deadline(engine) || now >= unsent_deadline(engine, SIDE_UPSTREAM)) {
         note(engine, SPAN("timeout"), SPAN(""), SPAN("relay"));
-        if (!engine->summary.ending)
-            engine->summary.ending = "timeout-relay";
+        engine->summary.ending = "timeout-relay";
         if (engine->phase == PHASE_TALKING)
             upstream_leave(engine, &relay_slow);
         else
             end_late(engine, &relay_slow, "timeout-relay");
-    } else if (now >= client_deadline(engine)) {
+    } else {
         note(engine, SPAN("timeout"), SPAN(""), SPAN("client"));
         end_late(engine, &client_slow, "timeout-client");
     }
