@@ -247,8 +247,6 @@ void client_gone(struct engine *engine, struct span why)
     client->ended = client->end_told = true;
     client->unsent = 0;
     inbox_drop(engine, SIDE_CLIENT);
-    if (engine->phase == PHASE_CLOSING)
-        return;
     engine->ledger.tail = engine->ledger.send; /* nothing more is sent for it */
 }
 
@@ -290,7 +288,7 @@ void session_conclude(struct engine *engine)
 {
     const char *done;
 
-    if (engine->phase == PHASE_CLOSING || engine->phase == PHASE_NEW)
+    if (engine->phase == PHASE_NEW)
         return;
     done = client_done(engine);
     if (done) {
