@@ -433,7 +433,7 @@ static struct addrinfo *resolve(const char *place, int flags)
 static bool start_listening(struct play_wires *wires, const char *place)
 {
     struct addrinfo *address = resolve(place, AI_PASSIVE);
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t size = sizeof(bound);
     char host[256];
     char port[32];
