@@ -86,8 +86,10 @@ static void pump(struct engine *engine)
     bool moved = true;
 
     while (moved && engine->phase != PHASE_CLOSING) {
+        bool overtaking = message_open(engine) && client_of(engine)->inbox.view.size > 0;
+
         moved = release_next(engine) || send_next(engine) ||
-                (message_open(engine) && upstream_read(engine)) || client_read(engine);
+                (overtaking && upstream_read(engine)) || client_read(engine);
         if (!moved)
             session_conclude(engine);
         moved = moved || (engine->phase != PHASE_CLOSING && upstream_read(engine));
