@@ -161,6 +161,7 @@ static void happen(struct engine *engine, const struct event *event)
         break;
     case EVENT_BYTES:
     case EVENT_SECURED: /* TLS does not exist here yet: the shell never says so */
+    case EVENT_TOLD:
         break;
     case EVENT_ENDED:
         ended(engine, event->side);

@@ -134,6 +134,7 @@ static void apply(struct play *play, const struct effect *effect)
         if (effect->how != SHUT_FLUSH)
             play->peers[effect->side].unsent = 0;
         break;
+    case EFFECT_ASK:
     case EFFECT_RECORD:
         break;
     }

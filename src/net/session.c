@@ -117,6 +117,9 @@ static void session_apply(struct session *session, const struct effect *effect)
     case EFFECT_SECURE:
         must(effect->kind != EFFECT_SECURE); /* no policy of this version asks for TLS */
         break;
+    case EFFECT_ASK:
+        must(effect->kind != EFFECT_ASK); /* no policy of this version asks anything */
+        break;
     case EFFECT_SHUT:
         session_shut(session, effect->side, effect->how);
         break;

@@ -12,7 +12,8 @@ void policy_default(struct policy *policy_r)
     struct text error = text_over(memory, sizeof(memory));
     size_t i;
 
-    *policy_r = (struct policy){.mode = MODE_REPAIR};
+    *policy_r = (struct policy){.mode = MODE_REPAIR, .relay_count = 1};
+    policy_r->relays[0] = (struct relay){.mechanisms = MECHANISMS_ALL, .auth_line_bytes = 512};
     for (i = 0; i < schema_count; i++) {
         const struct row *row = &schema_rows[i];
 

@@ -267,10 +267,18 @@ static void apply(struct world *world, const struct effect *effect)
     case EFFECT_SHUT:
         end_side(world, effect);
         break;
+    case EFFECT_ASK:
+        world_fail(world, "nobody answers yet");
+        break;
     case EFFECT_RECORD:
         keep_record(world, effect->pieces[0]);
         break;
     }
+}
+
+static struct event event_of(enum event_kind kind, enum side side, struct span bytes, size_t count)
+{
+    return (struct event){.kind = kind, .side = side, .bytes = bytes, .count = count};
 }
 
 static void step(struct world *world, struct event event)
@@ -327,7 +335,7 @@ static size_t feed(struct world *world, enum side side, struct bytes *from)
         world->client.fed += size;
     if (world->policy.mode == MODE_OBSERVE)
         bytes_add(&world->fed[side], span_of(copy, size));
-    step(world, (struct event){EVENT_BYTES, side, 0, {copy, size}, 0});
+    step(world, event_of(EVENT_BYTES, side, span_of(copy, size), 0));
     memset(copy, 'z', size);
     free(copy);
     return size;
@@ -342,8 +350,7 @@ static void end_upstream(struct world *world)
     world->upstream_down = true;
     world->links[SIDE_UPSTREAM].ended = true;
     world->links[SIDE_UPSTREAM].failed = reset;
-    step(world, (struct event){reset ? EVENT_FAILED : EVENT_ENDED, SIDE_UPSTREAM, 0,
-                               SPAN_INIT("reset"), 0});
+    step(world, event_of(reset ? EVENT_FAILED : EVENT_ENDED, SIDE_UPSTREAM, SPAN("reset"), 0));
 }
 
 static void feed_upstream(struct world *world)
@@ -372,8 +379,7 @@ static void end_client(struct world *world, bool reset)
     client->done = true;
     link->ended = true;
     link->failed = reset;
-    step(world,
-         (struct event){reset ? EVENT_FAILED : EVENT_ENDED, SIDE_CLIENT, 0, SPAN_INIT("reset"), 0});
+    step(world, event_of(reset ? EVENT_FAILED : EVENT_ENDED, SIDE_CLIENT, SPAN("reset"), 0));
 }
 
 static void connect_upstream(struct world *world)
@@ -384,12 +390,12 @@ static void connect_upstream(struct world *world)
     if (world->connect_fails) {
         world->links[SIDE_UPSTREAM].failed = true;
         world->upstream_down = true;
-        step(world, (struct event){EVENT_FAILED, SIDE_UPSTREAM, 0, SPAN_INIT("refused"), 0});
+        step(world, event_of(EVENT_FAILED, SIDE_UPSTREAM, SPAN("refused"), 0));
         return;
     }
     world->links[SIDE_UPSTREAM].open = true;
     upstream_greet(world);
-    step(world, (struct event){EVENT_OPENED, SIDE_UPSTREAM, 0, {0}, 0});
+    step(world, event_of(EVENT_OPENED, SIDE_UPSTREAM, SPAN(""), 0));
 }
 
 static void say_sent(struct world *world, enum side side)
@@ -400,7 +406,7 @@ static void say_sent(struct world *world, enum side side)
                        : 1 + dice_below(&world->dice, (uint32_t)link->unsent);
 
     link->unsent -= count;
-    step(world, (struct event){EVENT_SENT, side, 0, {0}, count});
+    step(world, event_of(EVENT_SENT, side, SPAN(""), count));
 }
 
 /* Somebody else takes a block, or gives one back. */
@@ -567,7 +573,7 @@ const char *world_run(struct world *world, uint64_t seed, struct span choices, b
 {
     prepare(world, seed, choices, calm, cutting);
     world->links[SIDE_CLIENT].open = true;
-    step(world, (struct event){EVENT_OPENED, SIDE_CLIENT, 0, {0}, 0});
+    step(world, event_of(EVENT_OPENED, SIDE_CLIENT, SPAN(""), 0));
     while (!world->failure && !engine_over(world->engine)) {
         advance(world);
         if (world->steps > STEPS_MAX)

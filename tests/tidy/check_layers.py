@@ -6,7 +6,7 @@ import tidy
 
 LEVELS = {
     "base": 0, "smtp": 1, "record": 2, "repair": 2, "fault": 2, "policy": 3, "sink": 3,
-    "engine": 4, "explain": 5, "net": 6, "admin": 7, "app": 8,
+    "engine": 4, "explain": 5, "net": 6, "http": 7, "vault": 8, "admin": 8, "app": 9,
     "sim": 6,   # the simulator, in tests: all that is pure, and nothing from net
 }
 

@@ -45,16 +45,6 @@ struct outbox {
     struct span pieces[SEND_PIECES_MAX];
 };
 
-/* What all engines of one loop share: the pool of blocks, and room to write while stepping. Its
- * owner sets up `pool`, both `scratch` and `record_scratch`, all else zero. */
-struct lender {
-    struct pool pool;
-    struct outbox outboxes[SIDE_COUNT];
-    char *record_scratch; /* SCRATCH_RECORD_BYTES; may be NULL when no policy records */
-    size_t record_size;
-    bool record_cut; /* more was to be recorded than fits; its last line says so */
-};
-
 enum event_kind {
     EVENT_OPENED,  /* side is there: the client was accepted, or CONNECT succeeded */
     EVENT_BYTES,   /* side said `bytes` */
@@ -64,22 +54,90 @@ enum event_kind {
     EVENT_SENT,    /* `count` bytes of what was to be sent to side have left */
     EVENT_TIME,    /* nothing happened, but time passed */
     EVENT_STOP,    /* end soon: 421 when idle, else after the message in flight */
+    EVENT_TOLD,    /* the answer to ASK */
+};
+
+/* What the engine asks the outside: what takes a secret, or somebody else's knowledge. */
+enum question_kind {
+    QUESTION_AUTH,      /* log in upstream with that credential: what stands behind AUTH? */
+    QUESTION_CHALLENGE, /* the upstream said 334 and `text`: what is the response? */
+    QUESTION_OUTCOME,   /* the upstream ended AUTH with `code` and `text` */
+    QUESTION_POP,       /* log in by POP3 with that credential (B-50) */
+    QUESTION_LOGIN,     /* are `text`, the name, and `more`, the password, a client of ours? */
+    QUESTION_ROUTE,     /* the live source of that route: where to, and as whom? */
+};
+
+enum told {
+    TOLD_DONE,  /* LOGIN, POP, OUTCOME: all is well; ROUTE: see event */
+    TOLD_LINE,  /* AUTH: "PLAIN AGEAYg==" or "LOGIN"; CHALLENGE: the response, may be empty */
+    TOLD_AGAIN, /* AUTH, OUTCOME: ask for AUTH once more, now there is another answer */
+    TOLD_LATER, /* not now; `bytes` says why, for the client */
+    TOLD_NO,    /* never; `bytes` says why. To CHALLENGE: cancel the exchange */
+};
+
+/* At most one question of an engine is open; an answer names its serial number, and one that comes
+ * too late is ignored. Spans are borrowed like those of SEND. */
+struct question {
+    enum question_kind kind;
+    uint32_t serial;
+    uint32_t relay;      /* that is spoken to */
+    uint32_t credential; /* AUTH to POP */
+    uint32_t route;      /* ROUTE */
+    uint32_t mechanisms; /* AUTH: a set: what the upstream offers, and what the policy allows */
+    uint32_t room;       /* AUTH: bytes that may follow "AUTH " on the line */
+    uint16_t code;       /* OUTCOME */
+    struct span text;
+    struct span more;
+    struct span facts[FACT_COUNT]; /* HELO, LOGIN, SENDER, RECIPIENT, as far as known */
+};
+
+/* What all engines of one loop share: the pool of blocks, and room to write while stepping. Its
+ * owner sets up `pool`, both `scratch` and `record_scratch`, all else zero. */
+struct lender {
+    struct pool pool;
+    struct outbox outboxes[SIDE_COUNT];
+    char *record_scratch; /* SCRATCH_RECORD_BYTES; may be NULL when no policy records */
+    size_t record_size;
+    bool record_cut;          /* more was to be recorded than fits; its last line says so */
+    struct question question; /* of the engine that steps */
+};
+
+/* The answer to a question; its words are the event's bytes. */
+struct advice {
+    enum told told;
+    uint32_t serial;
+    uint32_t credential; /* to ROUTE or LOGIN: a number, LIVE, or NOTHING */
+    bool moved;          /* to ROUTE or LOGIN: connect anew, the shell knows where */
+};
+
+/* Who comes, beside the address. */
+struct arrival {
+    struct span certificate; /* the name in the client's verified certificate; empty: none */
+    struct span destination; /* the address and port that the client connected to */
 };
 
 struct event {
     enum event_kind kind;
     enum side side;
     moment at;
-    struct span bytes;
+    struct span bytes; /* OPENED of the client: its address; TOLD: see enum told */
     size_t count;
+    bool secured;                  /* OPENED: TLS was there first */
+    bool secured_before;           /* OPENED of the upstream: it took STARTTLS before (F-31) */
+    const struct arrival *arrival; /* OPENED, SECURED of the client; may be NULL */
+    const struct advice *advice;   /* TOLD */
 };
 
+/* A credential that came with an answer; the outside keeps it for this session. */
+#define LIVE (UINT32_MAX - 1)
+
 enum effect_kind {
-    EFFECT_CONNECT, /* connect to the upstream; answer with OPENED or FAILED */
+    EFFECT_CONNECT, /* connect to `relay`; answer with OPENED or FAILED */
     EFFECT_SEND,    /* send the pieces to side, as one write */
-    EFFECT_SECURE,  /* start TLS on side */
+    EFFECT_SECURE,  /* start TLS on side, behind what was sent; answer with SECURED or FAILED */
     EFFECT_SHUT,    /* end side's connection, `how` */
     EFFECT_RECORD,  /* `pieces[0]` is whole lines of transcript */
+    EFFECT_ASK,     /* `question`; answer with TOLD, at any time */
 };
 
 enum shut {
@@ -94,6 +152,8 @@ struct effect {
     enum shut how;
     uint32_t piece_count;
     struct span pieces[SEND_PIECES_MAX];
+    uint32_t relay;                  /* CONNECT: a number in the policy */
+    const struct question *question; /* ASK; borrowed until the next step */
 };
 
 /* What a session came to, for its log line and the counters. */

@@ -6,8 +6,10 @@
 #define LOCKSTEP_POLICY_POLICY_H
 
 #include "lockstep/base/text.h"
+#include "lockstep/policy/route.h"
 #include "lockstep/repair/repair.h"
 #include "lockstep/smtp/body.h"
+#include "lockstep/smtp/mechanism.h"
 #include "lockstep/smtp/wait.h"
 
 enum mode {
@@ -33,8 +35,71 @@ struct limits {
 #define LIMIT_REPLY_BYTES_MAX 16384U
 #define LIMIT_ROWS_MAX 128U
 
+#define POLICY_RELAYS_MAX 32U
+#define POLICY_CREDENTIALS_MAX 64U
+
+enum security {
+    SECURITY_NONE,     /* smtp:// */
+    SECURITY_OFFERED,  /* starttls:// with `tls: offered`: only when the relay offers it */
+    SECURITY_STARTTLS, /* starts in clear; without STARTTLS nothing is said */
+    SECURITY_IMPLICIT, /* smtps://: TLS from the first byte, the shell's business */
+};
+
+/* What the client hears when the relay refuses the credential, or none can be had. */
+enum refused_auth {
+    REFUSED_RETRY,  /* 454 4.7.0 at MAIL, so that it comes again */
+    REFUSED_REJECT, /* 550 5.7.8 at MAIL */
+    REFUSED_PASS,   /* nothing: MAIL goes on without AUTH */
+    REFUSED_CLOSE,  /* 421 4.7.0 */
+};
+
+/* A relay, as far as sessions must know it. */
+struct relay {
+    struct span name;
+    enum pipelining pipelining;
+    enum security security;
+    bool allow_clear;         /* credentials may go there without TLS */
+    uint32_t mechanisms;      /* set of mechanisms that may be used */
+    uint32_t auth_line_bytes; /* AUTH with its initial response, CRLF included (RFC 4954 4) */
+    enum refused_auth refused;
+};
+
+/* A credential, as far as sessions must know it: never its secret. */
+struct credential {
+    struct span name;
+    bool pop; /* POP before SMTP: log in there before MAIL (B-50) */
+};
+
+enum tls_offer { TLS_OFFER_NONE, TLS_OFFER_STARTTLS, TLS_OFFER_IMPLICIT, TLS_OFFER_BOTH };
+
+/* What becomes of the client's own AUTH. */
+enum logins {
+    LOGINS_AUTO,   /* passed when no credential can be injected, else not offered */
+    LOGINS_PASS,   /* goes to the relay as it came */
+    LOGINS_CHECK,  /* checked here, by asking */
+    LOGINS_ACCEPT, /* any is good: for clients that insist */
+    LOGINS_HIDE,   /* not offered, 502 */
+};
+
+struct client_auth {
+    enum logins logins;
+    bool required;    /* 530 before it */
+    bool allow_clear; /* offered and taken without TLS too */
+    bool equals;      /* `AUTH=` beside `AUTH` (B-40) */
+};
+
 struct policy {
     enum mode mode;
+    enum tls_offer tls_offer;       /* to the client */
+    bool tls_required;              /* of the client: 530 before it */
+    struct client_auth client_auth; /* the client's own AUTH */
+    uint32_t relay;                 /* where sessions begin, a number in `relays` */
+    uint32_t relay_count;           /* at least 1 */
+    struct relay relays[POLICY_RELAYS_MAX];
+    uint32_t credential_count;
+    struct credential credentials[POLICY_CREDENTIALS_MAX];
+    uint32_t route_count;
+    struct route routes[ROUTES_MAX];
     enum pipelining pipelining;
     enum bare bare; /* lone CR and LF, in commands and messages */
     struct limits limits;
