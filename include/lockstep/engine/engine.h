@@ -62,7 +62,7 @@ enum question_kind {
     QUESTION_AUTH,      /* log in upstream with that credential: what stands behind AUTH? */
     QUESTION_CHALLENGE, /* the upstream said 334 and `text`: what is the response? */
     QUESTION_OUTCOME,   /* the upstream ended AUTH with `code` and `text` */
-    QUESTION_POP,       /* log in by POP3 with that credential (B-50) */
+    QUESTION_POP,       /* log in to the POP3 server of that route with that credential (B-50) */
     QUESTION_LOGIN,     /* are `text`, the name, and `more`, the password, a client of ours? */
     QUESTION_ROUTE,     /* the live source of that route: where to, and as whom? */
 };
@@ -82,7 +82,7 @@ struct question {
     uint32_t serial;
     uint32_t relay;      /* that is spoken to */
     uint32_t credential; /* AUTH to POP */
-    uint32_t route;      /* ROUTE */
+    uint32_t route;      /* ROUTE, POP; NOTHING: by no route */
     uint32_t mechanisms; /* AUTH: a set: what the upstream offers, and what the policy allows */
     uint32_t room;       /* AUTH: bytes that may follow "AUTH " on the line */
     uint16_t code;       /* OUTCOME */

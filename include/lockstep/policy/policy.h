@@ -67,10 +67,17 @@ struct relay {
 /* A credential, as far as sessions must know it: never its secret. */
 struct credential {
     struct span name;
-    bool pop; /* POP before SMTP: log in there before MAIL (B-50) */
 };
 
-enum tls_offer { TLS_OFFER_NONE, TLS_OFFER_STARTTLS, TLS_OFFER_IMPLICIT, TLS_OFFER_BOTH };
+/* AUTO is STARTTLS where there is a certificate, decided when the configuration is read; the engine
+ * takes it for NONE. */
+enum tls_offer {
+    TLS_OFFER_AUTO,
+    TLS_OFFER_NONE,
+    TLS_OFFER_STARTTLS,
+    TLS_OFFER_IMPLICIT,
+    TLS_OFFER_BOTH
+};
 
 /* What becomes of the client's own AUTH. */
 enum logins {

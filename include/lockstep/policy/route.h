@@ -64,6 +64,7 @@ struct route {
     uint32_t relay;      /* number in the policy, or NOTHING */
     uint32_t credential; /* number in the policy, or NOTHING */
     struct span ask;     /* URL of a live source (nginx's auth_http); empty: none */
+    struct span pop;     /* POP before SMTP: URL of the server to log in to first (B-50) */
     bool repairs_given;
     uint32_t repairs; /* instead of the policy's, when given */
 };
