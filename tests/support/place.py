@@ -8,6 +8,8 @@ import socket
 import tempfile
 import time
 
+from support import artefacts
+
 HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parent.parent
 
@@ -40,6 +42,7 @@ class Folder:
         atexit.register(self.remove)  # also when the test is interrupted
 
     def remove(self):
+        artefacts.keep(self.path / "transcripts")
         shutil.rmtree(self.path, ignore_errors=True)
         atexit.unregister(self.remove)
 

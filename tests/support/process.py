@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 
+from support import artefacts, place
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -29,6 +31,7 @@ class Process:
 
     def __init__(self, name, argv, folder, **options):
         self.name = name
+        self.ours = str(argv[0]) == place.lockstep()
         self.out_path = folder / f"{name}.out"
         self.err_path = folder / f"{name}.err"
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
@@ -79,6 +82,10 @@ class Process:
                 self.child.kill()
         status = self.child.wait(seconds)
         self._end_group()
+        if self.ours:
+            artefacts.keep(self.out_path)
+            artefacts.keep(self.err_path)
+            self.ours = False
         return status
 
     def _end_group(self):
