@@ -1,0 +1,138 @@
+/*
+ * supply: secrets on demand, from memory or from where they are kept.
+ *
+ * Whoever logs in asks supply_get(). What is fresh in memory comes at once; otherwise the keeper
+ * brings it, once for all who ask, and wakes them to ask again. How long a secret stays fresh and
+ * how it is brought is a row of the table of sources, one per kind.
+ */
+#ifndef LOCKSTEP_SRC_VAULT_SUPPLY_H
+#define LOCKSTEP_SRC_VAULT_SUPPLY_H
+
+#include "keeper.h"
+#include "lockstep/base/secret.h"
+#include "store.h"
+
+/* Bytes of a user's name. */
+#define SUPPLY_USER_MAX 512U
+/* Bytes of the words that say why there is no secret. */
+#define SUPPLY_WORDS_MAX 512U
+/* Askers that wait at the same time; one more is told to come later. */
+#define SUPPLY_WAITERS_MAX 4096U
+/* A failure is told to all who ask within that time, instead of trying again. */
+#define SUPPLY_FAILED_MS 10000
+/* A secret that was refused is brought anew at most once in that time. */
+#define SUPPLY_REFUSED_MS 60000
+
+struct config_credential;
+
+/* --- for those who ask, on any thread; nothing here waits for anything outside --- */
+
+enum supply {
+    SUPPLIED,
+    SUPPLY_COMING, /* the waiter will be woken */
+    SUPPLY_LATER,  /* temporary trouble; `why` has words for the client */
+    SUPPLY_NONE,   /* permanent: no such entry, no such file; `why` has words */
+};
+
+/* What is wanted. The rest is looked for in imported files that have many entries. */
+struct wanted {
+    const struct config_credential *credential; /* as the session's configuration has it */
+    struct span sender;
+    struct span login;
+    struct span relay; /* its name in the configuration */
+    struct span host;  /* that is spoken to, as configured */
+    uint16_t port;
+};
+
+/* Clear it with supplied_clear() when it has been used. */
+struct supplied {
+    uint64_t version; /* for supply_refused() */
+    bool bearer;      /* the secret is an access token */
+    size_t user_size;
+    char user[SUPPLY_USER_MAX];
+    struct secret secret;
+};
+
+/* Somebody who waits; the asker's memory, zeroed, until it was woken or forgotten. */
+struct waiter {
+    /* On the keeper's thread, once. The secret may have come or not: ask again. Must not call back
+     * into supply. */
+    void (*wake)(struct waiter *waiter);
+    void *data;
+    /* Supply's business. */
+    struct item *item;
+    struct waiter *next;
+};
+
+/* `waiter` may be NULL: then COMING only means that it was sent for. `why` is for the client and
+ * the log: it names credentials and files, never a secret. */
+enum supply supply_get(struct vault *vault, const struct wanted *wanted,
+                       struct supplied *supplied_r, struct text *why, struct waiter *waiter);
+/* It will not be woken any more, and is not being woken when this returns. The caller holds no lock
+ * that `wake` takes. */
+void supply_forget(struct vault *vault, struct waiter *waiter);
+/* The relay refused that version, with `code`. True: it is worth asking again, for another secret
+ * has come meanwhile, or this one is thrown away and brought anew. */
+bool supply_refused(struct vault *vault, const struct wanted *wanted, uint64_t version,
+                    uint16_t code);
+void supplied_clear(struct supplied *supplied);
+
+struct keeper *vault_keeper(struct vault *vault);
+
+/* --- for the sources, on the keeper's thread --- */
+
+struct import_entry;
+
+/* One secret that is kept in memory, and who waits for it. */
+struct item {
+    struct vault *vault;
+    struct keeper *keeper;
+    const struct config_credential *definition; /* the vault's copy */
+    const struct import_entry *entry; /* that it is made from; NULL: from the definition */
+    void *memo;                       /* the source's */
+    /* The rest is supply's business. */
+    struct item_state *state;
+};
+
+/* A secret that has come; all is copied. */
+struct offer {
+    struct span user; /* empty: the definition's */
+    const struct secret *secret;
+    bool bearer;
+    uint32_t fresh_ms; /* 0: as the source's row says */
+};
+
+struct source {
+    const char *kind;  /* one word, for the log */
+    uint32_t fresh_ms; /* how long a secret may be used without looking again */
+    /* Is it this one that brings the credential? */
+    bool (*has)(const struct config_credential *definition);
+    /* The item has come to be, or goes; either may be NULL. After `end` the item is gone: what is
+     * still under way goes on without it or is given up. */
+    void (*begin)(struct item *item);
+    void (*end)(struct item *item);
+    /* Bring the secret: ends with one of the three below, at once or later. `again`: the one in
+     * memory was refused. */
+    void (*fetch)(struct item *item, bool again);
+};
+
+/* Of a fetch, or at any other time, when a source has a new secret by itself. */
+void item_offer(struct item *item, const struct offer *offer);
+/* Of a fetch: the secret in memory is still the right one. */
+void item_confirm(struct item *item);
+/* Of a fetch: there is none. `how` is SUPPLY_LATER or SUPPLY_NONE, `why` is a sentence for the
+ * client and the log. A secret in memory is thrown away. */
+void item_fail(struct item *item, enum supply how, struct span why);
+
+/* The store of the configuration; NULL: there is none. */
+struct store *vault_store(struct vault *vault);
+
+extern const struct source file_source;
+extern const struct source environment_source;
+extern const struct source command_source;
+extern const struct source systemd_source;
+extern const struct source store_source;
+extern const struct source import_source;
+extern const struct source oauth_source;
+
+#endif
