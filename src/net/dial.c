@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dial.h"
 #include "lockstep/base/must.h"
+#include "lockstep/net/dial.h"
 
 #define DIAL_WORDS_MAX 200
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dial.h"
 #include "lockstep/base/must.h"
+#include "lockstep/net/dial.h"
 #include "session.h"
 
 #define REFUSED_MAX 256U

@@ -16,6 +16,18 @@
  *   once after link_shut(); before it only `sent` may still come, for bytes that SHUT_FLUSH waits
  *   for. If they could not all be sent, link->error says why when `gone` comes.
  * - No function calls back into the user before it returns.
+ *
+ * TLS may start on an open link (link_secure), or come with connecting:
+ * - What was handed over before leaves in clear, what comes later leaves encrypted, once the
+ *   handshake is done. `said`, `room`, `sent` and link_kept() speak of the user's bytes only.
+ * - Whatever the peer says from then on belongs to TLS. Bytes that came in clear behind the point
+ *   where it starts are taken for its handshake, which they break: they never become plaintext.
+ * - The handshake's end is told by `secured`, its failure by `lost` with UV_EPROTO, behind a proper
+ *   alert. How long it may take is the user's business.
+ * - `ended` comes with the peer's close_notify; without one, at its FIN, `truncated` is set: then
+ *   somebody else may have cut the connection.
+ * - SHUT_FLUSH says close_notify before FIN. While the handshake is not done nothing that was to
+ *   be encrypted can leave: then link->error is UV_ECANCELED when `gone` comes.
  */
 #ifndef LOCKSTEP_NET_LINK_H
 #define LOCKSTEP_NET_LINK_H
@@ -24,6 +36,7 @@
 
 #include "lockstep/engine/engine.h"
 #include "lockstep/net/address.h"
+#include "lockstep/net/tls.h"
 
 /* One whole read; as much as an engine ever takes. */
 #define LINK_READ_BYTES BLOCK_SIZE
@@ -59,6 +72,8 @@ struct link_user {
     void (*ended)(struct link *link);              /* the peer will say no more */
     void (*lost)(struct link *link, int error);    /* a libuv error; the user still shuts */
     void (*sent)(struct link *link, size_t count); /* of what link_send kept back */
+    void (*secured)(struct link *link);            /* TLS is up, after link_secure */
+    void (*sniffed)(struct link *link, bool tls);  /* after link_sniff; still to be read */
     void (*gone)(struct link *link);               /* closed; the memory is the user's again */
 };
 
@@ -77,15 +92,18 @@ struct link {
     const struct link_user *user;
     struct link_write *flying;  /* given to libuv */
     struct link_write *waiting; /* goes next, whole */
+    struct tls *tls;            /* NULL: in clear */
     struct link *later_next;
     struct link *linger_next;
     struct link *linger_before;
     moment linger_until;
     int error; /* of a write: not 0 means the peer is lost */
     enum link_state state;
-    bool ended;  /* the peer's FIN was read */
-    bool paused; /* there were bytes and no room */
-    bool later;  /* `waiting` leaves when the turn ends */
+    bool ended;     /* the peer's FIN was read */
+    bool paused;    /* there were bytes and no room */
+    bool later;     /* has something to do when the turn ends */
+    bool sniffs;    /* the first bytes are still to be looked at */
+    bool truncated; /* `ended` came without close_notify */
 };
 
 void link_loop_init(struct link_loop *loop, uv_loop_t *uv);
@@ -99,6 +117,21 @@ int link_open(struct link *link, struct link_loop *loop, const struct link_user 
  * follows, as if it had been shut. Starts reading when opened. */
 int link_connect(struct link *link, struct link_loop *loop, const struct link_user *user,
                  const struct address *address);
+/*
+ * Starts TLS on a link that is open or connecting, once: as server, or as the client of the server
+ * `name`, which is sent (SNI) and checked unless it is an address, which is only checked. While
+ * connecting it delays `opened` until TLS is up, and `secured` is not told.
+ */
+void link_secure(struct link *link, struct tls_context *context, struct span name);
+/*
+ * Called when opened: before anything is read, `sniffed` tells whether the peer's first bytes are
+ * those of a TLS handshake (a record of type 0x16, version 0x03xx). It may start TLS on the link;
+ * the bytes are read afterwards, by whoever it is for by then. `on` false: no longer wanted.
+ */
+void link_sniff(struct link *link, bool on);
+/* The words for an error that this link told, or has: TLS's own, else the system's. Borrowed until
+ * the link is shut and `gone`. */
+struct span link_why(const struct link *link, int error);
 /* There is room again. */
 void link_read(struct link *link);
 /*

@@ -5,11 +5,15 @@
  * Whoever owns the link passes on what the link tells: `lost` and `gone` while dialling, and the
  * link's `opened` means success: then the dial is closed. When everything was tried `failed` is
  * called, never before dial_open() has returned.
+ *
+ * With a TLS context `opened` means that TLS is up too: an address whose handshake fails, or whose
+ * certificate will not do, has failed like one that refuses the connection.
  */
 #ifndef LOCKSTEP_NET_DIAL_H
 #define LOCKSTEP_NET_DIAL_H
 
 #include "lockstep/net/link.h"
+#include "lockstep/net/tls.h"
 #include "lockstep/policy/config.h"
 
 struct dial;
@@ -19,7 +23,9 @@ struct dial_plan {
     struct link *link; /* may still be closing */
     const struct link_user *user;
     const struct config_addresses *addresses; /* outlive the dial; at least one */
-    uint32_t wait_ms;                         /* for each address */
+    uint32_t wait_ms;                         /* for each address, its handshake included */
+    struct tls_context *tls;                  /* TLS from the first byte; NULL: none */
+    struct span server_name;                  /* outlives the dial; empty: the host being tried */
     void (*failed)(void *data);
     void *data;
 };
@@ -34,7 +40,8 @@ moment dial_deadline(const struct dial *dial);
 void dial_late(struct dial *dial);
 /* The address being tried. */
 const struct address *dial_address(const struct dial *dial);
-/* Why the last address that was tried did not do: "connection refused by 127.0.0.1:25". */
+/* Why the last address that was tried did not do: "connection refused by 127.0.0.1:25", "TLS:
+ * certificate has expired (mail.example, depth 0) at 192.0.2.1:465". */
 struct span dial_words(const struct dial *dial);
 
 #endif
