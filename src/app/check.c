@@ -45,16 +45,19 @@ static void show_words(void)
 
 static int check_file(const char *file)
 {
-    struct config_loaded loaded;
-    int code = config_load(&loaded, file, NULL, 0);
+    struct config_loaded *loaded = malloc(sizeof(*loaded));
+    int code;
 
-    if (code == 0 && !loaded.file) {
+    must(loaded != NULL);
+    code = config_load(loaded, file, NULL, 0);
+    if (code == 0 && !loaded->file) {
         fputs("lockstep check: there is no " CONFIG_FILE_DEFAULT ": name a file with -c\n", stderr);
         code = EX_NOINPUT;
     }
     if (code == 0)
-        show_config(&loaded);
-    config_loaded_close(&loaded);
+        show_config(loaded);
+    config_loaded_close(loaded);
+    free(loaded);
     return code;
 }
 

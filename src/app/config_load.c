@@ -167,21 +167,22 @@ int config_load(struct config_loaded *loaded_r, const char *file, const struct c
     int code = 0;
     size_t i;
 
-    *loaded_r = (struct config_loaded){.memory = NULL};
+    loaded_r->memory = NULL;
     for (i = 0; i < flag_count; i++)
         addressed = addressed || names_address(&flags[i]);
+    loaded_r->file = NULL;
     if (file && addressed) {
         complain(file, SPAN("addresses stand in the file: leave out the file, or the flags"));
         return EX_USAGE;
     }
     if (!file && !addressed && access(CONFIG_FILE_DEFAULT, F_OK) == 0)
         file = CONFIG_FILE_DEFAULT;
+    loaded_r->file = file;
     if (file && !(bytes = read_file(file, &bytes_size)))
         return EX_NOINPUT;
     /* As in config_yaml: reading makes text longer by a half at worst. */
     arena = text_over(loaded_r->memory = malloc(room + 2 * bytes_size), room + 2 * bytes_size);
     must(arena.at != NULL);
-    loaded_r->file = file;
     config_default(config);
     set_hostname(config, &arena);
     if (file)
@@ -199,5 +200,5 @@ int config_load(struct config_loaded *loaded_r, const char *file, const struct c
 void config_loaded_close(struct config_loaded *loaded)
 {
     free(loaded->memory);
-    *loaded = (struct config_loaded){.memory = NULL};
+    loaded->memory = NULL;
 }

@@ -15,6 +15,7 @@ struct config_flag {
     const char *value;
 };
 
+/* Large, as its config is. */
 struct config_loaded {
     struct config config;
     const char *file; /* that was read; NULL: none */

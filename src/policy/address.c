@@ -2,14 +2,10 @@
  * question; whether the text can be an address at all is answered here. */
 #include "address.h"
 
+#include "network.h"
+
 #define SMTP_PORT 25
 #define NAME_BYTES_MAX 253U /* RFC 1035 2.3.4, without the last dot */
-
-static bool is_hex(char byte)
-{
-    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') ||
-           (byte >= 'A' && byte <= 'F');
-}
 
 static bool is_word(char byte)
 {
@@ -34,68 +30,21 @@ bool address_is_name(struct span text)
 
 static bool is_ipv4(struct span text)
 {
-    unsigned parts = 0;
-    uint64_t part;
+    uint8_t bytes[16];
 
-    do {
-        size_t size = span_find(text, '.');
-
-        if (size > 3 || !span_number(span_head(text, size), &part) || part > 255)
-            return false;
-        parts++;
-        if (size == text.size)
-            return parts == 4;
-        text = span_tail(text, size + 1);
-    } while (parts < 4);
-    return false;
+    return span_find(text, ':') == text.size && network_address(text, bytes);
 }
 
-/* Takes one group of an IPv6 address, or the IPv4 address that may be its end, which counts as
- * two groups. */
-static bool take_group(struct span *rest, unsigned *groups)
-{
-    size_t digits = 0;
-
-    while (digits < rest->size && is_hex(rest->at[digits]))
-        digits++;
-    if (digits < rest->size && rest->at[digits] == '.') {
-        bool good = is_ipv4(*rest);
-
-        *rest = SPAN("");
-        *groups += 2;
-        return good;
-    }
-    *rest = span_tail(*rest, digits);
-    *groups += 1;
-    return digits > 0 && digits <= 4 && (rest->size == 0 || rest->at[0] == ':');
-}
-
-/* RFC 4291 2.2, and a zone behind "%" as RFC 4007 11 writes it. */
+/* With a zone behind "%" as RFC 4007 11 writes it. */
 static bool is_ipv6(struct span text)
 {
     size_t zone = span_find(text, '%');
-    struct span rest = span_head(text, zone);
-    bool gap = span_starts(rest, SPAN("::"));
-    unsigned groups = 0;
+    struct span address = span_head(text, zone);
+    uint8_t bytes[16];
 
     if (zone < text.size && !address_is_name(span_tail(text, zone + 1)))
         return false;
-    rest = span_tail(rest, gap ? 2 : 0);
-    while (rest.size > 0) {
-        if (!take_group(&rest, &groups))
-            return false;
-        if (span_starts(rest, SPAN("::"))) {
-            if (gap)
-                return false;
-            gap = true;
-            rest = span_tail(rest, 2);
-        } else if (rest.size > 0) {
-            rest = span_tail(rest, 1);
-            if (rest.size == 0)
-                return false;
-        }
-    }
-    return gap ? groups < 8 : groups == 8;
+    return span_find(address, ':') < address.size && network_address(address, bytes);
 }
 
 /* A last label of digits only can't be a name of the DNS, so it is meant as an IPv4 address. */

@@ -1,6 +1,8 @@
 /* The whole configuration: its defaults, single settings, and what its words mean together. */
 #include "lockstep/policy/config.h"
 
+#include <string.h>
+
 #include "lockstep/base/must.h"
 
 #include "address.h"
@@ -23,7 +25,8 @@ static void row_defaults(enum base base, void *object)
 
 void config_default(struct config *config_r)
 {
-    *config_r = (struct config){.workers = 0};
+    /* Too large for a second one on the stack. */
+    memset(config_r, 0, sizeof(*config_r));
     row_defaults(BASE_CONFIG, config_r);
     policy_default(&config_r->policy);
 }
@@ -207,7 +210,7 @@ void config_settle(struct config *config)
                 listener->relay = k;
         }
         if (listener->relay != CONFIG_RELAY_NONE &&
-            config->relays[listener->relay].pipelining == PIPELINING_NEVER)
+            config->relays[listener->relay].session.pipelining == PIPELINING_NEVER)
             listener->policy.pipelining = PIPELINING_NEVER;
         listener->policy.record = config->transcripts.directory.size > 0;
     }

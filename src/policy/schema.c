@@ -72,7 +72,7 @@ const struct row schema_rows[] = {
 
     {BASE_RELAY, "", "address", TYPE_CONNECT, AT(config_relay, address), 0, 0, NULL, NULL,
      "Where the relay is, smtp://HOST:PORT; several are tried in turn."},
-    {BASE_RELAY, "", "pipelining", TYPE_CHOICE, AT(config_relay, pipelining), 0, 0, "auto|never",
+    {BASE_RELAY, "", "pipelining", TYPE_CHOICE, AT(config_relay, session.pipelining), 0, 0, "auto|never",
      "auto", "never: one command at a time to this relay, whatever it offers."},
 };
 /* clang-format on */

@@ -17,14 +17,16 @@
 #include "lockstep/policy/policy.h"
 
 #define CONFIG_LISTENERS_MAX 32U
-#define CONFIG_RELAYS_MAX 32U
+#define CONFIG_RELAYS_MAX POLICY_RELAYS_MAX
+#define CONFIG_CREDENTIALS_MAX POLICY_CREDENTIALS_MAX
 /* Addresses of one listener, or of one relay. */
 #define CONFIG_ADDRESSES_MAX 8U
 #define CONFIG_PROBLEMS_MAX 50U
 /* Bytes of one problem's sentence. */
 #define CONFIG_SENTENCE_MAX 240U
-/* How deep nodes may stand inside each other; the schema needs 5. */
+/* How deep nodes may stand inside each other; the schema needs 6. */
 #define CONFIG_DEPTH_MAX 8U
+#define CONFIG_FINGERPRINTS_MAX 8U
 
 /* listener.relay when no relay is configured (flags only): the embedded sink. */
 #define CONFIG_RELAY_NONE UINT32_MAX
@@ -35,9 +37,41 @@ struct config_address {
     uint16_t port;    /* 0 (listeners only): any free one */
 };
 
+/* How a relay is spoken to; all its addresses are of one scheme. */
+enum config_scheme { SCHEME_SMTP, SCHEME_STARTTLS, SCHEME_SMTPS };
+
 struct config_addresses {
     uint32_t count;
+    enum config_scheme scheme; /* of a relay's */
     struct config_address rows[CONFIG_ADDRESSES_MAX];
+};
+
+enum config_tls_version { CONFIG_TLS_1_0, CONFIG_TLS_1_1, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+
+enum client_certificate {
+    CLIENT_CERTIFICATE_NONE,
+    CLIENT_CERTIFICATE_ASK,     /* looked at when one comes */
+    CLIENT_CERTIFICATE_REQUIRE, /* no handshake without */
+};
+
+/* TLS of a listener; what it offers when is in its policy. Texts are empty when not given. */
+struct config_tls {
+    struct span certificate; /* a PEM file, the chain behind it; empty: no TLS at all */
+    struct span key;         /* a PEM file; given when the certificate is */
+    enum config_tls_version minimum;
+    struct span ciphers;   /* as OpenSSL writes them, below TLS 1.3; empty: its own choice */
+    struct span client_ca; /* a PEM file, of who signs the clients' certificates */
+    enum client_certificate client_certificate;
+    struct networks legacy_networks; /* whose clients may begin with legacy_minimum instead */
+    enum config_tls_version legacy_minimum;
+    uint32_t wait_ms; /* TLS_OFFER_BOTH: silence of a client before it is greeted in clear */
+};
+
+/* Where the logins of a listener's clients are checked: one of these when they are. */
+struct config_auth {
+    struct span file;   /* lines "user:hash" */
+    struct span socket; /* Dovecot's authentication service */
+    struct span http;   /* URL of nginx's auth_http protocol */
 };
 
 struct config_listener {
@@ -47,13 +81,102 @@ struct config_listener {
     uint32_t relay;               /* index of the relay so named, or CONFIG_RELAY_NONE */
     uint32_t sessions;            /* at most, in all workers together */
     uint32_t sessions_per_client; /* at most, from one client address */
-    struct policy policy;         /* complete: what its sessions do */
+    struct networks allow;        /* who may connect */
+    struct config_tls tls;
+    struct config_auth auth;
+    struct policy policy; /* complete: what its sessions do, its routes included */
+};
+
+/* What of the relay's certificate is looked at. */
+enum config_verify {
+    VERIFY_FULL, /* its chain and its name */
+    VERIFY_CA,   /* its chain */
+    VERIFY_PIN,  /* that it fits one of the fingerprints, nothing else */
+    VERIFY_NONE,
+};
+
+/* SHA-256 of certificates or their public keys: 64 hexadecimal digits each, colons between or not.
+ */
+struct config_fingerprints {
+    uint32_t count;
+    struct span rows[CONFIG_FINGERPRINTS_MAX];
 };
 
 struct config_relay {
     struct span name;
     struct config_addresses address; /* all are tried, in this order */
-    enum pipelining pipelining;      /* already part of the policy of its listeners */
+    bool tls_offered;                /* starttls:// goes on in clear where it is not offered */
+    enum config_verify verify;
+    struct span ca;                         /* a PEM file; empty: the system's */
+    struct config_fingerprints fingerprint; /* given for VERIFY_PIN, and only then */
+    struct span server_name; /* for SNI and verification; empty: the host of the address */
+    enum config_tls_version minimum;
+    struct span ciphers;
+    struct span certificate; /* lockstep's own, a PEM file; empty: none */
+    struct span key;
+    struct relay session; /* what sessions know of it; the same in all policies */
+};
+
+/* How the file of an import is written. */
+enum config_format { FORMAT_AUTO, FORMAT_POSTFIX, FORMAT_MSMTP, FORMAT_NETRC, FORMAT_TOKEN };
+
+enum oauth_provider {
+    OAUTH_NONE, /* the credential is a password */
+    OAUTH_MICROSOFT,
+    OAUTH_GOOGLE,
+    OAUTH_YAHOO,
+    OAUTH_GENERIC, /* every endpoint is given */
+};
+
+enum oauth_grant {
+    GRANT_REFRESH,            /* RFC 6749 6: a refresh token is there already */
+    GRANT_CLIENT_CREDENTIALS, /* RFC 6749 4.4 */
+    GRANT_DEVICE,             /* RFC 8628 */
+    GRANT_CODE,               /* RFC 6749 4.1, RFC 7636 */
+    GRANT_JWT,                /* RFC 7523 */
+};
+
+/* Texts are empty when not given: endpoints and scope then are those of the provider. */
+struct config_oauth {
+    enum oauth_provider provider;
+    enum oauth_grant grant;
+    struct span tenant; /* Microsoft's */
+    struct span client_id;
+    struct span client_secret_file;
+    struct span client_secret_store; /* a name in the store */
+    struct span token_endpoint;      /* endpoints are https:// URLs */
+    struct span device_endpoint;
+    struct span authorize_endpoint;
+    struct span scope;
+    struct span key_file;   /* JSON of a service account, or PEM */
+    struct span token_file; /* where the tokens are kept; empty: in the store */
+    struct span ca;         /* a PEM file for the endpoints; empty: the system's */
+};
+
+/* One that sessions log in to a relay with. It has exactly one source, or none when the relay
+ * goes by lockstep's certificate (EXTERNAL). Texts are empty when not given. */
+struct config_credential {
+    struct span name;
+    struct span user;
+    struct span password_file;
+    struct span password_command; /* words with blanks between, no shell */
+    struct span password_env;
+    struct span credential; /* a name of systemd's $CREDENTIALS_DIRECTORY */
+    struct span store;      /* a name in the store */
+    struct span import;     /* somebody else's file of credentials */
+    enum config_format format;
+    struct config_oauth oauth; /* provider OAUTH_NONE: it is no token */
+};
+
+struct config_store {
+    struct span directory; /* empty: there is no store */
+    struct span key_file;  /* of these two exactly one when there is a store */
+    struct span key_credential;
+};
+
+struct config_admin {
+    struct config_addresses listen; /* count 0: there is none */
+    struct span token_file;         /* empty: who can connect may ask */
 };
 
 struct config_transcripts {
@@ -64,16 +187,21 @@ struct config_transcripts {
 
 enum log_format { LOG_TEXT, LOG_JSON };
 
+/* Large: it belongs on the heap. */
 struct config {
     uint32_t workers;      /* 0: one per core */
     uint64_t memory_bytes; /* of buffer blocks, per worker */
     enum log_format log_format;
     struct config_transcripts transcripts;
+    struct config_store store;
+    struct config_admin admin;
     struct policy policy; /* what the top of the file says: each listener starts from it */
     uint32_t listener_count;
     struct config_listener listeners[CONFIG_LISTENERS_MAX];
     uint32_t relay_count;
-    struct config_relay relays[CONFIG_RELAYS_MAX];
+    struct config_relay relays[CONFIG_RELAYS_MAX]; /* policies number them alike */
+    uint32_t credential_count;
+    struct config_credential credentials[CONFIG_CREDENTIALS_MAX]; /* policies number them alike */
 };
 
 enum config_kind { CONFIG_SCALAR, CONFIG_SEQUENCE, CONFIG_MAPPING };
@@ -148,7 +276,8 @@ void config_show(const struct config *config, struct text *out);
 
 /* One row of the manual. */
 struct config_word {
-    const char *place;   /* "top", "listener", "relay", or "any": top and listener */
+    const char *place;   /* "top", "listener", "route", "relay", "credential", "any": top and
+                            listener; or "script": only transcripts have it */
     const char *section; /* "limits"; empty: none */
     const char *word;    /* "rows" */
     const char *initial; /* the default as it would be written; empty: none */
