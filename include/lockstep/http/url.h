@@ -10,17 +10,19 @@
 
 /* Parts of the URL they were read from. */
 struct url {
-    struct span scheme; /* "https", in the writer's letters */
-    struct span host;   /* a name or an address; of IPv6 without its brackets */
-    uint16_t port;      /* 0: none is given */
-    struct span target; /* path and query: "/token?a=b"; empty: none is given */
+    struct span scheme;    /* "https", in the writer's letters */
+    struct span authority; /* host and port as they stand there, for a Host header */
+    struct span host;      /* a name or an address; of IPv6 without its brackets */
+    uint16_t port;         /* 0: none is given */
+    struct span target;    /* path and query: "/token?a=b"; empty: none is given */
 };
 
 /* False: `advice` says what would be right. */
 bool url_parse(struct span whole, struct url *url_r, struct text *advice);
 /* Percent-escapes all but letters, digits and "-._~" (RFC 3986 2.3). */
 void url_escape(struct span raw, struct text *out);
-/* Adds one field to a form (application/x-www-form-urlencoded) or a query: "&name=value". */
+/* Adds one field to a form (application/x-www-form-urlencoded): "name=value", behind "&" when there
+ * is one already. */
 void url_add_field(struct span name, struct span value, struct text *out);
 
 #endif
