@@ -26,7 +26,8 @@ struct sasl {
     struct text words;
     char words_bytes[SASL_WORDS_MAX];
     struct text initial; /* our first message, in base64 */
-    char initial_bytes[MESSAGE_BYTES_MAX / 3 * 4];
+    char initial_bytes[ANSWER_BYTES_MAX];
+    struct secret secret;
 };
 
 /* Who speaks first, and who has the relay prove itself too. */
@@ -228,12 +229,16 @@ static void say_auth(struct sasl *sasl, uint32_t room, struct text *line)
     text_add(line, initial);
 }
 
-static struct sasl *sasl_new(enum mechanism mechanism)
+static struct sasl *sasl_new(enum mechanism mechanism, struct span secret)
 {
     struct sasl *sasl = calloc(1, sizeof(*sasl));
 
     if (sasl == NULL)
         return NULL;
+    if (!secret_set(&sasl->secret, secret)) {
+        free(sasl);
+        return NULL;
+    }
     sasl->mechanism = mechanism;
     sasl->words = text_over(sasl->words_bytes, sizeof(sasl->words_bytes));
     sasl->initial = text_over(sasl->initial_bytes, sizeof(sasl->initial_bytes));
@@ -251,7 +256,7 @@ struct sasl *sasl_begin(const struct sasl_wish *wish, struct text *line)
 
         if ((usable & MECHANISM_BIT(i)) == 0)
             continue;
-        sasl = sasl_new((enum mechanism)i);
+        sasl = sasl_new((enum mechanism)i, wish->secret);
         if (sasl == NULL)
             return NULL;
         begun = mechanism_facts(sasl->mechanism)->bearer ? begin_bearer(sasl, wish)
@@ -271,20 +276,31 @@ static bool step_bearer(struct sasl *sasl, struct span error, struct text *line)
 {
     sasl->state = SASL_BROKEN;
     bearer_words(error, &sasl->words);
+    if (sasl_leaks(sasl, text_span(&sasl->words))) {
+        text_clear(&sasl->words);
+        text_add(&sasl->words, SPAN("the relay refused the token, in words that show it"));
+    }
     return encode(bearer_response(sasl->mechanism), line);
 }
 
-static bool step_decoded(struct sasl *sasl, struct span message, struct text *line)
+/* The library's DIGEST-MD5 falls over a challenge of no bytes, and its NTLM takes anything. */
+static const char *nonsense(const struct sasl *sasl, struct span message)
 {
-    if (sasl->session == NULL)
-        return step_bearer(sasl, message, line);
-    /* The library does not look. */
+    if (message.size == 0)
+        return "the relay's challenge is empty";
     if (sasl->mechanism == MECHANISM_NTLM && !span_starts(message, SPAN("NTLMSSP\0\2")))
-        return broken(sasl, "the relay's challenge is not NTLM's");
+        return "the relay's challenge is not NTLM's";
     if (traits[sasl->mechanism].first && traits[sasl->mechanism].mutual &&
         !rounds_bearable(message))
-        return broken(sasl, "the relay wants a password hashed too many times");
-    return advance(sasl, message, line);
+        return "the relay wants the password hashed too many times";
+    return NULL;
+}
+
+static bool step_library(struct sasl *sasl, struct span message, struct text *line)
+{
+    const char *words = sasl->mechanism == MECHANISM_LOGIN ? NULL : nonsense(sasl, message);
+
+    return words == NULL ? advance(sasl, message, line) : broken(sasl, words);
 }
 
 bool sasl_step(struct sasl *sasl, struct span challenge, struct text *line)
@@ -304,7 +320,8 @@ bool sasl_step(struct sasl *sasl, struct span challenge, struct text *line)
     /* LOGIN asks for the name and then for the password, in whatever words. */
     if (sasl->mechanism != MECHANISM_LOGIN && !decode(challenge, &bytes, &size))
         return broken(sasl, "the relay's challenge is not base64");
-    stepped = step_decoded(sasl, span_of(bytes, size), line);
+    stepped = sasl->session == NULL ? step_bearer(sasl, span_of(bytes, size), line)
+                                    : step_library(sasl, span_of(bytes, size), line);
     gsasl_free(bytes);
     return stepped;
 }
@@ -317,6 +334,23 @@ enum mechanism sasl_mechanism(const struct sasl *sasl)
 bool sasl_proven(const struct sasl *sasl)
 {
     return traits[sasl->mechanism].mutual ? sasl->state == SASL_DONE : sasl->state != SASL_BROKEN;
+}
+
+static bool holds(struct span text, struct span part)
+{
+    return part.size > 0 && span_find_span(text, part) < text.size;
+}
+
+bool sasl_leaks(const struct sasl *sasl, struct span text)
+{
+    char memory[(SECRET_BYTES_MAX + 2) / 3 * 4];
+    struct text coded = text_over(memory, sizeof(memory));
+    struct span secret = secret_reveal(&sasl->secret);
+    bool leaks = !encode(secret, &coded) || holds(text, text_span(&coded)) || holds(text, secret) ||
+                 holds(text, text_span(&sasl->initial));
+
+    secret_wipe(memory, coded.size);
+    return leaks;
 }
 
 struct span sasl_words(const struct sasl *sasl)
