@@ -29,7 +29,7 @@ struct store_place {
 
 enum store_kind { STORE_PASSWORD, STORE_TOKEN }; /* a token is a record in JSON, OAuth's */
 
-/* What is known of a stored secret without reading it. */
+/* What is known of a stored secret beside itself. */
 struct stored {
     char name[STORE_NAME_MAX + 1];
     enum store_kind kind;
@@ -54,5 +54,10 @@ enum store_result store_write(struct store *store, struct span name, enum store_
                               const struct secret *secret, struct text *error);
 enum store_result store_remove(struct store *store, struct span name, struct text *error);
 bool store_name_valid(struct span name);
+
+/* The names in it, in their order; to be given back with free(). SIZE_MAX: `error` says why. */
+size_t store_names(struct store *store, struct stored **rows_r, struct text *error);
+/* Writes a fresh key into a file that is not there yet. */
+bool store_make_key(struct span path, struct text *error);
 
 #endif
