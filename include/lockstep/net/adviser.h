@@ -26,6 +26,7 @@ struct asker {
     const struct config *config;            /* what the session began under */
     const struct config_listener *listener; /* of it */
     struct span client;                     /* its address, without port */
+    bool secured;                           /* it speaks TLS */
     struct span binding; /* of the upstream's TLS: "tls-exporter" bytes (RFC 9266), or empty */
     struct span binding_unique; /* "tls-unique" (RFC 5929) below TLS 1.3, or empty */
 };
