@@ -56,12 +56,12 @@ static bool url_port(struct span text, uint16_t *port_r)
     return true;
 }
 
-static bool host_clean(struct span host, struct span also)
+bool url_host_valid(struct span host)
 {
     size_t i;
 
     for (i = 0; i < host.size; i++)
-        if (!byte_alnum((unsigned char)host.at[i]) && !byte_in(host.at[i], also))
+        if (!byte_alnum((unsigned char)host.at[i]) && !byte_in(host.at[i], SPAN("-._:%")))
             return false;
     return host.size > 0;
 }
@@ -78,12 +78,12 @@ static bool url_authority(struct span authority, struct url *url, struct text *a
 
         url->host = span_tail(span_head(authority, end), 1);
         rest = span_tail(authority, end + 1);
-        if (end == authority.size || !host_clean(url->host, SPAN(":.%")))
+        if (end == authority.size || !url_host_valid(url->host))
             return url_says(advice, SPAN("an IPv6 address stands in brackets: [::1]"));
     } else {
         url->host = span_head(authority, span_find(authority, ':'));
         rest = span_tail(authority, url->host.size);
-        if (!host_clean(url->host, SPAN("-._")))
+        if (!url_host_valid(url->host))
             return url_says(advice, SPAN("a name or an address of a host is missing"));
     }
     return url_port(rest, &url->port) ||

@@ -82,7 +82,9 @@ static void guest_say(struct guest *guest, struct span says)
 static void guest_play(struct guest *guest)
 {
     struct scripted *server = guest->server;
-    const struct scripted_step *step = server->script.steps;
+    const struct scripted_step *step = server->clients > 1 && server->script.later != NULL
+                                           ? server->script.later
+                                           : server->script.steps;
     size_t seen = server->heard;
 
     for (; step->hears != NULL || step->says.size > 0; step++) {

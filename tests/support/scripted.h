@@ -7,7 +7,7 @@
 
 #include "lockstep/base/span.h"
 
-#define SCRIPTED_HEARD_MAX 65536
+#define SCRIPTED_HEARD_MAX 262144
 
 /* First `hears` must have come since the step before, then `says` goes out. A script ends with a
  * step of all zeroes. */
@@ -27,6 +27,7 @@ struct scripted_script {
     enum scripted_end end;
     size_t piece;            /* bytes of one send; 0: whole */
     const char *certificate; /* file of certificate and key, in PEM: speak TLS; NULL: don't */
+    const struct scripted_step *later; /* to all clients but the first; NULL: the same */
 };
 
 struct scripted;

@@ -19,6 +19,8 @@ struct url {
 
 /* False: `advice` says what would be right. */
 bool url_parse(struct span whole, struct url *url_r, struct text *advice);
+/* Only bytes of which names of hosts and addresses are made; an IPv6 address without brackets. */
+bool url_host_valid(struct span host);
 /* Percent-escapes all but letters, digits and "-._~" (RFC 3986 2.3). */
 void url_escape(struct span raw, struct text *out);
 /* Adds one field to a form (application/x-www-form-urlencoded): "name=value", behind "&" when there
