@@ -271,6 +271,9 @@ static bool side_lives(struct play_wires *wires, enum side side)
         return true;
     case SCRIPT_CONNECT:
         return true;
+    case SCRIPT_SECURE:
+    case SCRIPT_SECURED:
+        return fail(wires, "TLS is not played over real connections", SPAN(""));
     case SCRIPT_SHUT:
         break;
     }

@@ -51,8 +51,9 @@ static enum outcome outcome_of(const struct verb_facts *facts, uint16_t code)
     return code < 300 ? SUCCEEDED : WRONG;
 }
 
-static void transaction_end(struct engine *engine)
+void transaction_end(struct engine *engine)
 {
+    guide_forget(engine);
     engine->envelope = (struct envelope){0};
     engine->message.convert = CONVERT_NONE;
     upstream_of(engine)->view.mail_open = false;
@@ -62,6 +63,7 @@ static void settle_greeting(struct engine *engine, const struct reply *reply, bo
 {
     struct view *view = &upstream_of(engine)->view;
 
+    client_of(engine)->view.greeted = true;
     view->greeted = true;
     view->extended = extended;
     view->capabilities = (struct capabilities){0};
@@ -123,7 +125,7 @@ static void settle(struct engine *engine, const struct row *row, const struct re
     case DOES_GREET:
     case DOES_GREET_OLD:
         if (succeeded)
-            settle_greeting(engine, reply, row->verb == VERB_EHLO);
+            settle_greeting(engine, reply, row->verb == VERB_EHLO || row->upgraded);
         break;
     case DOES_SENDER:
         settle_sender(engine, reply, outcome);
@@ -224,18 +226,61 @@ static bool begin_without_recipients(struct engine *engine, enum verb verb)
     return true;
 }
 
-/* Says the answer: as it came, built anew, or a plan's words in its place. */
-static void say_answer(struct engine *engine, enum verb verb, const struct reply *reply,
+/* What was taken is kept, where it may have to be said again. */
+static void keep(struct engine *engine, const struct row *row, enum outcome outcome)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+
+    if (outcome == SUCCEEDED && (does == DOES_SENDER || does == DOES_RECIPIENT))
+        envelope_keep(engine, does, ledger_text(engine, row));
+}
+
+/* The refusal is not heard: an upstream that does not know EHLO is greeted as the client did, one
+ * that asks for AUTH gets it. */
+static bool goes_again(struct engine *engine, struct row *row, const struct reply *reply,
                        enum outcome outcome)
 {
+    if (outcome != REFUSED || !engine->guided)
+        return false;
+    if (!row->upgraded)
+        return prepare_insists(engine, row, reply);
+    ledger_rename(engine, row, VERB_HELO);
+    row->upgraded = false;
+    guide_of(engine)->leg.ehlo_refused = true;
+    ledger_again(engine);
+    return true;
+}
+
+/* Says the answer: as it came, built anew, or a plan's words in its place. */
+static void say_answer(struct engine *engine, const struct row *row, const struct reply *reply,
+                       enum outcome outcome)
+{
+    enum verb verb = (enum verb)row->verb;
     struct plan plan;
 
     if (!reply_stands(engine, verb, reply, outcome, &plan))
         emit_plan(engine, &plan);
+    else if (row->upgraded)
+        emit_first_line(engine, reply);
     else if (verb_facts(verb)->does == DOES_GREET && outcome == SUCCEEDED && !observing(engine))
         emit_capabilities(engine, reply);
     else
         emit_reply(engine, reply);
+}
+
+static void say_and_settle(struct engine *engine, const struct row *row, const struct reply *reply,
+                           enum outcome outcome)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+
+    keep(engine, row, outcome);
+    if (does == DOES_GREET || does == DOES_SENDER) {
+        settle(engine, row, reply, outcome); /* the answer shows what holds from now on */
+        say_answer(engine, row, reply, outcome);
+    } else {
+        say_answer(engine, row, reply, outcome); /* it may quote what held until now */
+        settle(engine, row, reply, outcome);
+    }
 }
 
 static void answer_client_row(struct engine *engine, struct row *row, const struct reply *reply)
@@ -251,13 +296,9 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
     }
     if (does == DOES_MESSAGE && outcome == SUCCEEDED && begin_without_recipients(engine, verb))
         return;
-    if (does == DOES_GREET || does == DOES_SENDER) {
-        settle(engine, row, reply, outcome); /* the answer shows what holds from now on */
-        say_answer(engine, verb, reply, outcome);
-    } else {
-        say_answer(engine, verb, reply, outcome); /* it may quote what held until now */
-        settle(engine, row, reply, outcome);
-    }
+    if (goes_again(engine, row, reply, outcome))
+        return;
+    say_and_settle(engine, row, reply, outcome);
     input_after(engine, does, outcome);
     engine->summary.commands++;
     ledger_retire(engine);
@@ -287,20 +328,72 @@ static void answer_data_of_ours(struct engine *engine, const struct reply *reply
         ledger_insert(engine, VERB_END); /* */
 }
 
+/* RSET before an envelope is put once more: it is still the client's. */
+static void answer_reset_of_ours(struct engine *engine)
+{
+    if (engine->guided && guide_of(engine)->kept.replay == REPLAY_RESET) {
+        guide_of(engine)->kept.replay = REPLAY_ROWS;
+        upstream_of(engine)->view.mail_open = false;
+    } else {
+        transaction_end(engine);
+    }
+}
+
+/* The answer to a step that prepares the upstream, or to an envelope that is put again. */
+static void answer_preparing_row(struct engine *engine, enum verb verb, const struct reply *reply)
+{
+    switch (verb_facts(verb)->does) {
+    case DOES_SECURE:
+        prepare_secure(engine, reply);
+        break;
+    case DOES_GREET:
+        prepare_greeted(engine, reply);
+        break;
+    case DOES_SENDER:
+    case DOES_RECIPIENT:
+        envelope_replayed(engine, verb, reply);
+        break;
+    case DOES_AUTH:
+    case DOES_RESPONSE:
+        inject_answered(engine, reply);
+        break;
+    case DOES_NONE:
+    case DOES_GREET_OLD:
+    case DOES_MESSAGE:
+    case DOES_CHUNK:
+    case DOES_END:
+    case DOES_RESET:
+    case DOES_QUIT:
+        break;
+    }
+}
+
+/* Does the upstream wait for more with that 3xx, and shall it have it? */
+static bool expected(const struct row *row, uint16_t code)
+{
+    const struct verb_facts *facts = verb_facts((enum verb)row->verb);
+
+    return code < 300 || code >= 400 || code == facts->success ||
+           (row->worded && code == facts->interim);
+}
+
 static void answer_row_of_ours(struct engine *engine, const struct row *row,
                                const struct reply *reply)
 {
     enum verb verb = (enum verb)row->verb;
+    bool fits = expected(row, reply->code);
 
     ledger_retire(engine);
-    if (reply->code >= 300 && reply->code < 400 && verb_facts(verb)->success != reply->code)
+    if (!fits)
         upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
     else if (verb == VERB_DATA)
         answer_data_of_ours(engine, reply);
     else if (verb == VERB_RSET && reply->code >= 300)
         upstream_leave(engine, &reset_refused);
     else if (verb == VERB_RSET)
-        transaction_end(engine);
+        answer_reset_of_ours(engine);
+    else if (engine->guided)
+        answer_preparing_row(engine, verb, reply);
 }
 
 /* Nobody asked: it belongs to no command and must never be paired with one (R-55, F-43). */
@@ -332,6 +425,10 @@ static void greeting(struct engine *engine, const struct reply *reply)
 {
     if (reply->code >= 300 && reply->code < 400 && !observing(engine)) {
         upstream_broken(engine, SPAN("The relay's greeting makes no sense"));
+        return;
+    }
+    if (engine->guided && guide_of(engine)->leg.anew) {
+        prepare_arrived(engine, reply);
         return;
     }
     emit_reply(engine, reply);

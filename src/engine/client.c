@@ -29,6 +29,8 @@ static const struct plan bad_chunk = {
     .status = SPAN_INIT("5.5.4"),
     .close = true,
     .words = SPAN_INIT("Syntax: BDAT size [LAST]; without a size nothing more can be read")};
+static const struct plan greeted_here = {
+    .answer_here = true, .code = 250, .keywords = true, .status = SPAN_INIT("")};
 static const struct plan not_offered = {.answer_here = true,
                                         .code = 502,
                                         .status = SPAN_INIT("5.5.1"),
@@ -63,7 +65,9 @@ static const struct plan *command_fault(struct engine *engine, const struct comm
         return &stray_message; /* B-24: a message body must never run as commands */
     if (command->bad)
         return unknown ? &bad_bytes : &bad_chunk;
-    if (verb_facts(command->verb)->relay != RELAY_PASS)
+    if (verb_facts(command->verb)->relay == RELAY_REFUSE)
+        return &not_offered;
+    if (verb_facts(command->verb)->relay == RELAY_OURS && !engine->guided)
         return &not_offered;
     return NULL;
 }
@@ -97,7 +101,8 @@ static enum input input_behind(const struct command *command)
 static void append_fault(struct engine *engine, enum verb verb, const struct plan *fault)
 {
     if (engine->input == INPUT_RESPONSE) {
-        ledger_insert(engine, VERB_RESPONSE);
+        if (login_passes(engine))
+            ledger_insert(engine, VERB_RESPONSE);
         engine->input = INPUT_COMMAND;
     }
     row_decide(engine, ledger_append(engine, verb, SPAN("")), fault);
@@ -117,6 +122,34 @@ static void parse_line(const struct engine *engine, const struct line *line,
 static bool looks_like_auth(struct span line)
 {
     return span_starts_fold(span_trim(line), SPAN("AUTH"));
+}
+
+/* It has come by TLS since, and the upstream was greeted already: nobody is greeted twice in one
+ * state, for some servers refuse that (trap 19). */
+static bool greets_again(const struct engine *engine, enum verb_does does)
+{
+    const struct view *client = &engine->peers[SIDE_CLIENT].view;
+
+    return (does == DOES_GREET || does == DOES_GREET_OLD) && client->secured && !client->greeted &&
+           engine->peers[SIDE_UPSTREAM].view.extended && !engine->upstream_lost;
+}
+
+/* What is answered here whatever the upstream would say; the bytes behind the command are given
+ * their meaning all the same. */
+static void answer_at_once(struct engine *engine, struct row *row)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+    struct plan plan = greeted_here;
+
+    if (login_owed(engine, (enum verb)row->verb, &plan)) {
+        row_decide(engine, row, &plan);
+    } else if (engine->guided && greets_again(engine, does)) {
+        guide_learn(engine, row);
+        engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
+        plan.keywords = does == DOES_GREET;
+        plan.words = engine->policy->hostname;
+        row_decide(engine, row, &plan);
+    }
 }
 
 static void append_command(struct engine *engine, const struct line *line, struct span all)
@@ -146,6 +179,8 @@ static void append_command(struct engine *engine, const struct line *line, struc
         engine->message.chunk_left = command.chunk_bytes;
         engine->message.fate = FATE_PENDING;
     }
+    if (!observing(engine))
+        answer_at_once(engine, row);
 }
 
 /* In `observe` nothing is refused: what can't be read as lines passes unread from here on. */

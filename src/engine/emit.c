@@ -20,7 +20,7 @@ bool emit_may(const struct engine *engine, enum side side)
 
     if (!peer->open || peer->shut)
         return true; /* it goes nowhere, so it fills nothing */
-    return peer->unsent + outbox_of(engine, side)->size < UNSENT_BYTES_MAX;
+    return !peer->securing && peer->unsent + outbox_of(engine, side)->size < UNSENT_BYTES_MAX;
 }
 
 static void add_piece(struct outbox *outbox, struct span bytes)
@@ -37,7 +37,7 @@ static void add_piece(struct outbox *outbox, struct span bytes)
 /* Is anybody there to hear it? What nobody hears was not said, and is not recorded either. */
 static bool heard(const struct engine *engine, enum side side)
 {
-    return engine->peers[side].open && !engine->peers[side].shut;
+    return engine->peers[side].open && !engine->peers[side].shut && !engine->peers[side].securing;
 }
 
 void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool borrowed)
@@ -152,9 +152,75 @@ static bool passes(const struct engine *engine, enum extension extension)
 {
     const struct capabilities *offered = &engine->peers[SIDE_UPSTREAM].view.capabilities;
 
+    if (extension == EXTENSION_AUTH)
+        return login_passes(engine);
     if (extension == EXTENSION_BINARYMIME)
         return capabilities_offer(offered, EXTENSION_CHUNKING);
     return extension != EXTENSION_NONE && extension_facts(extension)->relay == OFFER_PASSED;
+}
+
+/* What is between the client and us: STARTTLS, and AUTH that is checked here. */
+static void add_our_own(const struct engine *engine, struct text *text, size_t *last_r)
+{
+    enum tls_offer offer = engine->policy->tls_offer;
+    bool tls = offer == TLS_OFFER_STARTTLS || offer == TLS_OFFER_BOTH;
+    char bytes[80];
+    struct text names = text_over(bytes, sizeof(bytes));
+
+    if (tls && engine->guided && !engine->peers[SIDE_CLIENT].view.secured)
+        add_keyword(text, SPAN("STARTTLS"), last_r);
+    if (login_offers(engine) == 0)
+        return;
+    text_add(&names, SPAN("AUTH "));
+    mechanisms_show(login_offers(engine), &names);
+    add_keyword(text, text_span(&names), last_r);
+    if (!engine->policy->client_auth.equals)
+        return;
+    bytes[SPAN("AUTH").size] = '='; /* B-40 */
+    add_keyword(text, text_span(&names), last_r);
+}
+
+/* What is added whatever the upstream's lines were, and the last line's blank. */
+static void end_keywords(struct engine *engine, struct text *text, size_t last)
+{
+    const struct capabilities *offered = &upstream_of(engine)->view.capabilities;
+    struct outbox *outbox = outbox_of(engine, SIDE_CLIENT);
+
+    add_keyword(text, SPAN("PIPELINING"), &last);
+    if (capabilities_offer(offered, EXTENSION_CHUNKING) || repair_on(engine, REPAIR_BDAT_TO_DATA))
+        add_keyword(text, SPAN("CHUNKING"), &last);
+    add_our_own(engine, text, &last);
+    if (capabilities_offer(offered, EXTENSION_SIZE) || engine->policy->limits.message_bytes > 0)
+        add_size(engine, text, offered->size_bytes, &last);
+    must(!text->cut);
+    text->at[last + 3] = ' ';
+    note_said(engine, SIDE_CLIENT, false, text_span(text));
+    outbox->used += text->size;
+    add_piece(outbox, text_span(text));
+}
+
+/* The upstream's keywords once more, from what is known of them; those whose parameters are not
+ * known any more are left out. */
+static void emit_known_capabilities(struct engine *engine)
+{
+    const struct capabilities *offered = &upstream_of(engine)->view.capabilities;
+    struct outbox *outbox = outbox_of(engine, SIDE_CLIENT);
+    struct text text = text_over(outbox->scratch + outbox->used, SCRATCH_SEND_BYTES - outbox->used);
+    char bytes[160];
+    struct text names = text_over(bytes, sizeof(bytes));
+    size_t last = 0;
+    size_t i;
+
+    add_keyword(&text, engine->policy->hostname, &last);
+    for (i = 0; i < EXTENSION_NONE; i++) {
+        if ((offered->plain >> i & 1U) != 0 && passes(engine, (enum extension)i))
+            add_keyword(&text, extension_facts((enum extension)i)->keyword, &last);
+    }
+    text_add(&names, SPAN("AUTH "));
+    mechanisms_show(offered->mechanisms, &names);
+    if (offered->mechanisms != 0 && passes(engine, EXTENSION_AUTH))
+        add_keyword(&text, text_span(&names), &last);
+    end_keywords(engine, &text, last);
 }
 
 /*
@@ -163,7 +229,6 @@ static bool passes(const struct engine *engine, enum extension extension)
  */
 void emit_capabilities(struct engine *engine, const struct reply *reply)
 {
-    const struct capabilities *offered = &upstream_of(engine)->view.capabilities;
     struct outbox *outbox = outbox_of(engine, SIDE_CLIENT);
     struct text text = text_over(outbox->scratch + outbox->used, SCRATCH_SEND_BYTES - outbox->used);
     struct span rest = reply->all;
@@ -178,16 +243,16 @@ void emit_capabilities(struct engine *engine, const struct reply *reply)
         if (passes(engine, extension_find(line, NULL)))
             add_keyword(&text, line, &last);
     }
-    add_keyword(&text, SPAN("PIPELINING"), &last);
-    if (capabilities_offer(offered, EXTENSION_CHUNKING) || repair_on(engine, REPAIR_BDAT_TO_DATA))
-        add_keyword(&text, SPAN("CHUNKING"), &last);
-    if (capabilities_offer(offered, EXTENSION_SIZE) || engine->policy->limits.message_bytes > 0)
-        add_size(engine, &text, offered->size_bytes, &last);
-    must(!text.cut);
-    text.at[last + 3] = ' ';
-    note_said(engine, SIDE_CLIENT, false, text_span(&text));
-    outbox->used += text.size;
-    add_piece(outbox, text_span(&text));
+    end_keywords(engine, &text, last);
+}
+
+void emit_first_line(struct engine *engine, const struct reply *reply)
+{
+    struct span rest = reply->all;
+    struct span line;
+
+    if (reply_line(&rest, &line))
+        emit_line(engine, reply->code, ' ', line);
 }
 
 void emit_plan(struct engine *engine, const struct plan *plan)
@@ -196,6 +261,11 @@ void emit_plan(struct engine *engine, const struct plan *plan)
     struct text words = text_over(bytes, sizeof(bytes));
     struct span reason = ledger_reason(engine);
 
+    if (plan->keywords) {
+        if (heard(engine, SIDE_CLIENT))
+            emit_known_capabilities(engine);
+        return;
+    }
     if (plan->verbatim && reason.size > 0) {
         emit_line(engine, plan->code, ' ', reason);
         return;
@@ -204,9 +274,11 @@ void emit_plan(struct engine *engine, const struct plan *plan)
     if (plan->status.size > 0)
         text_add_byte(&words, ' ');
     text_add(&words, plan->words);
-    if (plan->quote_reason) {
+    if (plan->quote_reason && engine->envelope.code != 0) {
         text_add_byte(&words, ' ');
         text_add_number(&words, engine->envelope.code);
+    }
+    if (plan->quote_reason) {
         text_add_byte(&words, ' ');
         text_add(&words, reason);
     }

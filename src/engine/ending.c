@@ -84,6 +84,15 @@ static void shut_upstream(struct engine *engine)
     shut(engine, SIDE_UPSTREAM, idle || engine->input == INPUT_OPAQUE ? SHUT_FLUSH : SHUT_NOW);
 }
 
+void leg_leave(struct engine *engine)
+{
+    shut_upstream(engine);
+    if (engine->shut_due[SIDE_UPSTREAM] != 0)
+        engine->shut_due[SIDE_UPSTREAM] = 1 + SHUT_NOW;
+    inbox_drop(engine, SIDE_UPSTREAM);
+    inbox_keep(engine, SIDE_UPSTREAM);
+}
+
 void end_tell(struct engine *engine, enum side side, bool unread)
 {
     struct peer *peer = &engine->peers[side];
@@ -207,6 +216,10 @@ void upstream_gone(struct engine *engine, struct span why)
     struct text words = text_over(bytes, sizeof(bytes));
     struct plan unreachable = {.answer_here = true, .code = 421, .status = SPAN("4.4.1")};
 
+    if (engine->phase == PHASE_TALKING && upstream_of(engine)->securing) {
+        prepare_failed(engine, why);
+        return;
+    }
     if (engine->phase == PHASE_TALKING) {
         if (!engine->summary.ending && !engine->quit_sent)
             engine->summary.ending = "relay-lost";
@@ -255,7 +268,7 @@ static bool half_closed_and_done(const struct engine *engine)
     const struct peer *client = &engine->peers[SIDE_CLIENT];
 
     if (engine->phase != PHASE_TALKING)
-        return client->inbox.view.size == 0;
+        return client->inbox.view.size == 0 && ledger_empty(engine);
     if (engine->input == INPUT_OPAQUE) /* answers are not counted, only what waits to go on */
         return client->inbox.view.size == 0 && engine->ledger.send == engine->ledger.tail;
     return ledger_empty(engine) && emit_may(engine, SIDE_CLIENT) && !engine->starved;
@@ -318,6 +331,8 @@ static moment answer_deadline(const struct engine *engine)
 
     if (engine->phase != PHASE_TALKING)
         return after(engine, engine->answer_since, WAIT_GREETING);
+    if (engine->peers[SIDE_UPSTREAM].securing)
+        return after(engine, engine->answer_since, WAIT_SECURE);
     if (engine->ledger.in_flight == 0 || engine->input == INPUT_OPAQUE)
         return MOMENT_NEVER;
     row = ledger_row(engine, engine->ledger.answer);
@@ -333,8 +348,10 @@ static moment client_deadline(const struct engine *engine)
     bool message = engine->input == INPUT_BODY ||
                    (engine->input == INPUT_CHUNK && engine->message.fate != FATE_PENDING);
 
-    if (engine->phase != PHASE_TALKING)
+    if (engine->phase != PHASE_TALKING || asking(engine) || engine->peers[SIDE_UPSTREAM].securing)
         return MOMENT_NEVER;
+    if (engine->peers[SIDE_CLIENT].securing)
+        return after(engine, engine->client_since, WAIT_SECURE);
     if (engine->ledger.in_flight > 0 && !message && engine->input != INPUT_OPAQUE)
         return MOMENT_NEVER;
     if (message && !emit_may(engine, SIDE_UPSTREAM))
@@ -367,7 +384,7 @@ moment session_deadline(const struct engine *engine)
     first = earlier(unsent_deadline(engine, SIDE_CLIENT), unsent_deadline(engine, SIDE_UPSTREAM));
     if (engine->phase == PHASE_CLOSING)
         return earlier(first, after(engine, engine->closing_since, WAIT_BLOCK));
-    first = earlier(first, drain_deadline(engine));
+    first = earlier(first, earlier(drain_deadline(engine), ask_deadline(engine)));
     return earlier(first, earlier(answer_deadline(engine), client_deadline(engine)));
 }
 
@@ -405,6 +422,9 @@ void session_overdue(struct engine *engine)
     } else if (now >= drain_deadline(engine)) {
         note(engine, SPAN("timeout"), SPAN(""), SPAN("drain"));
         end_late(engine, &stopping, "stopped");
+    } else if (now >= ask_deadline(engine)) {
+        note(engine, SPAN("timeout"), SPAN(""), SPAN("credential"));
+        ask_overdue(engine);
     } else if (now >= answer_deadline(engine) || now >= unsent_deadline(engine, SIDE_UPSTREAM)) {
         note(engine, SPAN("timeout"), SPAN(""), SPAN("relay"));
         engine->summary.ending = "timeout-relay";

@@ -6,12 +6,6 @@
 
 #include "state.h"
 
-size_t engine_size(const struct policy *policy)
-{
-    (void)policy; /* everything that depends on it lives in lent blocks */
-    return sizeof(struct engine);
-}
-
 struct engine *engine_init(void *memory, const struct policy *policy, struct lender *lender,
                            uint64_t seed, moment now)
 {
@@ -24,6 +18,7 @@ struct engine *engine_init(void *memory, const struct policy *policy, struct len
         .started = now,
         .now = now,
     };
+    guide_init(engine);
     return engine;
 }
 
@@ -52,7 +47,7 @@ static bool wanted(const struct engine *engine, enum side from)
 {
     const struct peer *peer = &engine->peers[from];
 
-    if (!peer->open || peer->ended || engine->phase == PHASE_CLOSING)
+    if (!peer->open || peer->ended || peer->securing || engine->phase == PHASE_CLOSING)
         return false;
     if (from == SIDE_UPSTREAM && engine->upstream_lost)
         return false;
@@ -96,10 +91,18 @@ static void pump(struct engine *engine)
     }
 }
 
-static void opened(struct engine *engine, enum side side)
+static void opened(struct engine *engine, const struct event *event)
 {
-    engine->peers[side].open = true;
-    note_life(engine, side, SPAN("open"), SPAN(""));
+    enum side side = event->side;
+    struct peer *peer = &engine->peers[side];
+
+    peer->open = true;
+    peer->view.secured = event->secured;
+    note_open(engine, event);
+    if (engine->guided && side == SIDE_CLIENT)
+        guide_arrive(engine, event);
+    if (engine->guided && side == SIDE_UPSTREAM)
+        guide_of(engine)->leg.secured_before = event->secured_before;
     if (side == SIDE_CLIENT) {
         engine->phase = PHASE_CONNECTING;
         engine->connect_due = true;
@@ -108,6 +111,18 @@ static void opened(struct engine *engine, enum side side)
         engine->phase = PHASE_GREETING;
     }
     engine->answer_since = engine->now;
+}
+
+/* Behind the handshake nothing holds that was said before it. */
+static void secured(struct engine *engine, const struct event *event)
+{
+    if (!engine->peers[event->side].securing || engine->phase == PHASE_CLOSING)
+        return;
+    note_life(engine, event->side, SPAN("secured"), event->bytes);
+    if (event->side == SIDE_CLIENT)
+        login_secured(engine, event->arrival);
+    else
+        prepare_secured(engine);
 }
 
 static void ended(struct engine *engine, enum side side)
@@ -157,11 +172,15 @@ static void happen(struct engine *engine, const struct event *event)
 {
     switch (event->kind) {
     case EVENT_OPENED:
-        opened(engine, event->side);
+        opened(engine, event);
         break;
     case EVENT_BYTES:
-    case EVENT_SECURED: /* TLS does not exist here yet: the shell never says so */
+        break;
+    case EVENT_SECURED:
+        secured(engine, event);
+        break;
     case EVENT_TOLD:
+        ask_told(engine, event->advice, event->bytes);
         break;
     case EVENT_ENDED:
         ended(engine, event->side);
@@ -247,6 +266,35 @@ static bool take_shut(struct engine *engine, enum side side, struct effect *effe
     return true;
 }
 
+static bool take_secure(struct engine *engine, enum side side, struct effect *effect_r)
+{
+    if (!engine->peers[side].secure_due)
+        return false;
+    engine->peers[side].secure_due = false;
+    *effect_r = (struct effect){.kind = EFFECT_SECURE, .side = side};
+    return true;
+}
+
+static bool take_connect(struct engine *engine, struct effect *effect_r)
+{
+    if (!engine->connect_due)
+        return false;
+    engine->connect_due = false;
+    *effect_r = (struct effect){.kind = EFFECT_CONNECT,
+                                .side = SIDE_UPSTREAM,
+                                .relay = (uint32_t)(relay_of(engine) - engine->policy->relays)};
+    return true;
+}
+
+static bool take_question(struct engine *engine, struct effect *effect_r)
+{
+    if (!engine->guided || !guide_of(engine)->ask_due)
+        return false;
+    guide_of(engine)->ask_due = false;
+    *effect_r = (struct effect){.kind = EFFECT_ASK, .question = &engine->lender->question};
+    return true;
+}
+
 static bool take_record(struct lender *lender, struct effect *effect_r)
 {
     if (lender->record_size == 0)
@@ -260,13 +308,11 @@ static bool take_record(struct lender *lender, struct effect *effect_r)
 
 bool engine_take(struct engine *engine, struct effect *effect_r)
 {
-    if (engine->connect_due) {
-        engine->connect_due = false;
-        *effect_r = (struct effect){.kind = EFFECT_CONNECT, .side = SIDE_UPSTREAM};
-        return true;
-    }
     return take_send(engine, SIDE_CLIENT, effect_r) || take_send(engine, SIDE_UPSTREAM, effect_r) ||
+           take_secure(engine, SIDE_CLIENT, effect_r) ||
+           take_secure(engine, SIDE_UPSTREAM, effect_r) ||
            take_shut(engine, SIDE_CLIENT, effect_r) || take_shut(engine, SIDE_UPSTREAM, effect_r) ||
+           take_connect(engine, effect_r) || take_question(engine, effect_r) ||
            take_record(engine->lender, effect_r);
 }
 

@@ -2,21 +2,28 @@
  * The ledger: one row per command, in the client's order, and the cursors that walk over it.
  * Rows, the kept reason and the texts share one lent block:
  *
- *     rows[ROWS_MAX] | reason | texts, a ring in which each text lies in one piece
+ *     rows[ROWS_MAX] | reason | ours | kept | texts, a ring in which each text lies in one piece
  *
- * Rows retire in order, so their texts do too. Rows of ours say constant words and use no text.
+ * Rows retire in order, so their texts do too. Rows of ours say constant words and use no text; but
+ * for one at a time, which has a place of its own. An envelope that may have to be said again is
+ * kept beside them.
  */
 #include <string.h>
+
+#include "lockstep/base/secret.h"
 
 #include "state.h"
 
 #define ROWS_BYTES (ROWS_MAX * sizeof(struct row))
 #define REASON_AT ROWS_BYTES
-#define TEXTS_AT (REASON_AT + REASON_BYTES_MAX)
-#define TEXTS_BYTES (BLOCK_SIZE - TEXTS_AT)
+#define OURS_AT (REASON_AT + REASON_BYTES_MAX)
+#define KEPT_AT (OURS_AT + OURS_BYTES_MAX)
+#define TEXTS_AT_MAX (KEPT_AT + KEPT_BYTES_MAX)
+#define NOWHERE UINT32_MAX
 
 _Static_assert((ROWS_MAX & (ROWS_MAX - 1)) == 0, "row numbers wrap");
-_Static_assert(TEXTS_BYTES >= LIMIT_LINE_BYTES_MAX, "an empty ledger takes every legal line");
+_Static_assert(BLOCK_SIZE - TEXTS_AT_MAX >= LIMIT_LINE_BYTES_MAX,
+               "an empty ledger takes every legal line");
 
 static char *block_of(const struct engine *engine)
 {
@@ -45,17 +52,25 @@ static bool ledger_open(struct engine *engine)
     return engine->ledger.block != 0;
 }
 
-/* Where a text of that size can lie now; TEXTS_BYTES: nowhere. */
-static uint32_t text_place(const struct ledger *ledger, size_t size)
+/* Where the ring of texts begins: nothing is kept, and no row of ours has words, without a guide.
+ */
+static uint32_t texts_at(const struct engine *engine)
 {
+    return engine->guided ? (uint32_t)TEXTS_AT_MAX : (uint32_t)OURS_AT;
+}
+
+/* Where a text of that size can lie now. */
+static uint32_t text_place(const struct engine *engine, size_t size)
+{
+    const struct ledger *ledger = &engine->ledger;
     bool wrapped = ledger->text_end < ledger->text_start;
-    uint32_t limit = wrapped ? ledger->text_start : (uint32_t)TEXTS_BYTES;
+    uint32_t limit = wrapped ? ledger->text_start : BLOCK_SIZE - texts_at(engine);
 
     if (ledger->text_end + size < limit)
         return ledger->text_end;
     if (!wrapped && size < ledger->text_start)
         return 0;
-    return (uint32_t)TEXTS_BYTES;
+    return NOWHERE;
 }
 
 bool ledger_has_room(struct engine *engine, size_t text_size)
@@ -66,22 +81,22 @@ bool ledger_has_room(struct engine *engine, size_t text_size)
     if (rows > ROWS_MAX - ROWS_OF_OURS_MAX)
         rows = ROWS_MAX - ROWS_OF_OURS_MAX;
     return ledger->tail - ledger->release < rows && ledger_open(engine) &&
-           text_place(ledger, text_size) < TEXTS_BYTES;
+           text_place(engine, text_size) != NOWHERE;
 }
 
 struct row *ledger_append(struct engine *engine, enum verb verb, struct span text)
 {
     struct ledger *ledger = &engine->ledger;
-    uint32_t place = text_place(ledger, text.size);
+    uint32_t place = text_place(engine, text.size);
     struct row *row;
 
-    must(ledger->block != 0 && ledger->tail - ledger->release < ROWS_MAX && place < TEXTS_BYTES);
+    must(ledger->block != 0 && ledger->tail - ledger->release < ROWS_MAX && place != NOWHERE);
     row = ledger_row(engine, ledger->tail++);
     *row = (struct row){.verb = (uint8_t)verb,
                         .text_at = place,
                         .text_size = (uint32_t)text.size,
                         .alone = verb_facts(verb)->last};
-    memcpy(block_of(engine) + TEXTS_AT + place, text.at, text.size);
+    memcpy(block_of(engine) + texts_at(engine) + place, text.at, text.size);
     ledger->text_end = place + row->text_size;
     return row;
 }
@@ -100,15 +115,44 @@ struct row *ledger_insert(struct engine *engine, enum verb verb)
     return row;
 }
 
+struct row *ledger_insert_text(struct engine *engine, enum verb verb, struct span text,
+                               struct span more)
+{
+    struct row *row = ledger_insert(engine, verb);
+    char *ours = block_of(engine) + OURS_AT;
+
+    must(text.size + more.size <= OURS_BYTES_MAX);
+    memcpy(ours, text.at, text.size);
+    memcpy(ours + text.size, more.at, more.size);
+    row->text_size = (uint32_t)(text.size + more.size);
+    row->worded = row->alone = true;
+    return row;
+}
+
+void ledger_rename(struct engine *engine, struct row *row, enum verb verb)
+{
+    struct span word = verb_facts(verb)->word;
+
+    must(!row->ours && row->text_size >= word.size);
+    memcpy(block_of(engine) + texts_at(engine) + row->text_at, word.at, word.size);
+}
+
+char *ledger_kept(struct engine *engine)
+{
+    return ledger_open(engine) ? block_of(engine) + KEPT_AT : NULL;
+}
+
 struct span ledger_text(const struct engine *engine, const struct row *row)
 {
+    if (row->worded)
+        return span_of(block_of(engine) + OURS_AT, row->text_size);
     if (row->verb == VERB_END)
         return SPAN(".");
     if (row->verb == VERB_RESPONSE && row->ours)
         return SPAN("*"); /* RFC 4954 4: cancels the exchange */
     if (row->ours)
         return verb_facts((enum verb)row->verb)->word;
-    return span_of(block_of(engine) + TEXTS_AT + row->text_at, row->text_size);
+    return span_of(block_of(engine) + texts_at(engine) + row->text_at, row->text_size);
 }
 
 void ledger_sent(struct engine *engine)
@@ -131,8 +175,9 @@ void ledger_retire(struct engine *engine)
         ledger->barrier = false;
     if (row->text_size > 0) {
         if (verb_facts((enum verb)row->verb)->secret)
-            memset(block_of(engine) + TEXTS_AT + row->text_at, 0, row->text_size);
-        ledger->text_start = row->text_at + row->text_size;
+            secret_wipe((void *)(uintptr_t)ledger_text(engine, row).at, row->text_size);
+        if (!row->ours)
+            ledger->text_start = row->text_at + row->text_size;
     }
     if (ledger->send == ledger->answer)
         ledger->send++;
@@ -141,6 +186,16 @@ void ledger_retire(struct engine *engine)
         ledger->text_start = ledger->text_end = 0;
     must(ledger->release <= ledger->answer && ledger->answer <= ledger->send &&
          ledger->send <= ledger->tail);
+}
+
+void ledger_again(struct engine *engine)
+{
+    struct ledger *ledger = &engine->ledger;
+
+    must(ledger->in_flight == 1 && ledger->send == ledger->answer + 1);
+    ledger_row(engine, --ledger->send)->state = ROW_WAITING;
+    ledger->in_flight = 0;
+    ledger->barrier = false;
 }
 
 void ledger_drop(struct engine *engine)
@@ -156,12 +211,13 @@ void ledger_drop(struct engine *engine)
 void ledger_rest(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
-    bool needed = !ledger_empty(engine) || engine->envelope.reason_size > 0;
+    bool needed = !ledger_empty(engine) || engine->envelope.reason_size > 0 ||
+                  (engine->guided && guide_of(engine)->kept.count > 0);
 
     if (ledger->block == 0 || (needed && engine->phase != PHASE_CLOSING))
         return;
     if (engine->auth_seen && engine->phase == PHASE_CLOSING)
-        memset(block_of(engine), 0, BLOCK_SIZE);
+        secret_wipe(block_of(engine), BLOCK_SIZE);
     pool_return(&engine->lender->pool, ledger->block);
     ledger_drop(engine);
     ledger->block = 0;
@@ -190,6 +246,17 @@ void ledger_keep_reason(struct engine *engine, const struct reply *reply)
         text_add(&reason, words);
     }
     engine->envelope.reason_size = (uint16_t)reason.size;
+}
+
+void ledger_keep_words(struct engine *engine, struct span words)
+{
+    engine->envelope.code = 0;
+    engine->envelope.reason_size = 0;
+    if (!ledger_open(engine))
+        return;
+    words = span_head(span_trim(words), REASON_BYTES_MAX);
+    memcpy(block_of(engine) + REASON_AT, words.at, words.size);
+    engine->envelope.reason_size = (uint16_t)words.size;
 }
 
 struct span ledger_reason(const struct engine *engine)

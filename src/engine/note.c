@@ -259,6 +259,69 @@ void note_code(struct engine *engine, struct span word, struct span what, uint16
     note(engine, word, SPAN(""), text_span(&value));
 }
 
+/* The address of the client, and what else is known at once. */
+void note_open(struct engine *engine, const struct event *event)
+{
+    const struct arrival *arrival = event->arrival;
+    char bytes[NOTE_BYTES_MAX];
+    struct text words = text_over(bytes, sizeof(bytes));
+
+    text_add(&words, event->bytes);
+    if (event->secured)
+        text_add(&words, words.size > 0 ? SPAN(" tls") : SPAN("tls"));
+    if (event->secured_before)
+        text_add(&words, words.size > 0 ? SPAN(" tls-before") : SPAN("tls-before"));
+    if (arrival != NULL && arrival->destination.size > 0) {
+        text_add(&words, SPAN(" to="));
+        text_add(&words, arrival->destination);
+    }
+    if (arrival != NULL && arrival->certificate.size > 0) {
+        text_add(&words, SPAN(" certificate="));
+        text_add(&words, arrival->certificate);
+    }
+    note_life(engine, event->side, SPAN("open"), text_span(&words));
+}
+
+/* An answer from outside is an input, so it is recorded as one; what may be a credential is
+ * counted. */
+void note_told(struct engine *engine, const struct advice *advice, struct span words,
+               bool with_mechanism)
+{
+    static const struct span told[] = {
+        [TOLD_DONE] = SPAN_INIT("told done"),   [TOLD_LINE] = SPAN_INIT("told line"),
+        [TOLD_AGAIN] = SPAN_INIT("told again"), [TOLD_LATER] = SPAN_INIT("told later"),
+        [TOLD_NO] = SPAN_INIT("told no"),
+    };
+    char bytes[NOTE_BYTES_MAX];
+    struct text line = text_over(bytes, sizeof(bytes));
+    struct span rest = words;
+    struct span mechanism;
+    struct text text;
+
+    if (!recording(engine))
+        return;
+    text_add(&line, told[advice->told]);
+    if (advice->moved)
+        text_add(&line, SPAN(" moved"));
+    if (advice->told == TOLD_DONE && advice->credential == LIVE)
+        text_add(&line, SPAN(" live"));
+    text = text_begin(engine);
+    if (advice->told == TOLD_LINE) {
+        span_word(&rest, &mechanism);
+        if (with_mechanism && names_mechanism(mechanism)) {
+            text_add_byte(&line, ' ');
+            text_add(&line, mechanism);
+            words = without_blanks(rest);
+        }
+        record_event_secret(&text, elapsed(engine), text_span(&line), words.size);
+    } else {
+        text_add(&line, words.size > 0 ? SPAN(" ") : SPAN(""));
+        text_add(&line, words);
+        record_event(&text, elapsed(engine), text_span(&line));
+    }
+    text_end(engine, text);
+}
+
 void note_life(struct engine *engine, enum side side, struct span what, struct span why)
 {
     char bytes[NOTE_BYTES_MAX];

@@ -68,7 +68,8 @@ static uint32_t window(const struct engine *engine)
     if (observing(engine))
         return ROWS_MAX;
     if (engine->policy->pipelining == PIPELINING_NEVER ||
-        !capabilities_offer(&view->capabilities, EXTENSION_PIPELINING))
+        relay_of(engine)->pipelining == PIPELINING_NEVER ||
+        !capabilities_offer(&view->capabilities, EXTENSION_PIPELINING) || prepare_cautious(engine))
         return 1;
     return ROWS_MAX;
 }
@@ -106,6 +107,20 @@ static bool answer_within_message(struct engine *engine, struct row *row, enum v
     return true;
 }
 
+/* A client that greets with HELO gets what EHLO brings: AUTH and TLS upstream (B-44). */
+static void upgrade(struct engine *engine, struct row *row)
+{
+    struct span word = verb_facts(VERB_HELO)->word;
+
+    if (!engine->guided || guide_of(engine)->leg.ehlo_refused ||
+        (!guide_injects(engine) && !upstream_secures(engine)) ||
+        !span_starts_fold(ledger_text(engine, row), word))
+        return;
+    note(engine, SPAN("upgrade"), SPAN(""), word);
+    ledger_rename(engine, row, VERB_EHLO);
+    row->upgraded = true;
+}
+
 static void send_row(struct engine *engine, struct row *row, enum verb_does does)
 {
     if (does == DOES_SENDER) {
@@ -117,6 +132,8 @@ static void send_row(struct engine *engine, struct row *row, enum verb_does does
         engine->reset_owed = false;
     if (does == DOES_QUIT)
         engine->quit_sent = true;
+    if (does == DOES_GREET_OLD)
+        upgrade(engine, row);
     emit_command(engine, row);
     ledger_sent(engine);
 }
@@ -159,6 +176,31 @@ static bool diverted(struct engine *engine, struct row *row, enum verb_does does
     return true;
 }
 
+/* What TLS, routes and credentials have to do with the client's next row. */
+static enum prepared guided(struct engine *engine, struct row *row)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+    bool ours = does == DOES_SECURE ||
+                ((does == DOES_AUTH || does == DOES_RESPONSE) && !login_passes(engine));
+
+    if (!ours)
+        return prepare(engine, row);
+    if (engine->ledger.in_flight > 0 || asking(engine))
+        return PREPARE_WAIT;
+    login_answer(engine, row);
+    return asking(engine) ? PREPARE_WAIT : PREPARE_MOVE;
+}
+
+/* A row that is no longer to be sent is stepped over. Behind one that ends the session nothing is
+ * answered, so nothing is sent. */
+static bool step_over(struct ledger *ledger, const struct row *row)
+{
+    bool passed = row->state == ROW_HERE && ledger->send != ledger->answer && !row->plan.close;
+
+    ledger->send += passed ? 1 : 0;
+    return passed;
+}
+
 bool send_next(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
@@ -169,19 +211,20 @@ bool send_next(struct engine *engine)
     if (engine->phase != PHASE_TALKING || ledger->send == ledger->tail)
         return false;
     row = ledger_row(engine, ledger->send);
-    if (row->state != ROW_WAITING) {
-        /* Behind a row that ends the session nothing is answered, so nothing is sent. */
-        bool passed = row->state == ROW_HERE && ledger->send != ledger->answer && !row->plan.close;
-
-        ledger->send += passed ? 1 : 0;
-        return passed;
-    }
+    if (row->state != ROW_WAITING)
+        return step_over(ledger, row);
     if (engine->upstream_lost) {
         plan = farewell_to(engine, row);
         row_answer_here(engine, row, &plan);
         return true;
     }
     does = verb_facts((enum verb)row->verb)->does;
+    if (engine->guided && !row->ours) {
+        enum prepared state = guided(engine, row);
+
+        if (state != PREPARED)
+            return state == PREPARE_MOVE;
+    }
     if (!may_send(engine, does))
         return false;
     if (!row->ours && !observing(engine) && diverted(engine, row, does))
@@ -200,6 +243,10 @@ static void input_after(struct engine *engine, const struct row *row)
 
     if (engine->input == INPUT_WAIT && engine->ledger.release == engine->ledger.tail - 1)
         engine->input = INPUT_COMMAND;
+    if (engine->guided)
+        login_answered(engine, row);
+    if ((does == DOES_GREET || does == DOES_GREET_OLD) && row->plan.code == 250)
+        client_of(engine)->view.greeted = true;
     if (does == DOES_MESSAGE)
         engine->data_refused = true;
     if (does == DOES_END)

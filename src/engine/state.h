@@ -12,6 +12,13 @@
  *   message.c   messages and chunks on their way
  *   ending.c    how a session ends, and what the client hears of a lost upstream
  *   note.c      the transcript
+ * And where TLS, routes or credentials are in play:
+ *   guide.c     what is known of the client, and which relay and credential follow from it
+ *   prepare.c   what has to happen upstream before the client's next command can be sent
+ *   ask.c       questions to the outside and their answers
+ *   inject.c      lockstep's own AUTH with the upstream
+ *   login.c     the client's STARTTLS and AUTH, answered here
+ *   envelope.c  an envelope that is kept, to be put to an upstream again
  */
 #ifndef LOCKSTEP_ENGINE_STATE_H
 #define LOCKSTEP_ENGINE_STATE_H
@@ -25,6 +32,12 @@
 #define REASON_BYTES_MAX 480U
 /* Rows of ours that may stand among the client's: RSET, DATA, a lone dot. */
 #define ROWS_OF_OURS_MAX 4U
+/* The longest line of ours: of an AUTH exchange (RFC 4954 4), or an envelope's. */
+#define OURS_BYTES_MAX LIMIT_LINE_BYTES_MAX
+/* What is kept of an envelope; a longer one can't be said again. */
+#define KEPT_BYTES_MAX 8192U
+/* Of the name a client gives or logs in with; a longer one is not kept. */
+#define NAME_BYTES_MAX 64U
 #define ROWS_MAX LIMIT_ROWS_MAX
 
 enum phase {
@@ -73,7 +86,9 @@ struct row {
     uint8_t state; /* enum row_state */
     bool ours;     /* put in by us: the client never hears its answer */
     bool last_chunk;
-    bool alone; /* nothing may follow before its answer, whatever its verb says */
+    bool upgraded; /* HELO, said as EHLO */
+    bool worded;   /* ours, with words of its own */
+    bool alone;    /* nothing may follow before its answer, whatever its verb says */
 };
 
 struct ledger {
@@ -100,6 +115,8 @@ struct peer {
     bool end_told;       /* and the record says so: behind what was said before */
     bool ended;          /* will say no more */
     bool shut;           /* SHUT was made */
+    bool securing;       /* between SECURE and SECURED: it is neither heard nor spoken to */
+    bool secure_due;
 };
 
 /* Content not yet in the record. */
@@ -117,6 +134,77 @@ struct message {
     uint64_t passed; /* of a DATA message, to the upstream */
     enum fate fate;
     enum convert convert;
+};
+
+enum auth {
+    AUTH_NONE,
+    AUTH_TALKING,
+    AUTH_DONE,
+    AUTH_UNOFFERED, /* the upstream does not offer what could be used: it may not want it */
+    AUTH_REFUSED,   /* every MAIL hears so */
+};
+
+/* What a route decides. */
+struct choice {
+    uint32_t route;      /* its number, or NOTHING */
+    uint32_t relay;      /* a number in the policy */
+    uint32_t credential; /* a number in the policy, LIVE, or NOTHING */
+};
+
+/* One connection to an upstream, and how far it is prepared. */
+struct leg {
+    struct choice choice; /* what it is opened for; the credential is the one it used */
+    uint8_t auth;         /* enum auth */
+    uint8_t tries;        /* of AUTH */
+    uint16_t refusal;     /* 4xx or 5xx: how AUTH was refused */
+    bool anew;            /* not the session's first: its greeting is not for the client */
+    bool secured_before;  /* this relay is known to take STARTTLS */
+    bool clear;           /* STARTTLS was not to be had, and need not be */
+    bool ehlo_refused;
+    bool popped;   /* POP before SMTP was done */
+    bool insisted; /* a reply asked for AUTH, and the envelope was put once more */
+};
+
+/* A kept envelope on its way to the upstream once more. */
+enum replay { REPLAY_NONE, REPLAY_RESET, REPLAY_ROWS };
+
+struct kept {
+    uint16_t size;  /* bytes, each line with its length in front */
+    uint16_t count; /* lines: MAIL, then RCPTs */
+    uint16_t at;    /* the next to be said again: its place, ... */
+    uint16_t next;  /* ... and its number */
+    bool cut;       /* there was more than is kept */
+    bool held;      /* the upstream has not heard MAIL: the recipient decides which it is */
+    uint8_t replay; /* enum replay */
+};
+
+struct name {
+    uint8_t size;
+    char bytes[NAME_BYTES_MAX];
+};
+
+/* The client's own AUTH, where it is answered here. */
+enum login { LOGIN_NONE, LOGIN_PLAIN, LOGIN_NAME, LOGIN_PASSWORD };
+
+/* What a session needs only where TLS, routes or credentials are in play. It lies behind the
+ * engine, in the same block. */
+struct guide {
+    struct trail trail;
+    struct choice wanted;
+    struct leg leg;
+    struct kept kept;
+    moment asked_at;
+    uint32_t serial; /* of the last question */
+    uint8_t asked;   /* 1 + enum question_kind; 0: nothing */
+    bool ask_due;
+    uint32_t granted; /* the credential that came with the client's login, or NOTHING */
+    uint32_t told;    /* the one that the live source named, or NOTHING */
+    bool moved;       /* an answer said to connect anew */
+    bool route_asked; /* the live source was asked for this envelope */
+    bool regreet;     /* the client must greet again: it has come by TLS since */
+    uint8_t login;    /* enum login */
+    struct name helo; /* the client's */
+    struct name user; /* its login */
 };
 
 struct engine {
@@ -143,6 +231,7 @@ struct engine {
     bool stopping;
     bool starved; /* no block could be lent */
     bool connect_due;
+    bool guided;                  /* there is a guide */
     uint8_t shut_due[SIDE_COUNT]; /* 1 + enum shut */
     uint32_t reply_seen;          /* bytes of the upstream's inbox that hold no whole reply yet */
     struct summary summary;
@@ -168,6 +257,19 @@ static inline struct peer *upstream_of(struct engine *engine)
     return &engine->peers[SIDE_UPSTREAM];
 }
 
+static inline struct guide *guide_of(const struct engine *engine)
+{
+    must(engine->guided);
+    return (struct guide *)(void *)(uintptr_t)(engine + 1);
+}
+
+static inline const struct relay *relay_of(const struct engine *engine)
+{
+    const struct policy *policy = engine->policy;
+
+    return &policy->relays[engine->guided ? guide_of(engine)->leg.choice.relay : policy->relay];
+}
+
 /* --- inbox.c --- */
 void inbox_begin(struct engine *engine, enum side side, struct span bytes);
 void inbox_take(struct inbox *inbox, size_t size);
@@ -181,6 +283,15 @@ bool ledger_has_room(struct engine *engine, size_t text_size);
 struct row *ledger_append(struct engine *engine, enum verb verb, struct span text);
 /* A row of ours before the next one to be sent. */
 struct row *ledger_insert(struct engine *engine, enum verb verb);
+/* The same with words of its own: `text` and `more`. There may be one such row at a time. */
+struct row *ledger_insert_text(struct engine *engine, enum verb verb, struct span text,
+                               struct span more);
+/* The row says another verb, of the same length, instead of its own. */
+void ledger_rename(struct engine *engine, struct row *row, enum verb verb);
+/* The only row in flight, the client's, goes back to be sent once more. */
+void ledger_again(struct engine *engine);
+/* KEPT_BYTES_MAX bytes for an envelope that is kept; NULL: none are to be had now. */
+char *ledger_kept(struct engine *engine);
 bool ledger_empty(const struct engine *engine);
 /* What the row says, without its line end. */
 struct span ledger_text(const struct engine *engine, const struct row *row);
@@ -195,6 +306,8 @@ void ledger_rest(struct engine *engine);
 /* Keeps a refusal's words, and reads them again. */
 void ledger_keep_reason(struct engine *engine, const struct reply *reply);
 struct span ledger_reason(const struct engine *engine);
+/* Keeps words of somebody who has no code. */
+void ledger_keep_words(struct engine *engine, struct span words);
 
 /* --- emit.c --- */
 bool emit_may(const struct engine *engine, enum side side);
@@ -204,6 +317,8 @@ void emit_command(struct engine *engine, const struct row *row);
 void emit_reply(struct engine *engine, const struct reply *reply);
 void emit_capabilities(struct engine *engine, const struct reply *reply);
 void emit_plan(struct engine *engine, const struct plan *plan);
+/* A reply of which the client wants to read one line. */
+void emit_first_line(struct engine *engine, const struct reply *reply);
 
 /* --- client.c --- */
 /* Reads what can be read now; false when nothing moved. */
@@ -221,6 +336,98 @@ bool order_repaired(struct engine *engine, enum verb verb, uint16_t reply_code,
 
 /* --- answer.c --- */
 bool upstream_read(struct engine *engine);
+
+/* Nothing of the transaction holds any more. */
+void transaction_end(struct engine *engine);
+
+/* --- guide.c --- */
+void guide_init(struct engine *engine);
+/* The client is there. */
+void guide_arrive(struct engine *engine, const struct event *event);
+/* Learns from a command that is about to be sent. */
+void guide_learn(struct engine *engine, const struct row *row);
+/* The transaction is over: its sender and recipients decide nothing any more. */
+void guide_forget(struct engine *engine);
+/* Decides anew, by what is known. */
+enum chosen guide_choose(struct engine *engine);
+/* May a credential be used in this session at all? Then the client's own AUTH is not passed. */
+bool guide_injects(const struct engine *engine);
+/* The mailbox of the envelope that the row belongs to, and of the row. */
+struct span guide_sender(const struct engine *engine, const struct row *row);
+struct span guide_recipient(const struct engine *engine, const struct row *row);
+void guide_told(struct engine *engine, const struct advice *advice, struct span words);
+void name_keep(struct name *name, struct span bytes);
+struct span name_span(const struct name *name);
+
+/* --- ending.c --- */
+/* This upstream is not needed any more; the session goes on with another. */
+void leg_leave(struct engine *engine);
+
+/* --- prepare.c --- */
+enum prepared {
+    PREPARED,     /* the row may go */
+    PREPARE_WAIT, /* for an answer */
+    PREPARE_MOVE, /* something was done */
+};
+enum prepared prepare(struct engine *engine, struct row *row);
+/* The upstream answered a row of ours that prepares. */
+void prepare_greeted(struct engine *engine, const struct reply *reply);
+void prepare_secure(struct engine *engine, const struct reply *reply);
+void prepare_secured(struct engine *engine);
+/* TLS with the upstream failed. */
+void prepare_failed(struct engine *engine, struct span why);
+/* The relay greeted a leg that is not the first. */
+void prepare_arrived(struct engine *engine, const struct reply *reply);
+/* A refusal that asks for AUTH, while there is a credential: true when the row goes once more. */
+bool prepare_insists(struct engine *engine, struct row *row, const struct reply *reply);
+/* Does this relay start in clear and go on with TLS? */
+bool upstream_secures(const struct engine *engine);
+/* One command at a time, because a refusal may yet put the envelope again. */
+bool prepare_cautious(const struct engine *engine);
+
+/* --- ask.c --- */
+void ask(struct engine *engine, enum question_kind kind, struct span text, struct span more,
+         uint16_t code);
+bool asking(const struct engine *engine);
+void ask_told(struct engine *engine, const struct advice *advice, struct span words);
+moment ask_deadline(const struct engine *engine);
+void ask_overdue(struct engine *engine);
+
+/* --- inject.c --- */
+void inject_begin(struct engine *engine);
+/* What both the upstream offers and the policy allows. */
+uint32_t inject_mechanisms(const struct engine *engine);
+void inject_answered(struct engine *engine, const struct reply *reply);
+void inject_told(struct engine *engine, enum question_kind kind, const struct advice *advice,
+                 struct span words);
+void inject_refuse(struct engine *engine, bool forever, struct span words);
+/* MAIL is answered by what the policy says of a refused credential; false: it may go. */
+bool inject_refused(struct engine *engine, struct row *row);
+
+/* --- login.c --- */
+/* The client must do something else first; false: nothing. */
+bool login_owed(const struct engine *engine, enum verb verb, struct plan *plan_r);
+/* Answers a STARTTLS, AUTH or response of the client, or asks about it. */
+void login_answer(struct engine *engine, struct row *row);
+/* Its answer was said. */
+void login_answered(struct engine *engine, const struct row *row);
+void login_told(struct engine *engine, const struct advice *advice, struct span words);
+/* The client's TLS is up. */
+void login_secured(struct engine *engine, const struct arrival *arrival);
+/* Does the client's AUTH go to the upstream? */
+bool login_passes(const struct engine *engine);
+/* The mechanisms we offer the client ourselves. */
+uint32_t login_offers(const struct engine *engine);
+
+/* --- envelope.c --- */
+/* MAIL or RCPT was taken: keeps it, where it may have to be said again. */
+void envelope_keep(struct engine *engine, enum verb_does does, struct span text);
+void envelope_drop(struct engine *engine);
+/* The kept MAIL; empty: none is kept. */
+struct span envelope_first(const struct engine *engine);
+/* Puts the next kept line before the row that waits. */
+void envelope_replay(struct engine *engine);
+void envelope_replayed(struct engine *engine, enum verb verb, const struct reply *reply);
 
 /* --- message.c --- */
 bool body_read(struct engine *engine);
@@ -266,6 +473,9 @@ void note_content_end(struct engine *engine);
 void note_stop(struct engine *engine);
 void note(struct engine *engine, struct span word, struct span key, struct span value);
 void note_code(struct engine *engine, struct span word, struct span what, uint16_t code);
+void note_open(struct engine *engine, const struct event *event);
+void note_told(struct engine *engine, const struct advice *advice, struct span words,
+               bool with_mechanism);
 void note_life(struct engine *engine, enum side side, struct span what, struct span why);
 
 #endif

@@ -299,7 +299,8 @@ static void take_record(struct play *play, const struct record *record, struct s
         break;
     case RECORD_LIFE:
         id = stream_life(record->side);
-        if (span_equal(record->bytes, SPAN("connect")) || span_starts(record->bytes, SPAN("shut ")))
+        if (span_equal(record->bytes, SPAN("connect")) ||
+            span_equal(record->bytes, SPAN("secure")) || span_starts(record->bytes, SPAN("shut ")))
             right = recorded_words(&play->streams[id], record->bytes);
         break;
     case RECORD_COMMENT:

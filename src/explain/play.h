@@ -52,7 +52,8 @@ struct play {
     struct peer_model peers[SIDE_COUNT];
     struct stream streams[STREAM_COUNT];
     moment started, now;
-    uint32_t line; /* of the script, being played */
+    uint32_t line;   /* of the script, being played */
+    uint32_t serial; /* of the engine's last question */
     bool failed;
     struct text *report;
     struct text *log;
@@ -70,6 +71,19 @@ static inline enum stream_id stream_life(enum side side)
 {
     return side == SIDE_CLIENT ? STREAM_CLIENT_LIFE : STREAM_UPSTREAM_LIFE;
 }
+
+/* --- player.c --- */
+
+/* One step and all that comes of it. */
+void play_step(struct play *play, const struct event *event);
+/* Lets the sockets work until nothing moves. */
+void play_settle(struct play *play);
+
+/* --- outside.c --- */
+
+void play_open(struct play *play, enum side side, struct span rest);
+void play_secured(struct play *play, enum side side, struct span rest);
+void play_told(struct play *play, struct span rest);
 
 /* --- expect.c --- */
 

@@ -120,7 +120,8 @@ static void apply(struct play *play, const struct effect *effect)
     switch (effect->kind) {
     case EFFECT_CONNECT:
         add_life(play, SIDE_UPSTREAM, SPAN("connect"));
-        play->peers[SIDE_UPSTREAM].due = true;
+        play->peers[SIDE_UPSTREAM] =
+            (struct peer_model){.line = play->line, .said = play->line, .due = true};
         break;
     case EFFECT_SEND:
         apply_send(play, effect);
@@ -135,13 +136,15 @@ static void apply(struct play *play, const struct effect *effect)
             play->peers[effect->side].unsent = 0;
         break;
     case EFFECT_ASK:
+        play->serial = effect->question->serial;
+        break;
     case EFFECT_RECORD:
         break;
     }
 }
 
 /* One step and all that comes of it. The record is read last: it tells of the other effects. */
-static void play_step(struct play *play, const struct event *event)
+void play_step(struct play *play, const struct event *event)
 {
     struct span records[RECORDS_MAX];
     struct effect effect;
@@ -272,7 +275,7 @@ static bool peer_sent(struct play *play, enum side side)
 }
 
 /* Lets the sockets work until nothing moves. */
-static void play_settle(struct play *play)
+void play_settle(struct play *play)
 {
     bool moved = true;
 
@@ -335,7 +338,7 @@ static const char *life_fault(const struct peer_model *peer, enum script_life li
 {
     if (life == SCRIPT_OPEN)
         return !peer->due || peer->open || peer->ended ? "this side can't open now" : NULL;
-    if (life == SCRIPT_END)
+    if (life == SCRIPT_END || life == SCRIPT_SECURED)
         return !peer->open || peer->ended ? "this side is not there to end" : NULL;
     return !peer->due || peer->failed ? "this side is not there to fail" : NULL;
 }
@@ -352,8 +355,9 @@ static void play_life(struct play *play, const struct script_line *line)
         peer->end_due = peer->ended = true;
     } else if (line->life == SCRIPT_OPEN) {
         peer->open = true;
-        if (!peer->shut)
-            play_event(play, EVENT_OPENED, side, SPAN(""));
+        play_open(play, side, line->rest);
+    } else if (line->life == SCRIPT_SECURED) {
+        play_secured(play, side, line->rest);
     } else {
         peer->end_due = false;
         peer->ended = peer->failed = true;
@@ -464,6 +468,9 @@ static void play_setting(struct play *play, const struct script_line *line)
         break;
     case SCRIPT_SENT:
         play_sent(play, rest);
+        break;
+    case SCRIPT_TOLD:
+        play_told(play, rest);
         break;
     case SCRIPT_POLICY:
     case SCRIPT_SEED:

@@ -19,6 +19,7 @@ static const struct {
     {SPAN_INIT("stop"), SCRIPT_STOP, SCRIPT_STIMULUS},
     {SPAN_INIT("slow"), SCRIPT_SLOW, SCRIPT_STIMULUS},
     {SPAN_INIT("sent"), SCRIPT_SENT, SCRIPT_STIMULUS},
+    {SPAN_INIT("told"), SCRIPT_TOLD, SCRIPT_STIMULUS},
 };
 
 static const struct {
@@ -29,7 +30,9 @@ static const struct {
     {SPAN_INIT("open"), SCRIPT_OPEN, SCRIPT_STIMULUS},
     {SPAN_INIT("end"), SCRIPT_END, SCRIPT_STIMULUS},
     {SPAN_INIT("fail"), SCRIPT_FAIL, SCRIPT_STIMULUS},
+    {SPAN_INIT("secured"), SCRIPT_SECURED, SCRIPT_STIMULUS},
     {SPAN_INIT("connect"), SCRIPT_CONNECT, SCRIPT_EXPECTED},
+    {SPAN_INIT("secure"), SCRIPT_SECURE, SCRIPT_EXPECTED},
     {SPAN_INIT("shut"), SCRIPT_SHUT, SCRIPT_EXPECTED},
 };
 
@@ -84,7 +87,7 @@ static const char *read_life(struct script_line *line)
             line->part = lives[i].part;
             return NULL;
         }
-    return "a connection can: open, end, fail, connect, shut";
+    return "a connection can: open, end, fail, secured, connect, secure, shut";
 }
 
 /* How many bytes of what ends a counted message stand at its end: less than all of them when the
@@ -241,9 +244,23 @@ static char body_byte(const struct script_line *line, uint64_t at)
     return letters[at % (sizeof(letters) - 1)];
 }
 
-static char said_byte(const struct script_line *line, uint64_t at)
+static char secret_byte(uint64_t at)
 {
     static const char secret[] = "bm90IGEgcGFzc3dvcmQ";
+
+    return secret[at % (sizeof(secret) - 1)];
+}
+
+void script_secret(size_t size, struct text *secret)
+{
+    size_t i;
+
+    for (i = 0; i < size; i++)
+        text_add_byte(secret, secret_byte(i));
+}
+
+static char said_byte(const struct script_line *line, uint64_t at)
+{
     const struct record *record = &line->record;
 
     if (record->kind == RECORD_BODY)
@@ -252,7 +269,7 @@ static char said_byte(const struct script_line *line, uint64_t at)
         return record->bytes.at[at];
     at -= record->bytes.size;
     if (at < record->secret)
-        return secret[at % (sizeof(secret) - 1)];
+        return secret_byte(at);
     return record->tail.at[at - record->secret];
 }
 

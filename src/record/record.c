@@ -203,6 +203,20 @@ void record_event(struct text *text, moment at, struct span word)
     add_words(text, word, SPAN(""));
 }
 
+void record_event_secret(struct text *text, moment at, struct span word, size_t secret)
+{
+    add_moment(text, at);
+    text_add(text, SPAN("@ "));
+    add_escaped(text, word, false);
+    if (secret > 0) {
+        text_add_byte(text, ' ');
+        text_add(text, secret_word);
+        text_add_number(text, secret);
+        text_add_byte(text, ']');
+    }
+    text_add_byte(text, '\n');
+}
+
 void record_setting(struct text *text, struct span path, struct span value)
 {
     text_add(text, SPAN("@ "));

@@ -59,6 +59,10 @@ void capabilities_parse(const struct reply *reply, struct capabilities *capabili
         if (extension == EXTENSION_NONE)
             continue;
         capabilities_add(capabilities_r, extension);
+        if (parameters.size == 0)
+            capabilities_r->plain |= 1U << extension;
+        if (extension == EXTENSION_AUTH)
+            capabilities_r->mechanisms |= mechanisms_parse(parameters);
         if (extension == EXTENSION_SIZE)
             span_number(parameters, &capabilities_r->size_bytes);
     }

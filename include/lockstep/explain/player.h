@@ -8,6 +8,10 @@
  *                          socket, until it has
  *   C end, U end           a peer will say no more, and still listens
  *   C fail why, U fail why a peer is lost at once, or can't be connected to
+ *   C open 192.0.2.1 tls to=192.0.2.2:25 certificate=name
+ *                          what is known of a client at once; `U open tls tls-before` likewise
+ *   C secured, U secured   the handshake that was asked for is done
+ *   @ told line PLAIN AA== the outside answers: done, line, again, later or no, and words
  *   @ wait 500ms           time passes (ms s m h); TIME comes at every deadline on the way
  *   @ stop                 the program is to end soon
  *   @ slow client          from here on nothing that is sent to that side leaves, ...
@@ -16,7 +20,7 @@
  *   +1234 in front         the clock is put to 1234 ms after the start, as with @ wait
  *
  * Lines that must come of it (expected): U> and C< (what was said), ! (what was decided),
- * U connect, C shut flush|now|reset, U shut ...
+ * U connect, C secure, U secure, C shut flush|now|reset, U shut ...
  *
  * Set-up, before the first stimulus:
  *   @ seed 5                   of the engine

@@ -36,6 +36,7 @@ enum script_word {
     SCRIPT_STOP,
     SCRIPT_SLOW,
     SCRIPT_SENT,
+    SCRIPT_TOLD,
 };
 
 /* The words of a connection's life. */
@@ -43,7 +44,9 @@ enum script_life {
     SCRIPT_OPEN,
     SCRIPT_END,
     SCRIPT_FAIL,
-    SCRIPT_CONNECT, /* ours, as the next */
+    SCRIPT_SECURED,
+    SCRIPT_CONNECT, /* ours, as those that follow */
+    SCRIPT_SECURE,
     SCRIPT_SHUT,
 };
 
@@ -75,6 +78,9 @@ bool script_read(struct script *script_r, struct span name, struct span file, vo
 uint64_t script_said_size(const struct script_line *line);
 /* Those of them that start at `from`, at most `size` bytes; returns how many were written. */
 size_t script_said(const struct script_line *line, uint64_t from, char *bytes, size_t size);
+
+/* A secret of that length, as every line of a script has it. */
+void script_secret(size_t size, struct text *secret);
 
 /* The first setting with that word, or NULL. */
 const struct script_line *script_setting(const struct script *script, enum script_word word);

@@ -68,6 +68,8 @@ void record_note(struct text *text, moment at, struct span word, struct span res
 void record_life(struct text *text, moment at, enum side side, struct span what);
 /* "@ stop": a word of the player that tells of something that happened. */
 void record_event(struct text *text, moment at, struct span word);
+/* The same of one whose last words are a secret of so many bytes. */
+void record_event_secret(struct text *text, moment at, struct span word, size_t secret);
 /* "@ path value", without a moment: the header of a transcript. */
 void record_setting(struct text *text, struct span path, struct span value);
 

@@ -17,6 +17,7 @@ struct plan {
     bool quote_reason;  /* add the envelope's first refusal, code and words, to the text */
     bool verbatim;      /* say the kept refusal itself, in its own words, instead of `words` */
     bool close;         /* then end the session */
+    bool keywords;      /* 250 and the keywords of EHLO, as the upstream told them before */
 };
 
 #endif

@@ -29,7 +29,7 @@ enum verb_does {
 enum verb_relay {
     RELAY_PASS,   /* as it came */
     RELAY_REFUSE, /* 502 from us: it would give away our standing with the upstream */
-    RELAY_HIDDEN, /* 502 from us until lockstep itself can do it; passes in `observe` */
+    RELAY_OURS,   /* answered here: it is between the client and us; passes in `observe` */
 };
 
 /*
@@ -62,7 +62,7 @@ enum verb_relay {
     X(QUIT,       "QUIT",     true,  0,      0,      WAIT_COMMAND,   false, DOES_QUIT,      RELAY_PASS)  \
     X(AUTH,       "AUTH",     true,  235,    334,    WAIT_COMMAND,   true,  DOES_AUTH,      RELAY_PASS)  \
     X(RESPONSE,   "",         true,  235,    334,    WAIT_COMMAND,   true,  DOES_RESPONSE,  RELAY_PASS)  \
-    X(STARTTLS,   "STARTTLS", true,  220,    0,      WAIT_COMMAND,   false, DOES_SECURE,    RELAY_HIDDEN)  \
+    X(STARTTLS,   "STARTTLS", true,  220,    0,      WAIT_COMMAND,   false, DOES_SECURE,    RELAY_OURS)  \
     X(ETRN,       "ETRN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE)  \
     X(TURN,       "TURN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE)  \
     X(ATRN,       "ATRN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE)  \

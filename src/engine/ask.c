@@ -1,0 +1,89 @@
+/* Questions to the outside: one at a time, numbered, so that a late answer is known as late. */
+#include "state.h"
+
+static const struct span words[] = {
+    [QUESTION_AUTH] = SPAN_INIT("auth"),       [QUESTION_CHALLENGE] = SPAN_INIT("challenge"),
+    [QUESTION_OUTCOME] = SPAN_INIT("outcome"), [QUESTION_POP] = SPAN_INIT("pop"),
+    [QUESTION_LOGIN] = SPAN_INIT("login"),     [QUESTION_ROUTE] = SPAN_INIT("route"),
+};
+
+bool asking(const struct engine *engine)
+{
+    return engine->guided && guide_of(engine)->asked != 0;
+}
+
+/* The sender and recipient that the row in front tells, and what was told before. */
+static void add_facts(struct engine *engine, struct question *question)
+{
+    const struct guide *guide = guide_of(engine);
+    const struct row *row = ledger_row(engine, engine->ledger.send);
+
+    question->facts[FACT_HELO] = name_span(&guide->helo);
+    question->facts[FACT_LOGIN] = name_span(&guide->user);
+    question->facts[FACT_SENDER] = guide_sender(engine, row);
+    question->facts[FACT_RECIPIENT] = guide_recipient(engine, row);
+}
+
+void ask(struct engine *engine, enum question_kind kind, struct span text, struct span more,
+         uint16_t code)
+{
+    struct guide *guide = guide_of(engine);
+    struct question *question = &engine->lender->question;
+    const struct choice *choice = &guide->wanted;
+
+    must(!asking(engine));
+    guide->asked = (uint8_t)(1 + kind);
+    guide->ask_due = true;
+    guide->asked_at = engine->now;
+    *question = (struct question){
+        .kind = kind,
+        .serial = ++guide->serial,
+        .relay = guide->leg.choice.relay,
+        .credential = choice->credential,
+        .route = choice->route,
+        .mechanisms = inject_mechanisms(engine),
+        .room = relay_of(engine)->auth_line_bytes - (uint32_t)SPAN("AUTH \r\n").size,
+        .code = code,
+        .text = text,
+        .more = more,
+    };
+    add_facts(engine, question);
+    note(engine, SPAN("ask"), SPAN(""), words[kind]);
+}
+
+void ask_told(struct engine *engine, const struct advice *advice, struct span said)
+{
+    struct guide *guide;
+    enum question_kind kind;
+
+    if (!asking(engine) || advice->serial != guide_of(engine)->serial)
+        return;
+    guide = guide_of(engine);
+    kind = (enum question_kind)(guide->asked - 1);
+    note_told(engine, advice, said, kind == QUESTION_AUTH);
+    guide->asked = 0;
+    guide->ask_due = false;
+    engine->client_since = engine->answer_since = engine->now;
+    if (engine->upstream_lost || engine->phase != PHASE_TALKING)
+        return; /* whoever waited for it hears of that instead */
+    if (kind == QUESTION_LOGIN)
+        login_told(engine, advice, said);
+    else if (kind == QUESTION_ROUTE)
+        guide_told(engine, advice, said);
+    else
+        inject_told(engine, kind, advice, said);
+}
+
+moment ask_deadline(const struct engine *engine)
+{
+    if (!asking(engine))
+        return MOMENT_NEVER;
+    return guide_of(engine)->asked_at + (moment)engine->policy->wait_ms[WAIT_ASK];
+}
+
+void ask_overdue(struct engine *engine)
+{
+    const struct advice late = {.told = TOLD_LATER, .serial = guide_of(engine)->serial};
+
+    ask_told(engine, &late, SPAN("no answer in time"));
+}

@@ -1,0 +1,242 @@
+/*
+ * What is known of the client, and which route follows from it. Only what routes may ask for is
+ * learnt, and of most of it only which routes it allows.
+ */
+#include <string.h>
+
+#include "state.h"
+
+static bool needed(const struct policy *policy)
+{
+    enum security security = policy->relays[policy->relay].security;
+
+    if (policy->mode == MODE_OBSERVE)
+        return false;
+    return policy->route_count > 0 || security == SECURITY_OFFERED ||
+           security == SECURITY_STARTTLS || policy->tls_offer == TLS_OFFER_STARTTLS ||
+           policy->tls_offer == TLS_OFFER_BOTH || policy->tls_required ||
+           policy->client_auth.required || policy->client_auth.logins > LOGINS_PASS;
+}
+
+size_t engine_size(const struct policy *policy)
+{
+    return sizeof(struct engine) + (needed(policy) ? sizeof(struct guide) : 0);
+}
+
+void guide_init(struct engine *engine)
+{
+    const struct choice none = {
+        .route = NOTHING, .relay = engine->policy->relay, .credential = NOTHING};
+
+    engine->guided = needed(engine->policy);
+    if (engine->guided)
+        *guide_of(engine) = (struct guide){
+            .wanted = none, .leg = {.choice = none}, .granted = NOTHING, .told = NOTHING};
+}
+
+void name_keep(struct name *name, struct span bytes)
+{
+    name->size = bytes.size <= NAME_BYTES_MAX ? (uint8_t)bytes.size : 0;
+    memcpy(name->bytes, bytes.at, name->size);
+}
+
+struct span name_span(const struct name *name)
+{
+    return span_of(name->bytes, name->size);
+}
+
+bool guide_injects(const struct engine *engine)
+{
+    const struct policy *policy = engine->policy;
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count; i++) {
+        const struct route *route = &policy->routes[i];
+
+        if (route->credential != NOTHING || route->ask.size > 0)
+            return true;
+    }
+    return false;
+}
+
+static void learn(struct engine *engine, enum fact fact, struct span value)
+{
+    trail_learn(&guide_of(engine)->trail, engine->policy, fact, value);
+}
+
+static bool knows(const struct engine *engine, enum fact fact)
+{
+    return (guide_of(engine)->trail.known >> fact & 1U) != 0;
+}
+
+void guide_arrive(struct engine *engine, const struct event *event)
+{
+    const struct arrival *arrival = event->arrival;
+
+    learn(engine, FACT_CLIENT, event->bytes);
+    if (arrival != NULL && arrival->destination.size > 0)
+        learn(engine, FACT_DESTINATION, arrival->destination);
+    if (arrival != NULL && arrival->certificate.size > 0)
+        learn(engine, FACT_CERTIFICATE, arrival->certificate);
+    guide_choose(engine);
+    guide_of(engine)->leg.choice = guide_of(engine)->wanted;
+}
+
+/* The mailbox of MAIL and RCPT, however loosely it is written: between the brackets, or the first
+ * word behind the colon. */
+static struct span mailbox_of(struct span text)
+{
+    size_t open = span_find(text, '<');
+    struct span rest = span_tail(text, open + 1);
+    size_t close = span_find(rest, '>');
+    struct span word;
+
+    if (close < rest.size)
+        return span_head(rest, close);
+    rest = span_tail(text, span_find(text, ':') + 1);
+    span_word(&rest, &word);
+    return word;
+}
+
+struct span guide_sender(const struct engine *engine, const struct row *row)
+{
+    if (verb_facts((enum verb)row->verb)->does == DOES_SENDER)
+        return mailbox_of(ledger_text(engine, row));
+    return mailbox_of(envelope_first(engine));
+}
+
+struct span guide_recipient(const struct engine *engine, const struct row *row)
+{
+    return row->verb == VERB_RCPT ? mailbox_of(ledger_text(engine, row)) : SPAN("");
+}
+
+void guide_told(struct engine *engine, const struct advice *advice, struct span words)
+{
+    struct plan plan = {.answer_here = true,
+                        .code = 451,
+                        .status = SPAN("4.3.0"),
+                        .words = SPAN("No way to send this now:"),
+                        .quote_reason = true};
+    struct guide *guide = guide_of(engine);
+
+    guide->told = NOTHING;
+    switch (advice->told) {
+    case TOLD_DONE:
+        guide->told = advice->credential;
+        guide->moved = advice->moved || guide->leg.auth == AUTH_DONE;
+        return;
+    case TOLD_AGAIN:
+        guide->route_asked = false;
+        return;
+    case TOLD_NO:
+        plan.code = 550;
+        plan.status = SPAN("5.7.1");
+        break;
+    case TOLD_LATER:
+    case TOLD_LINE:
+        break;
+    }
+    ledger_keep_words(engine, words);
+    row_decide(engine, ledger_row(engine, engine->ledger.send), &plan);
+    engine->envelope.sender_refused = true;
+}
+
+/* Whatever the client has not told by the time it says MAIL, it will not tell. */
+static void learn_sender(struct engine *engine, struct span mailbox)
+{
+    static const enum fact earlier[] = {FACT_CERTIFICATE, FACT_DESTINATION, FACT_HELO, FACT_LOGIN};
+    size_t i;
+
+    for (i = 0; i < sizeof(earlier) / sizeof(earlier[0]); i++) {
+        if (!knows(engine, earlier[i]))
+            learn(engine, earlier[i], SPAN(""));
+    }
+    trail_forget(&guide_of(engine)->trail, FACT_RECIPIENT);
+    learn(engine, FACT_SENDER, mailbox);
+}
+
+void guide_learn(struct engine *engine, const struct row *row)
+{
+    struct guide *guide = guide_of(engine);
+    struct span text = ledger_text(engine, row);
+    struct span rest = text;
+    struct span word;
+
+    switch (verb_facts((enum verb)row->verb)->does) {
+    case DOES_GREET:
+    case DOES_GREET_OLD:
+        span_word(&rest, &word);
+        name_keep(&guide->helo, span_trim(rest));
+        learn(engine, FACT_HELO, span_trim(rest));
+        break;
+    case DOES_SENDER:
+        learn_sender(engine, mailbox_of(text));
+        break;
+    case DOES_RECIPIENT:
+        if (!knows(engine, FACT_RECIPIENT))
+            learn(engine, FACT_RECIPIENT, mailbox_of(text));
+        break;
+    case DOES_NONE:
+    case DOES_MESSAGE:
+    case DOES_CHUNK:
+    case DOES_END:
+    case DOES_RESET:
+    case DOES_AUTH:
+    case DOES_RESPONSE:
+    case DOES_SECURE:
+    case DOES_QUIT:
+        break;
+    }
+}
+
+void guide_forget(struct engine *engine)
+{
+    if (!engine->guided)
+        return;
+    trail_forget(&guide_of(engine)->trail, FACT_SENDER);
+    trail_forget(&guide_of(engine)->trail, FACT_RECIPIENT);
+    if (routes_want(engine->policy, FACT_SENDER) || routes_want(engine->policy, FACT_RECIPIENT))
+        guide_of(engine)->route_asked = false;
+    envelope_drop(engine);
+}
+
+static void note_choice(struct engine *engine, const struct choice *choice)
+{
+    const struct policy *policy = engine->policy;
+    char bytes[200];
+    struct text words = text_over(bytes, sizeof(bytes));
+
+    text_add_number(&words, choice->route + 1); /* as the list is counted */
+    text_add(&words, SPAN(" relay="));
+    text_add(&words, policy->relays[choice->relay].name);
+    if (choice->credential < policy->credential_count) {
+        text_add(&words, SPAN(" credential="));
+        text_add(&words, policy->credentials[choice->credential].name);
+    }
+    note(engine, SPAN("route"), SPAN(""), text_span(&words));
+}
+
+enum chosen guide_choose(struct engine *engine)
+{
+    const struct policy *policy = engine->policy;
+    struct guide *guide = guide_of(engine);
+    struct choice choice = {.route = NOTHING, .relay = policy->relay, .credential = NOTHING};
+    enum chosen chosen = route_choose(policy, &guide->trail, &choice.route);
+
+    if (chosen == UNDECIDED)
+        return chosen;
+    if (chosen == CHOSEN) {
+        const struct route *route = &policy->routes[choice.route];
+
+        choice.relay = route->relay != NOTHING ? route->relay : policy->relay;
+        choice.credential = route->credential;
+        if (route->ask.size > 0 && guide->route_asked && guide->told != NOTHING)
+            choice.credential = guide->told;
+    }
+    if (choice.credential == NOTHING)
+        choice.credential = guide->granted;
+    if (chosen == CHOSEN && choice.route != guide->wanted.route)
+        note_choice(engine, &choice);
+    guide->wanted = choice;
+    return chosen;
+}

@@ -1,0 +1,202 @@
+/*
+ * lockstep's own AUTH with the upstream. What is said is made outside, where the secrets are; here
+ * the lines are passed on, success is 235 and nothing else (B-44), and a refusal becomes what the
+ * policy makes of it, at MAIL.
+ */
+#include "state.h"
+
+/* Another mechanism, a renewed token: so often, then it is refused. */
+#define TRIES_MAX 4U
+
+static const struct plan deferred = {
+    .answer_here = true,
+    .code = 454,
+    .status = SPAN_INIT("4.7.0"),
+    .words = SPAN_INIT("Not authenticated with the relay, try again later:"),
+    .quote_reason = true};
+static const struct plan rejected = {.answer_here = true,
+                                     .code = 550,
+                                     .status = SPAN_INIT("5.7.8"),
+                                     .words = SPAN_INIT("Not authenticated with the relay:"),
+                                     .quote_reason = true};
+static const struct plan closed = {.answer_here = true,
+                                   .code = 421,
+                                   .status = SPAN_INIT("4.7.0"),
+                                   .words = SPAN_INIT("Not authenticated with the relay:"),
+                                   .close = true,
+                                   .quote_reason = true};
+
+static bool may_be_heard(const struct engine *engine)
+{
+    return engine->peers[SIDE_UPSTREAM].view.secured || relay_of(engine)->allow_clear;
+}
+
+uint32_t inject_mechanisms(const struct engine *engine)
+{
+    uint32_t offered = engine->peers[SIDE_UPSTREAM].view.capabilities.mechanisms;
+
+    if (!may_be_heard(engine))
+        return 0;
+    /* A relay that asks for AUTH all the same takes more than it says (F-06, B-46). */
+    if (guide_of(engine)->leg.insisted && offered == 0)
+        offered = MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN) |
+                  MECHANISM_BIT(MECHANISM_XOAUTH2);
+    return offered & relay_of(engine)->mechanisms;
+}
+
+static struct span credential_name(const struct engine *engine)
+{
+    uint32_t number = guide_of(engine)->wanted.credential;
+
+    return number < engine->policy->credential_count ? engine->policy->credentials[number].name
+                                                     : SPAN("live");
+}
+
+static void note_credential(struct engine *engine, struct span what, uint16_t code)
+{
+    char bytes[200];
+    struct text words = text_over(bytes, sizeof(bytes));
+
+    text_add(&words, what);
+    text_add(&words, SPAN(" credential="));
+    text_add(&words, credential_name(engine));
+    if (code != 0) {
+        text_add(&words, SPAN(" code="));
+        text_add_number(&words, code);
+    }
+    note(engine, SPAN("auth"), SPAN(""), text_span(&words));
+}
+
+void inject_refuse(struct engine *engine, bool forever, struct span words)
+{
+    struct leg *leg = &guide_of(engine)->leg;
+
+    leg->auth = AUTH_REFUSED;
+    leg->refusal = forever ? 550 : 454;
+    note_credential(engine, SPAN("refused"), 0);
+    if (words.size > 0)
+        ledger_keep_words(engine, words);
+}
+
+void inject_begin(struct engine *engine)
+{
+    struct leg *leg = &guide_of(engine)->leg;
+
+    leg->choice.credential = guide_of(engine)->wanted.credential;
+    if (!may_be_heard(engine)) {
+        inject_refuse(engine, false, SPAN("credentials are not sent there without TLS"));
+        return;
+    }
+    if (inject_mechanisms(engine) == 0) {
+        note_credential(engine, SPAN("unoffered"), 0);
+        leg->auth = AUTH_UNOFFERED;
+        return;
+    }
+    if (leg->tries++ == TRIES_MAX) {
+        inject_refuse(engine, false, SPAN("too many attempts"));
+        return;
+    }
+    ask(engine, QUESTION_AUTH, SPAN(""), SPAN(""), 0);
+}
+
+void inject_answered(struct engine *engine, const struct reply *reply)
+{
+    const struct verb_facts *facts = verb_facts(VERB_AUTH);
+
+    if (guide_of(engine)->leg.auth != AUTH_TALKING)
+        return; /* the client's own exchange was cancelled */
+    if (reply->code == facts->interim) {
+        ask(engine, QUESTION_CHALLENGE, reply->text, SPAN(""), 0);
+        return;
+    }
+    if (reply->code < 400 && reply->code != facts->success)
+        note_code(engine, SPAN("odd"), facts->name, reply->code);
+    ledger_keep_reason(engine, reply);
+    ask(engine, QUESTION_OUTCOME, ledger_reason(engine), SPAN(""), reply->code);
+}
+
+static void told_outcome(struct engine *engine, const struct advice *advice)
+{
+    struct leg *leg = &guide_of(engine)->leg;
+    uint16_t code = engine->envelope.code;
+
+    if (advice->told == TOLD_DONE && code == verb_facts(VERB_AUTH)->success) {
+        leg->auth = AUTH_DONE;
+        upstream_of(engine)->view.authenticated = true;
+        note_credential(engine, SPAN("done"), 0);
+        engine->envelope.code = engine->envelope.reason_size = 0;
+        return;
+    }
+    note_credential(engine, SPAN("failed"), code);
+    if (advice->told == TOLD_AGAIN)
+        leg->auth = AUTH_NONE;
+    else
+        inject_refuse(engine, advice->told == TOLD_NO && code >= 500, SPAN(""));
+}
+
+static void told_pop(struct engine *engine, const struct advice *advice, struct span words)
+{
+    if (advice->told == TOLD_DONE)
+        guide_of(engine)->leg.popped = true;
+    else if (advice->told != TOLD_AGAIN)
+        inject_refuse(engine, advice->told == TOLD_NO, words);
+}
+
+/* The line that goes up: it is not ours, so it is looked at before it is said. */
+static void say_line(struct engine *engine, enum verb verb, struct span start, struct span line)
+{
+    size_t i;
+
+    for (i = 0; i < line.size; i++) {
+        if (line.at[i] < ' ' || line.at[i] > '~')
+            break;
+    }
+    if (i < line.size || start.size + line.size > OURS_BYTES_MAX) {
+        ledger_insert(engine, VERB_RESPONSE);
+        return;
+    }
+    engine->auth_seen = true;
+    guide_of(engine)->leg.auth = AUTH_TALKING;
+    ledger_insert_text(engine, verb, start, line);
+}
+
+void inject_told(struct engine *engine, enum question_kind kind, const struct advice *advice,
+                 struct span words)
+{
+    if (kind == QUESTION_OUTCOME)
+        told_outcome(engine, advice);
+    else if (kind == QUESTION_POP)
+        told_pop(engine, advice, words);
+    else if (advice->told == TOLD_LINE)
+        say_line(engine, kind == QUESTION_AUTH ? VERB_AUTH : VERB_RESPONSE,
+                 kind == QUESTION_AUTH ? SPAN("AUTH ") : SPAN(""), words);
+    else if (kind == QUESTION_CHALLENGE)
+        ledger_insert(engine, VERB_RESPONSE); /* RFC 4954 4: "*" cancels */
+    else if (advice->told == TOLD_AGAIN)
+        guide_of(engine)->leg.auth = AUTH_NONE;
+    else
+        inject_refuse(engine, advice->told == TOLD_NO, words);
+}
+
+bool inject_refused(struct engine *engine, struct row *row)
+{
+    const struct plan *plan = NULL;
+
+    switch (relay_of(engine)->refused) {
+    case REFUSED_RETRY:
+        plan = &deferred;
+        break;
+    case REFUSED_REJECT:
+        plan = guide_of(engine)->leg.refusal == 550 ? &rejected : &deferred;
+        break;
+    case REFUSED_PASS:
+        return false;
+    case REFUSED_CLOSE:
+        plan = &closed;
+        break;
+    }
+    row_decide(engine, row, plan);
+    engine->envelope.sender_refused = true;
+    envelope_drop(engine);
+    return true;
+}

@@ -1,0 +1,349 @@
+/*
+ * The client's STARTTLS and AUTH, where they are between it and us. PLAIN and LOGIN are all that
+ * can be checked against hashes; what LOGIN asks is spelt as the oldest clients want it (B-42).
+ */
+#include <string.h>
+
+#include "lockstep/base/secret.h"
+#include "lockstep/smtp/base64.h"
+
+#include "state.h"
+
+#define OURS_MECHANISMS (MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN))
+
+static const struct plan ready = {.answer_here = true,
+                                  .code = 220,
+                                  .status = SPAN_INIT("2.0.0"),
+                                  .words = SPAN_INIT("Ready to start TLS")};
+static const struct plan not_offered = {.answer_here = true,
+                                        .code = 502,
+                                        .status = SPAN_INIT("5.5.1"),
+                                        .words = SPAN_INIT("Command not offered here")};
+static const struct plan tls_already = {.answer_here = true,
+                                        .code = 503,
+                                        .status = SPAN_INIT("5.5.1"),
+                                        .words = SPAN_INIT("TLS is active already")};
+static const struct plan tls_mixed = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.7.0"),
+    .words = SPAN_INIT("Nothing may follow STARTTLS before its answer (RFC 3207 4)"),
+    .close = true};
+static const struct plan tls_first = {.answer_here = true,
+                                      .code = 530,
+                                      .status = SPAN_INIT("5.7.0"),
+                                      .words = SPAN_INIT("Must issue a STARTTLS command first")};
+static const struct plan login_first = {.answer_here = true,
+                                        .code = 530,
+                                        .status = SPAN_INIT("5.7.0"),
+                                        .words = SPAN_INIT("Authentication required")};
+static const struct plan tls_before_auth = {
+    .answer_here = true,
+    .code = 538,
+    .status = SPAN_INIT("5.7.11"),
+    .words = SPAN_INIT("Encryption required for authentication, use STARTTLS first")};
+static const struct plan auth_twice = {.answer_here = true,
+                                       .code = 503,
+                                       .status = SPAN_INIT("5.5.1"),
+                                       .words = SPAN_INIT("Already authenticated")};
+static const struct plan auth_within = {.answer_here = true,
+                                        .code = 503,
+                                        .status = SPAN_INIT("5.5.1"),
+                                        .words = SPAN_INIT("AUTH not permitted within a mail "
+                                                           "transaction")};
+static const struct plan unknown_mechanism = {
+    .answer_here = true,
+    .code = 504,
+    .status = SPAN_INIT("5.5.4"),
+    .words = SPAN_INIT("Unknown mechanism, PLAIN and LOGIN are offered")};
+static const struct plan bad_base64 = {.answer_here = true,
+                                       .code = 501,
+                                       .status = SPAN_INIT("5.5.2"),
+                                       .words = SPAN_INIT("Cannot decode the response")};
+static const struct plan cancelled = {.answer_here = true,
+                                      .code = 501,
+                                      .status = SPAN_INIT("5.0.0"),
+                                      .words = SPAN_INIT("Authentication cancelled")};
+static const struct plan go_on = {.answer_here = true, .code = 334};
+static const struct plan ask_name = {
+    .answer_here = true, .code = 334, .words = SPAN_INIT("VXNlcm5hbWU6")};
+static const struct plan ask_password = {
+    .answer_here = true, .code = 334, .words = SPAN_INIT("UGFzc3dvcmQ6")};
+static const struct plan good = {.answer_here = true,
+                                 .code = 235,
+                                 .status = SPAN_INIT("2.7.0"),
+                                 .words = SPAN_INIT("Authentication successful")};
+static const struct plan bad = {.answer_here = true,
+                                .code = 535,
+                                .status = SPAN_INIT("5.7.8"),
+                                .words = SPAN_INIT("Authentication credentials invalid")};
+static const struct plan not_now = {.answer_here = true,
+                                    .code = 454,
+                                    .status = SPAN_INIT("4.7.0"),
+                                    .words = SPAN_INIT("Temporary authentication failure:"),
+                                    .quote_reason = true};
+
+static bool offers_tls(const struct engine *engine)
+{
+    enum tls_offer offer = engine->policy->tls_offer;
+
+    return offer == TLS_OFFER_STARTTLS || offer == TLS_OFFER_BOTH;
+}
+
+static enum logins logins_of(const struct engine *engine)
+{
+    enum logins logins = engine->policy->client_auth.logins;
+
+    if (logins != LOGINS_AUTO)
+        return logins;
+    return guide_injects(engine) ? LOGINS_HIDE : LOGINS_PASS;
+}
+
+bool login_passes(const struct engine *engine)
+{
+    return !engine->guided || logins_of(engine) == LOGINS_PASS;
+}
+
+static bool clear_is_too_bad(const struct engine *engine)
+{
+    return !engine->peers[SIDE_CLIENT].view.secured && !engine->policy->client_auth.allow_clear;
+}
+
+uint32_t login_offers(const struct engine *engine)
+{
+    enum logins logins = engine->guided ? logins_of(engine) : LOGINS_PASS;
+
+    if ((logins != LOGINS_CHECK && logins != LOGINS_ACCEPT) || clear_is_too_bad(engine))
+        return 0;
+    return OURS_MECHANISMS;
+}
+
+bool login_owed(const struct engine *engine, enum verb verb, struct plan *plan_r)
+{
+    const struct view *view = &engine->peers[SIDE_CLIENT].view;
+    enum verb_does does = verb_facts(verb)->does;
+    bool envelope =
+        does == DOES_SENDER || does == DOES_RECIPIENT || does == DOES_MESSAGE || does == DOES_CHUNK;
+
+    if (!engine->guided)
+        return false;
+    if (engine->policy->tls_required && !view->secured &&
+        (envelope || does == DOES_AUTH || verb == VERB_VRFY || verb == VERB_EXPN)) {
+        *plan_r = tls_first; /* */
+        return true;
+    }
+    if (!engine->policy->client_auth.required || view->authenticated || !envelope)
+        return false;
+    *plan_r = login_first;
+    return true;
+}
+
+/* --- STARTTLS --- */
+
+static const struct plan *answer_starttls(const struct engine *engine)
+{
+    if (engine->peers[SIDE_CLIENT].view.secured)
+        return &tls_already; /* */
+    if (!offers_tls(engine))
+        return &not_offered;
+    return engine->peers[SIDE_CLIENT].inbox.view.size > 0 ? &tls_mixed : &ready; /* */
+}
+
+static void secure(struct engine *engine)
+{
+    struct peer *client = client_of(engine);
+
+    engine->input = INPUT_WAIT;
+    must(client->inbox.view.size == 0); /* else STARTTLS was refused, and nothing was read since */
+    client->securing = client->secure_due = true;
+    note_life(engine, SIDE_CLIENT, SPAN("secure"), SPAN(""));
+}
+
+void login_secured(struct engine *engine, const struct arrival *arrival)
+{
+    struct peer *client = client_of(engine);
+    struct guide *guide = guide_of(engine);
+
+    client->securing = false;
+    client->view = (struct view){.secured = true};
+    trail_forget(&guide->trail, FACT_HELO);
+    trail_forget(&guide->trail, FACT_LOGIN);
+    if (arrival != NULL && arrival->certificate.size > 0)
+        trail_learn(&guide->trail, engine->policy, FACT_CERTIFICATE, arrival->certificate);
+    guide->helo.size = guide->user.size = 0;
+    guide->granted = NOTHING;
+    guide->login = LOGIN_NONE;
+    engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
+    engine->data_refused = false;
+    engine->input = INPUT_COMMAND;
+    engine->client_since = engine->now;
+}
+
+/* --- AUTH --- */
+
+/* Bytes of a step that must outlive it until the question was taken. */
+static struct text borrow(struct engine *engine, size_t size)
+{
+    struct outbox *outbox = &engine->lender->outboxes[SIDE_CLIENT];
+    struct text bytes = text_over(outbox->scratch + outbox->used, size);
+
+    must(outbox->used + size <= SCRATCH_SEND_BYTES);
+    outbox->used += size;
+    return bytes;
+}
+
+/* Name and password are known: whoever knows is asked. */
+static const struct plan *check(struct engine *engine, struct span user, struct span password)
+{
+    struct guide *guide = guide_of(engine);
+
+    guide->login = LOGIN_NONE;
+    if (user.size == 0 || user.size > NAME_BYTES_MAX || password.size == 0)
+        return &bad;
+    name_keep(&guide->user, user);
+    if (logins_of(engine) == LOGINS_ACCEPT)
+        return &good;
+    ask(engine, QUESTION_LOGIN, user, password, 0);
+    return NULL;
+}
+
+/* RFC 4616 2: [authzid] NUL authcid NUL password. To act for another is not asked for here. */
+static const struct plan *take_plain(struct engine *engine, struct span message)
+{
+    size_t first = span_find(message, '\0');
+    struct span user = span_tail(message, first + 1);
+    size_t second = span_find(user, '\0');
+    struct span authzid = span_head(message, first);
+    struct span password = span_tail(user, second + 1);
+
+    if (first == message.size || second == user.size || span_find(password, '\0') < password.size)
+        return &bad_base64;
+    user = span_head(user, second);
+    if (authzid.size > 0 && !span_equal(authzid, user))
+        return &bad;
+    return check(engine, user, password);
+}
+
+/* One decoded response; NULL: somebody is asked. */
+static const struct plan *take_message(struct engine *engine, struct span message)
+{
+    struct guide *guide = guide_of(engine);
+
+    switch ((enum login)guide->login) {
+    case LOGIN_NONE:
+        break;
+    case LOGIN_PLAIN:
+        return take_plain(engine, message);
+    case LOGIN_NAME:
+        if (message.size == 0 || message.size > NAME_BYTES_MAX)
+            return &bad;
+        name_keep(&guide->user, message);
+        guide->login = LOGIN_PASSWORD;
+        return &ask_password;
+    case LOGIN_PASSWORD:
+        return check(engine, name_span(&guide->user), message);
+    }
+    return &bad_base64;
+}
+
+static const struct plan *take_response(struct engine *engine, struct span text)
+{
+    struct text bytes;
+
+    text = span_trim(text);
+    if (span_equal(text, SPAN("*")))
+        return &cancelled;
+    if (span_equal(text, SPAN("="))) /* RFC 4954 4: an empty initial response */
+        text = SPAN("");
+    bytes = borrow(engine, text.size);
+    if (!base64_decode(text, &bytes))
+        return &bad_base64;
+    return take_message(engine, text_span(&bytes));
+}
+
+static const struct plan *begin(struct engine *engine, struct span line)
+{
+    struct guide *guide = guide_of(engine);
+    struct span verb, mechanism;
+
+    span_word(&line, &verb);
+    span_word(&line, &mechanism);
+    line = span_trim(line);
+    if (clear_is_too_bad(engine))
+        return &tls_before_auth;
+    if (client_of(engine)->view.authenticated)
+        return &auth_twice;
+    if (upstream_of(engine)->view.mail_open || guide->kept.held)
+        return &auth_within;
+    if (span_equal_fold(mechanism, SPAN("PLAIN")))
+        guide->login = LOGIN_PLAIN;
+    else if (span_equal_fold(mechanism, SPAN("LOGIN")))
+        guide->login = LOGIN_NAME;
+    else
+        return &unknown_mechanism;
+    if (line.size > 0)
+        return take_response(engine, line); /* B-41: also with LOGIN */
+    return guide->login == LOGIN_PLAIN ? &go_on : &ask_name;
+}
+
+static const struct plan *answer_auth(struct engine *engine, const struct row *row)
+{
+    struct span text = ledger_text(engine, row);
+    enum logins logins = logins_of(engine);
+
+    if (logins != LOGINS_CHECK && logins != LOGINS_ACCEPT)
+        return &not_offered;
+    return row->verb == VERB_AUTH ? begin(engine, text) : take_response(engine, text);
+}
+
+void login_answer(struct engine *engine, struct row *row)
+{
+    const struct plan *plan =
+        row->verb == VERB_STARTTLS ? answer_starttls(engine) : answer_auth(engine, row);
+
+    if (plan != NULL)
+        row_decide(engine, row, plan);
+}
+
+void login_answered(struct engine *engine, const struct row *row)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+    uint16_t code = row->plan.code;
+
+    if (does == DOES_SECURE && code == ready.code) {
+        secure(engine);
+        return;
+    }
+    if (does != DOES_AUTH && does != DOES_RESPONSE)
+        return;
+    if (code == go_on.code) {
+        engine->input = INPUT_RESPONSE;
+        return;
+    }
+    guide_of(engine)->login = LOGIN_NONE;
+    if (code != good.code)
+        return;
+    client_of(engine)->view.authenticated = true;
+    trail_learn(&guide_of(engine)->trail, engine->policy, FACT_LOGIN,
+                name_span(&guide_of(engine)->user));
+}
+
+void login_told(struct engine *engine, const struct advice *advice, struct span words)
+{
+    struct row *row = ledger_row(engine, engine->ledger.send);
+    struct guide *guide = guide_of(engine);
+
+    if (advice->told == TOLD_DONE) {
+        guide->granted = advice->credential;
+        guide->moved = guide->moved || advice->moved;
+        row_decide(engine, row, &good);
+        return;
+    }
+    guide->user.size = 0;
+    if (advice->told == TOLD_NO) {
+        row_decide(engine, row, &bad);
+        return;
+    }
+    ledger_keep_words(engine, words);
+    row_decide(engine, row, &not_now);
+}

@@ -1,0 +1,411 @@
+/*
+ * What has to happen upstream before the client's next command can be sent: the right relay, TLS,
+ * EHLO, POP, AUTH, an envelope said again. No program is kept: what is missing is read off the
+ * views each time, one step is done, and its answer changes the views.
+ */
+#include "state.h"
+
+enum step {
+    STEP_NONE,
+    STEP_SWITCH, /* another relay, or another identity */
+    STEP_GREET,  /* EHLO of ours */
+    STEP_SECURE,
+    STEP_ROUTE, /* ask a live source */
+    STEP_HOLD,  /* only the recipient decides: MAIL is answered here for now */
+    STEP_POP,
+    STEP_AUTH,
+    STEP_REFUSE, /* MAIL, because AUTH was */
+    STEP_RESET,
+    STEP_REPLAY,
+};
+
+static const struct plan held = {.answer_here = true,
+                                 .code = 250,
+                                 .status = SPAN_INIT("2.1.0"),
+                                 .words = SPAN_INIT("Noted, the recipient decides the relay")};
+static const struct plan elsewhere = {
+    .answer_here = true,
+    .code = 452,
+    .status = SPAN_INIT("4.5.3"),
+    .words = SPAN_INIT("This recipient goes another way, send to it separately")};
+static const struct plan tls_missing = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.7.4"),
+    .words = SPAN_INIT("The relay does not offer STARTTLS, and nothing is sent in clear")};
+static const struct plan tls_refused = {.answer_here = true,
+                                        .code = 421,
+                                        .status = SPAN_INIT("4.7.4"),
+                                        .words = SPAN_INIT("The relay refused STARTTLS:"),
+                                        .quote_reason = true};
+static const struct plan tls_failed = {.answer_here = true,
+                                       .code = 421,
+                                       .status = SPAN_INIT("4.7.5"),
+                                       .words = SPAN_INIT("No TLS with the relay:"),
+                                       .quote_reason = true};
+static const struct plan tls_mixed = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.7.0"),
+    .words = SPAN_INIT("The relay said more than STARTTLS allows before TLS began")};
+static const struct plan refused_at_once = {.answer_here = true,
+                                            .code = 421,
+                                            .status = SPAN_INIT("4.4.1"),
+                                            .words = SPAN_INIT("The relay refuses the session:"),
+                                            .quote_reason = true};
+
+static bool greets(enum verb_does does)
+{
+    return does == DOES_GREET || does == DOES_GREET_OLD;
+}
+
+/* The connection is to somebody else than is wanted now, or AUTH there was for another identity. */
+static bool switch_due(const struct guide *guide)
+{
+    const struct choice *is = &guide->leg.choice;
+    const struct choice *wanted = &guide->wanted;
+
+    return guide->moved || is->relay != wanted->relay ||
+           (guide->leg.auth == AUTH_DONE && is->credential != wanted->credential);
+}
+
+bool upstream_secures(const struct engine *engine)
+{
+    enum security security = relay_of(engine)->security;
+
+    return security == SECURITY_OFFERED || security == SECURITY_STARTTLS;
+}
+
+static enum step step_to_tls(const struct engine *engine)
+{
+    const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
+    const struct leg *leg = &guide_of(engine)->leg;
+
+    if (!upstream_secures(engine) || view->secured || leg->clear)
+        return STEP_NONE;
+    return view->extended || leg->ehlo_refused ? STEP_SECURE : STEP_GREET;
+}
+
+static const struct route *route_of(const struct engine *engine)
+{
+    uint32_t number = guide_of(engine)->wanted.route;
+
+    return number == NOTHING ? NULL : &engine->policy->routes[number];
+}
+
+/* What a new envelope needs, or one that is put again. */
+static enum step step_to_mail(const struct engine *engine, enum verb_does does)
+{
+    const struct guide *guide = guide_of(engine);
+    const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
+    const struct route *route = route_of(engine);
+
+    if (does != DOES_SENDER && (does != DOES_RECIPIENT || guide->kept.replay == REPLAY_NONE))
+        return STEP_NONE;
+    if (!view->greeted && !guide->leg.ehlo_refused &&
+        (engine->peers[SIDE_CLIENT].view.greeted || guide->wanted.credential != NOTHING))
+        return STEP_GREET;
+    if (guide->leg.auth == AUTH_REFUSED)
+        return STEP_REFUSE;
+    if (route != NULL && route->pop.size > 0 && !guide->leg.popped)
+        return STEP_POP;
+    if (guide->wanted.credential != NOTHING && guide->leg.auth == AUTH_NONE)
+        return STEP_AUTH;
+    return guide->kept.replay == REPLAY_ROWS ? STEP_REPLAY : STEP_NONE;
+}
+
+/* What decides where the envelope goes. */
+static enum step step_to_relay(const struct engine *engine, enum verb_does does, enum chosen chosen)
+{
+    const struct guide *guide = guide_of(engine);
+    const struct route *route = route_of(engine);
+    bool envelope = does == DOES_SENDER || does == DOES_RECIPIENT;
+
+    if (does == DOES_SENDER && chosen == UNDECIDED)
+        return STEP_HOLD;
+    if (envelope && route != NULL && route->ask.size > 0 && !guide->route_asked)
+        return STEP_ROUTE;
+    if ((does == DOES_SENDER || greets(does) || (envelope && guide->kept.held)) &&
+        switch_due(guide))
+        return STEP_SWITCH;
+    if (envelope && guide->kept.replay == REPLAY_RESET)
+        return STEP_RESET;
+    return STEP_NONE;
+}
+
+static enum step next_step(const struct engine *engine, enum verb_does does, enum chosen chosen)
+{
+    enum step step = step_to_relay(engine, does, chosen);
+
+    if (step == STEP_NONE)
+        step = step_to_tls(engine);
+    return step != STEP_NONE ? step : step_to_mail(engine, does);
+}
+
+/* --- the steps --- */
+
+static struct span greeting_name(const struct engine *engine, const struct row *row)
+{
+    struct span name = name_span(&guide_of(engine)->helo);
+
+    (void)row;
+    return name.size > 0 ? name : engine->policy->hostname;
+}
+
+/* A leg of its own: nothing of the one before holds for it. */
+static void switch_leg(struct engine *engine)
+{
+    struct peer *upstream = upstream_of(engine);
+    struct guide *guide = guide_of(engine);
+
+    note(engine, SPAN("switch"), SPAN("relay"), engine->policy->relays[guide->wanted.relay].name);
+    leg_leave(engine);
+    *upstream = (struct peer){0};
+    guide->leg = (struct leg){.choice = guide->wanted, .anew = true};
+    guide->moved = false;
+    engine->phase = PHASE_CONNECTING;
+    engine->connect_due = true;
+    engine->reset_owed = engine->quit_sent = false;
+    engine->reply_seen = 0;
+    engine->answer_since = engine->now;
+    note_life(engine, SIDE_UPSTREAM, SPAN("connect"), SPAN(""));
+}
+
+static void finding(struct engine *engine, struct span what)
+{
+    note(engine, SPAN("finding"), SPAN(""), what);
+}
+
+static void secure_upstream(struct engine *engine)
+{
+    struct leg *leg = &guide_of(engine)->leg;
+    const struct view *view = &upstream_of(engine)->view;
+
+    if (capabilities_offer(&view->capabilities, EXTENSION_STARTTLS)) {
+        ledger_insert(engine, VERB_STARTTLS);
+        return;
+    }
+    finding(engine, leg->secured_before ? SPAN("starttls-stripped") : SPAN("starttls-missing"));
+    if (relay_of(engine)->security == SECURITY_OFFERED && !leg->secured_before)
+        leg->clear = true;
+    else
+        upstream_leave(engine, &tls_missing);
+}
+
+static void hold(struct engine *engine, struct row *row)
+{
+    struct guide *guide = guide_of(engine);
+
+    guide->kept = (struct kept){.held = true, .replay = REPLAY_NONE};
+    engine->envelope = (struct envelope){0};
+    envelope_keep(engine, DOES_SENDER, ledger_text(engine, row));
+    guide->kept.replay = REPLAY_ROWS;
+    row_decide(engine, row, &held);
+}
+
+static void start_pop(struct engine *engine)
+{
+    guide_of(engine)->leg.choice.credential = guide_of(engine)->wanted.credential;
+    ask(engine, QUESTION_POP, SPAN(""), SPAN(""), guide_of(engine)->leg.insisted ? 1 : 0);
+}
+
+static void take_step(struct engine *engine, struct row *row, enum step step)
+{
+    switch (step) {
+    case STEP_NONE:
+        break;
+    case STEP_SWITCH:
+        switch_leg(engine);
+        break;
+    case STEP_GREET:
+        ledger_insert_text(engine, VERB_EHLO, SPAN("EHLO "), greeting_name(engine, row));
+        break;
+    case STEP_SECURE:
+        secure_upstream(engine);
+        break;
+    case STEP_ROUTE:
+        guide_of(engine)->route_asked = true;
+        ask(engine, QUESTION_ROUTE, SPAN(""), SPAN(""), 0);
+        break;
+    case STEP_HOLD:
+        hold(engine, row);
+        break;
+    case STEP_POP:
+        start_pop(engine);
+        break;
+    case STEP_AUTH:
+        inject_begin(engine);
+        break;
+    case STEP_REFUSE:
+        if (!inject_refused(engine, row))
+            guide_of(engine)->leg.auth = AUTH_UNOFFERED;
+        break;
+    case STEP_RESET:
+        ledger_insert(engine, VERB_RSET);
+        break;
+    case STEP_REPLAY:
+        envelope_replay(engine);
+        break;
+    }
+}
+
+/* A recipient that a route sends elsewhere than the first one of its envelope. */
+static bool goes_elsewhere(struct engine *engine, const struct row *row)
+{
+    struct guide *guide = guide_of(engine);
+    struct trail first = guide->trail;
+    struct choice wanted = guide->wanted;
+    bool other;
+
+    if (row->verb != VERB_RCPT || !routes_want(engine->policy, FACT_RECIPIENT) ||
+        guide->kept.replay != REPLAY_NONE || engine->envelope.recipients == 0)
+        return false;
+    trail_forget(&guide->trail, FACT_RECIPIENT);
+    guide_learn(engine, row);
+    guide_choose(engine);
+    other = guide->wanted.route != wanted.route;
+    guide->trail = first;
+    guide->wanted = wanted;
+    return other;
+}
+
+enum prepared prepare(struct engine *engine, struct row *row)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+    enum chosen chosen = CHOSEN;
+    enum step step;
+
+    if (does == DOES_QUIT)
+        return PREPARED;
+    if (asking(engine) || upstream_of(engine)->securing)
+        return PREPARE_WAIT;
+    if (greets(does) || does == DOES_SENDER || does == DOES_RECIPIENT) {
+        if (engine->ledger.in_flight > 0 && does != DOES_RECIPIENT)
+            return PREPARE_WAIT;
+        if (does == DOES_SENDER)
+            envelope_drop(engine);
+        if (goes_elsewhere(engine, row)) {
+            row_decide(engine, row, &elsewhere);
+            return PREPARE_MOVE;
+        }
+        guide_learn(engine, row);
+        chosen = guide_choose(engine);
+    }
+    step = next_step(engine, does, chosen);
+    if (step == STEP_NONE)
+        return PREPARED;
+    if (engine->ledger.in_flight > 0)
+        return PREPARE_WAIT;
+    take_step(engine, row, step);
+    return PREPARE_MOVE;
+}
+
+/* --- their answers --- */
+
+void prepare_greeted(struct engine *engine, const struct reply *reply)
+{
+    struct view *view = &upstream_of(engine)->view;
+
+    if (reply->code >= 300) {
+        guide_of(engine)->leg.ehlo_refused = true;
+        return;
+    }
+    view->greeted = view->extended = true;
+    capabilities_parse(reply, &view->capabilities);
+}
+
+void prepare_secure(struct engine *engine, const struct reply *reply)
+{
+    struct peer *upstream = upstream_of(engine);
+
+    if (reply->code != verb_facts(VERB_STARTTLS)->success) {
+        finding(engine, SPAN("starttls-refused"));
+        ledger_keep_reason(engine, reply);
+        if (relay_of(engine)->security == SECURITY_OFFERED)
+            guide_of(engine)->leg.clear = true;
+        else
+            upstream_leave(engine, &tls_refused);
+        return;
+    }
+    if (upstream->inbox.view.size > reply->taken) { /* it came in clear */
+        finding(engine, SPAN("clear-behind-starttls"));
+        upstream_leave(engine, &tls_mixed);
+        return;
+    }
+    upstream->securing = upstream->secure_due = true;
+    engine->answer_since = engine->now;
+    note_life(engine, SIDE_UPSTREAM, SPAN("secure"), SPAN(""));
+}
+
+void prepare_secured(struct engine *engine)
+{
+    struct peer *upstream = upstream_of(engine);
+
+    upstream->securing = false;
+    upstream->view = (struct view){.secured = true}; /* */
+    engine->answer_since = engine->client_since = engine->now;
+}
+
+void prepare_failed(struct engine *engine, struct span why)
+{
+    upstream_of(engine)->securing = false;
+    ledger_keep_words(engine, why);
+    upstream_leave(engine, &tls_failed);
+}
+
+void prepare_arrived(struct engine *engine, const struct reply *reply)
+{
+    engine->phase = PHASE_TALKING;
+    engine->client_since = engine->now;
+    engine->summary.upstream_greeted = reply->code < 300;
+    if (reply->code < 300)
+        return;
+    ledger_keep_reason(engine, reply);
+    upstream_leave(engine, &refused_at_once);
+}
+
+/* Sendmail says 550 5.7.1, Exim 550 with its own words, Postfix 554 5.7.1 or 530: what they have in
+ * common is a 5.7 or the word. */
+static bool wants_auth(const struct reply *reply)
+{
+    struct span words = reply->text;
+    size_t i;
+
+    if (reply->code == 530 || span_starts(reply->enhanced, SPAN("5.7.")))
+        return reply->code >= 500;
+    for (i = 0; (reply->code == 503 || reply->code == 550) && i < words.size; i++) {
+        if (span_starts_fold(span_tail(words, i), SPAN("authent")))
+            return true;
+    }
+    return false;
+}
+
+bool prepare_cautious(const struct engine *engine)
+{
+    const struct leg *leg = engine->guided ? &guide_of(engine)->leg : NULL;
+
+    return leg != NULL && leg->choice.credential != NOTHING && !leg->insisted &&
+           (leg->auth == AUTH_UNOFFERED || leg->popped);
+}
+
+bool prepare_insists(struct engine *engine, struct row *row, const struct reply *reply)
+{
+    struct guide *guide;
+
+    if (!prepare_cautious(engine) || engine->ledger.in_flight != 1 || !wants_auth(reply))
+        return false;
+    guide = guide_of(engine);
+    if (guide->kept.cut || (row->verb != VERB_MAIL && row->verb != VERB_RCPT))
+        return false;
+    note_code(engine, SPAN("replay"), verb_facts((enum verb)row->verb)->name, reply->code);
+    guide->leg.insisted = true;
+    guide->leg.popped = false;
+    guide->leg.auth = AUTH_NONE;
+    guide->kept.at = guide->kept.next = 0;
+    if (row->verb == VERB_MAIL)
+        guide->kept.size = guide->kept.count = 0;
+    else
+        guide->kept.replay = upstream_of(engine)->view.mail_open ? REPLAY_RESET : REPLAY_ROWS;
+    ledger_again(engine);
+    return true;
+}
