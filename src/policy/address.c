@@ -4,7 +4,6 @@
 
 #include "network.h"
 
-#define SMTP_PORT 25
 #define NAME_BYTES_MAX 253U /* RFC 1035 2.3.4, without the last dot */
 
 static bool is_word(char byte)
@@ -141,26 +140,69 @@ bool address_listen(struct span text, struct config_address *address_r, struct t
     return true;
 }
 
-bool address_connect(struct span text, struct config_address *address_r, struct text *advice)
+#define SCHEMES 3U
+
+static const struct {
+    struct span word;
+    uint16_t port;
+} schemes[] = {
+    [SCHEME_SMTP] = {SPAN_INIT("smtp://"), 25},
+    [SCHEME_STARTTLS] = {SPAN_INIT("starttls://"), 587},
+    [SCHEME_SMTPS] = {SPAN_INIT("smtps://"), 465},
+};
+
+struct span address_scheme(enum config_scheme scheme)
 {
-    struct config_address address = {.port = SMTP_PORT};
+    return schemes[scheme].word;
+}
+
+/* One host, and the port behind it if there is one; `*port_r` is the default before. */
+static bool read_one(struct span text, struct span *host_r, uint16_t *port_r, struct text *advice)
+{
     struct span rest;
 
-    if (span_starts_fold(text, SPAN("starttls://")) || span_starts_fold(text, SPAN("smtps://")))
-        return refuse(advice, SPAN("smtp://HOST:PORT, this version of lockstep speaks no TLS"));
-    if (!span_starts_fold(text, SPAN("smtp://")))
-        return refuse(advice, SPAN("a URL, as in smtp://mx.example:25"));
-    text = span_tail(text, SPAN("smtp://").size);
+    if (!read_host(text, host_r, &rest, advice))
+        return false;
+    if (span_equal(*host_r, SPAN("*")))
+        return refuse(advice, SPAN("the name or address of one host"));
+    return rest.size == 0 || read_port(span_tail(rest, 1), 1, port_r, advice);
+}
+
+bool address_connect(struct span text, enum config_scheme *scheme_r,
+                     struct config_address *address_r, struct text *advice)
+{
+    struct config_address address = {.port = 0};
+    unsigned scheme = 0;
+
+    while (scheme < SCHEMES && !span_starts_fold(text, schemes[scheme].word))
+        scheme++;
+    if (scheme == SCHEMES)
+        return refuse(advice, SPAN("a URL, as in smtp://mx.example:25, starttls://mx.example:587 "
+                                   "or smtps://mx.example:465"));
+    text = span_tail(text, schemes[scheme].word.size);
     if (span_ends(text, SPAN("/")))
         text.size--;
-    if (!read_host(text, &address.host, &rest, advice))
-        return false;
-    if (span_equal(address.host, SPAN("*")))
-        return refuse(advice, SPAN("the name or address of one host"));
-    if (rest.size > 0 && !read_port(span_tail(rest, 1), 1, &address.port, advice))
+    address.port = schemes[scheme].port;
+    if (!read_one(text, &address.host, &address.port, advice))
         return false;
     *address_r = address;
+    *scheme_r = (enum config_scheme)scheme;
     return true;
+}
+
+bool address_url(struct span text, struct text *advice)
+{
+    struct span host = span_head(text, span_find(text, '/')), name;
+    uint16_t port;
+    size_t i;
+
+    if (span_find(host, '@') < host.size)
+        return refuse(advice, SPAN("it without a name and a password, no secret stands here"));
+    for (i = 0; i < text.size; i++) {
+        if (text.at[i] <= ' ' || text.at[i] > '~')
+            return refuse(advice, SPAN("it without blanks and with odd bytes as %XX"));
+    }
+    return read_one(host, &name, &port, advice);
 }
 
 void address_show(const struct config_address *address, struct text *out)

@@ -5,29 +5,14 @@
 
 #include "lockstep/base/must.h"
 
-#include "address.h"
 #include "build.h"
 #include "value.h"
-
-static void row_defaults(enum base base, void *object)
-{
-    char memory[CONFIG_SENTENCE_MAX];
-    struct text error = text_over(memory, sizeof(memory));
-    size_t i;
-
-    for (i = 0; i < schema_count; i++) {
-        const struct row *row = &schema_rows[i];
-
-        if (row->base == base && row->initial)
-            must(value_set(row, object, span_of_string(row->initial), &error));
-    }
-}
 
 void config_default(struct config *config_r)
 {
     /* Too large for a second one on the stack. */
     memset(config_r, 0, sizeof(*config_r));
-    row_defaults(BASE_CONFIG, config_r);
+    value_defaults(BASE_CONFIG, config_r);
     policy_default(&config_r->policy);
 }
 
@@ -35,8 +20,10 @@ struct config_listener *config_add_listener(struct config *config)
 {
     struct config_listener *listener = &config->listeners[config->listener_count++];
 
-    *listener = (struct config_listener){.policy = config->policy, .relay = CONFIG_RELAY_NONE};
-    row_defaults(BASE_LISTENER, listener);
+    memset(listener, 0, sizeof(*listener));
+    listener->policy = config->policy;
+    listener->relay = CONFIG_RELAY_NONE;
+    value_defaults(BASE_LISTENER, listener);
     return listener;
 }
 
@@ -45,8 +32,18 @@ struct config_relay *config_add_relay(struct config *config, struct span name)
     struct config_relay *relay = &config->relays[config->relay_count++];
 
     *relay = (struct config_relay){.name = name};
-    row_defaults(BASE_RELAY, relay);
+    value_defaults(BASE_RELAY, relay);
+    value_defaults(BASE_SESSION, &relay->session);
     return relay;
+}
+
+struct config_credential *config_add_credential(struct config *config, struct span name)
+{
+    struct config_credential *credential = &config->credentials[config->credential_count++];
+
+    *credential = (struct config_credential){.name = name};
+    value_defaults(BASE_CREDENTIAL, credential);
+    return credential;
 }
 
 void config_single(struct config *config, bool relay)
@@ -68,17 +65,21 @@ struct span config_copy(struct text *arena, struct span text)
     return span_tail(text_span(arena), start);
 }
 
+/* What stands once in a configuration from a command line. */
 static void *single_base(struct config *config, const struct row *row, struct text *error)
 {
-    uint32_t count = row->base == BASE_LISTENER ? config->listener_count : config->relay_count;
+    bool listener = row->base == BASE_LISTENER;
+    uint32_t count = listener ? config->listener_count : config->relay_count;
 
     if (row->base == BASE_CONFIG)
         return config;
+    if (count == 1 && listener)
+        return config->listeners;
     if (count == 1)
-        return row->base == BASE_LISTENER ? (void *)config->listeners : config->relays;
+        return row->base == BASE_RELAY ? (void *)config->relays : &config->relays[0].session;
     schema_path(row, error);
-    text_add(error, row->base == BASE_LISTENER ? SPAN(" needs exactly one listener, there are ")
-                                               : SPAN(" needs exactly one relay, there are "));
+    text_add(error, listener ? SPAN(" needs exactly one listener, there are ")
+                             : SPAN(" needs exactly one relay, there are "));
     text_add_number(error, count);
     text_add(error, SPAN(": write it in the file"));
     return NULL;
@@ -100,13 +101,15 @@ static bool set_everywhere(struct config *config, const struct row *row, struct 
 bool config_set(struct config *config, struct span path, struct span value, struct text *arena,
                 struct text *error)
 {
+    const unsigned bases = BASE_BIT(BASE_CONFIG) | BASE_BIT(BASE_LISTENER) | BASE_BIT(BASE_RELAY) |
+                           BASE_BIT(BASE_SESSION);
     const struct row *row = schema_find_path(BASE_BIT(BASE_POLICY), path);
     void *object;
 
     if (!row)
-        row = schema_find_path(~0U, path);
+        row = schema_find_path(bases, path);
     if (!row) {
-        schema_unknown_path(~0U, path, error);
+        schema_unknown_path(bases | BASE_BIT(BASE_POLICY), path, error);
         return false;
     }
     if (row->type >= TYPE_VERSION) {
@@ -125,105 +128,116 @@ bool config_set(struct config *config, struct span path, struct span value, stru
     return object && value_set(row, object, value, error);
 }
 
-static bool same_address(const struct config_address *one, const struct config_address *other)
+/* --- what follows from the rest --- */
+
+static uint32_t relay_number(const struct config *config, struct span name)
 {
-    return one->port == other->port && one->port != 0 && span_equal_fold(one->host, other->host);
-}
-
-/* Who before entry `index` of that listener listens on the same address; NULL: nobody. */
-static const struct config_listener *address_owner(const struct config *config, uint32_t number,
-                                                   uint32_t index)
-{
-    const struct config_address *wanted = &config->listeners[number].listen.rows[index];
-    uint32_t i, k;
-
-    for (i = 0; i <= number; i++) {
-        const struct config_listener *other = &config->listeners[i];
-
-        for (k = 0; k < (i < number ? other->listen.count : index); k++) {
-            if (same_address(wanted, &other->listen.rows[k]))
-                return other;
-        }
-    }
-    return NULL;
-}
-
-static struct span listen_conflict(const struct config *config, uint32_t number, struct text *error)
-{
-    const struct config_listener *listener = &config->listeners[number];
-    const struct config_listener *owner;
     uint32_t i;
 
-    for (i = 0; i < listener->listen.count; i++) {
-        owner = address_owner(config, number, i);
-        if (!owner)
-            continue;
-        text_add_byte(error, '`');
-        address_show(&listener->listen.rows[i], error);
-        text_add(error, SPAN("` is already listened on by `"));
-        text_add(error, owner->name);
-        text_add(error, SPAN("`: keep one of them"));
-        return SPAN("listen");
+    for (i = 0; i < config->relay_count; i++) {
+        if (name.size > 0 && span_equal(config->relays[i].name, name))
+            return i;
     }
-    return SPAN("");
+    return NOTHING;
 }
 
-struct span config_conflict(const struct config *config, uint32_t number, struct text *error)
+static uint32_t credential_number(const struct config *config, struct span name)
 {
-    const struct config_listener *listener = &config->listeners[number];
     uint32_t i;
 
-    for (i = 0; i < number; i++) {
-        if (!span_equal(config->listeners[i].name, listener->name) || listener->name.size == 0)
-            continue;
-        text_add(error, SPAN("another listener is called `"));
-        text_add(error, listener->name);
-        text_add(error, SPAN("`: give each a name of its own"));
-        return SPAN("name");
+    for (i = 0; i < config->credential_count; i++) {
+        if (name.size > 0 && span_equal(config->credentials[i].name, name))
+            return i;
     }
-    if (listener->relay_name.size > 0 && listener->relay == CONFIG_RELAY_NONE) {
-        text_add(error, SPAN("there is no relay `"));
-        text_add(error, listener->relay_name);
-        text_add(error, SPAN("`: name one of those under `relays`"));
-        return SPAN("relay");
+    return NOTHING;
+}
+
+static void settle_relay(struct config_relay *relay)
+{
+    relay->session.name = relay->name;
+    switch (relay->address.scheme) {
+    case SCHEME_SMTP:
+        relay->session.security = SECURITY_NONE;
+        break;
+    case SCHEME_STARTTLS:
+        relay->session.security = relay->tls_offered ? SECURITY_OFFERED : SECURITY_STARTTLS;
+        break;
+    case SCHEME_SMTPS:
+        relay->session.security = SECURITY_IMPLICIT;
+        break;
     }
-    if (listener->sessions_per_client > listener->sessions) {
-        text_add(error, SPAN("`sessions-per-client` is more than `sessions`: write at most "));
-        text_add_number(error, listener->sessions);
-        return SPAN("sessions-per-client");
+}
+
+/* The names of a listener's policy: all relays and credentials, by their numbers in the config. */
+static void settle_names(const struct config *config, struct policy *policy)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->relay_count; i++)
+        policy->relays[i] = config->relays[i].session;
+    policy->relay_count = config->relay_count > 0 ? config->relay_count : 1;
+    for (i = 0; i < config->credential_count; i++)
+        policy->credentials[i].name = config->credentials[i].name;
+    policy->credential_count = config->credential_count;
+    for (i = 0; i < policy->route_count; i++) {
+        struct route *route = &policy->routes[i];
+
+        route->relay = relay_number(config, route->relay_name);
+        route->credential = credential_number(config, route->credential_name);
     }
-    if (listen_conflict(config, number, error).size > 0)
-        return SPAN("listen");
-    return policy_conflict(&listener->policy, error);
+}
+
+static void settle_listener(const struct config *config, struct config_listener *listener)
+{
+    struct policy *policy = &listener->policy;
+
+    _Static_assert(CONFIG_RELAY_NONE == NOTHING, "a relay that is not there has one number");
+    listener->relay = relay_number(config, listener->relay_name);
+    settle_names(config, policy);
+    policy->relay = listener->relay == CONFIG_RELAY_NONE ? 0 : listener->relay;
+    if (policy->relays[policy->relay].pipelining == PIPELINING_NEVER)
+        policy->pipelining = PIPELINING_NEVER;
+    /* Without a certificate it stays as it is, which engines take for none: one may yet be said. */
+    if (policy->tls_offer == TLS_OFFER_AUTO && listener->tls.certificate.size > 0 &&
+        policy->mode == MODE_REPAIR)
+        policy->tls_offer = TLS_OFFER_STARTTLS;
+    policy->record = config->transcripts.directory.size > 0;
+    policy_settle(policy);
 }
 
 void config_settle(struct config *config)
 {
-    uint32_t i, k;
+    uint32_t i;
 
-    for (i = 0; i < config->listener_count; i++) {
-        struct config_listener *listener = &config->listeners[i];
+    for (i = 0; i < config->relay_count; i++)
+        settle_relay(&config->relays[i]);
+    for (i = 0; i < config->listener_count; i++)
+        settle_listener(config, &config->listeners[i]);
+}
 
-        listener->relay = CONFIG_RELAY_NONE;
-        for (k = 0; k < config->relay_count; k++) {
-            if (span_equal(config->relays[k].name, listener->relay_name))
-                listener->relay = k;
-        }
-        if (listener->relay != CONFIG_RELAY_NONE &&
-            config->relays[listener->relay].session.pipelining == PIPELINING_NEVER)
-            listener->policy.pipelining = PIPELINING_NEVER;
-        listener->policy.record = config->transcripts.directory.size > 0;
+static bool check_parts(const struct config *config, enum base base, uint32_t listener,
+                        struct text *error)
+{
+    struct subject subject = {.base = base, .listener = listener};
+
+    for (; subject_exists(config, &subject); subject.number++) {
+        if (config_conflict(config, &subject, error).size > 0)
+            return false;
     }
+    return true;
 }
 
 bool config_check(struct config *config, struct text *error)
 {
+    bool good;
     uint32_t i;
 
     config_settle(config);
-    for (i = 0; i < config->listener_count; i++) {
-        if (config_conflict(config, i, error).size > 0)
-            return false;
-    }
-    return true;
+    good = check_parts(config, BASE_CONFIG, 0, error) &&
+           check_parts(config, BASE_RELAY, 0, error) &&
+           check_parts(config, BASE_CREDENTIAL, 0, error) &&
+           check_parts(config, BASE_LISTENER, 0, error);
+    for (i = 0; good && i < config->listener_count; i++)
+        good = check_parts(config, BASE_ROUTE, i, error);
+    return good;
 }

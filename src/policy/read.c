@@ -10,6 +10,7 @@ struct reader {
     const struct config_node *nodes;
     struct text *arena;
     struct config_problems *problems;
+    uint64_t spoilt[BASE_COUNT]; /* one bit each: which could not be read whole */
 };
 
 /* What a mapping may hold: the words of which bases, and where their fields are. */
@@ -143,7 +144,7 @@ static void read_list(struct reader *reader, const struct row *row, void *object
     for (; node; node = node_at(reader, node->next)) {
         item = *node;
         item.key = list->key;
-        if (expect(reader, &item, CONFIG_SCALAR, SPAN("one address in each entry")))
+        if (expect(reader, &item, CONFIG_SCALAR, SPAN("one value in each entry")))
             read_scalar(reader, row, object, node);
     }
 }
@@ -153,7 +154,7 @@ static void read_value(struct reader *reader, const struct row *row, void *objec
 {
     char memory[CONFIG_SENTENCE_MAX];
     struct text expected = text_over(memory, sizeof(memory));
-    bool list = row->type == TYPE_LISTEN || row->type == TYPE_CONNECT;
+    bool list = row->type >= TYPE_LISTEN && row->type < TYPE_VERSION;
 
     value_expected(row, &expected);
     if (list && node->kind == CONFIG_SEQUENCE)
@@ -207,6 +208,7 @@ static void read_place(struct reader *reader, const struct place *place,
                        const struct config_node *mapping)
 {
     const struct config_node *node;
+    const struct row *row;
     struct text *error;
     size_t i;
 
@@ -218,9 +220,7 @@ static void read_place(struct reader *reader, const struct place *place,
         else
             read_word(reader, place, SPAN(""), node);
     }
-    for (i = 0; i < schema_count && reader->problems->more == 0; i++) {
-        const struct row *row = &schema_rows[i];
-
+    for (i = 0; (row = schema_row(i)) != NULL && reader->problems->more == 0; i++) {
         if (!place->objects[row->base] || row->initial || row->type == TYPE_VERSION ||
             node_find(reader, mapping, span_of_string(row->word)))
             continue;
@@ -233,7 +233,99 @@ static void read_place(struct reader *reader, const struct place *place,
     }
 }
 
-/* The children of a list or mapping that holds listeners or relays, no more than `max`. */
+/* Parts of a file of which there may be several, in a list or by their names. */
+struct parts {
+    enum base base;
+    enum config_kind kind;
+    uint32_t max;
+    struct span noun;    /* "a relay" */
+    struct span wanted;  /* "relays by their names" */
+    struct span some;    /* "at least one relay by its name" */
+    struct span example; /* of one */
+    const char *place;   /* "in this relay" */
+};
+
+static const struct parts relay_parts = {
+    .base = BASE_RELAY,
+    .kind = CONFIG_MAPPING,
+    .max = CONFIG_RELAYS_MAX,
+    .noun = SPAN_INIT("a relay"),
+    .wanted = SPAN_INIT("relays by their names"),
+    .some = SPAN_INIT("at least one relay by its name"),
+    .example = SPAN_INIT("{address: smtp://HOST:PORT}"),
+    .place = "in this relay",
+};
+
+static const struct parts credential_parts = {
+    .base = BASE_CREDENTIAL,
+    .kind = CONFIG_MAPPING,
+    .max = CONFIG_CREDENTIALS_MAX,
+    .noun = SPAN_INIT("a credential"),
+    .wanted = SPAN_INIT("credentials by their names"),
+    .some = SPAN_INIT("at least one credential by its name"),
+    .example = SPAN_INIT("{user: ..., password_file: ...}"),
+    .place = "in this credential",
+};
+
+static const struct parts listener_parts = {
+    .base = BASE_LISTENER,
+    .kind = CONFIG_SEQUENCE,
+    .max = CONFIG_LISTENERS_MAX,
+    .wanted = SPAN_INIT("a list of listeners"),
+    .some = SPAN_INIT("at least one listener"),
+    .example = SPAN_INIT("{name: ..., listen: ..., relay: ...}"),
+    .place = "in this listener",
+};
+
+static const struct parts route_parts = {
+    .base = BASE_ROUTE,
+    .kind = CONFIG_SEQUENCE,
+    .max = ROUTES_MAX,
+    .wanted = SPAN_INIT("a list of routes"),
+    .some = SPAN_INIT("at least one route"),
+    .example = SPAN_INIT("{sender: ..., credential: ...}"),
+    .place = "in this route",
+};
+
+/* One more of them: where its words go, in `place_r`. `listener` is the one that a route is of. */
+static void add_part(struct reader *reader, const struct parts *parts, struct span name,
+                     struct config_listener *listener, struct place *place_r)
+{
+    struct config *config = reader->config;
+    struct config_relay *relay;
+
+    *place_r = (struct place){.name = parts->place};
+    if (parts->base == BASE_RELAY) {
+        relay = config_add_relay(config, config_copy(reader->arena, name));
+        place_r->objects[BASE_RELAY] = relay;
+        place_r->objects[BASE_SESSION] = &relay->session;
+    } else if (parts->base == BASE_CREDENTIAL) {
+        place_r->objects[BASE_CREDENTIAL] =
+            config_add_credential(config, config_copy(reader->arena, name));
+    } else if (parts->base == BASE_ROUTE) {
+        place_r->objects[BASE_ROUTE] = policy_add_route(&listener->policy);
+    } else {
+        listener = config_add_listener(config);
+        place_r->objects[BASE_LISTENER] = listener;
+        place_r->objects[BASE_POLICY] = &listener->policy;
+    }
+}
+
+static bool is_part_name(struct reader *reader, const struct parts *parts,
+                         const struct config_node *node)
+{
+    struct text *error;
+
+    if (address_is_name(node->key))
+        return true;
+    error = complain_key(reader, node);
+    text_add(error, parts->noun);
+    text_add(error, SPAN("'s name is "));
+    value_quote(node->key, error);
+    text_add(error, SPAN(": write letters, digits, dots and hyphens"));
+    return false;
+}
+
 static bool too_many(struct reader *reader, const struct config_node *node, uint32_t count,
                      uint32_t max)
 {
@@ -247,90 +339,120 @@ static bool too_many(struct reader *reader, const struct config_node *node, uint
     return true;
 }
 
-static bool is_relay_name(struct reader *reader, const struct config_node *node)
-{
-    struct text *error;
-
-    if (address_is_name(node->key))
-        return true;
-    error = complain_key(reader, node);
-    text_add(error, SPAN("a relay's name is "));
-    value_quote(node->key, error);
-    text_add(error, SPAN(": write letters, digits, dots and hyphens"));
-    return false;
-}
-
-static void read_relays(struct reader *reader, const struct config_node *relays)
-{
-    const struct config_node *node;
-
-    if (!expect(reader, relays, CONFIG_MAPPING, SPAN("relays by their names")))
-        return;
-    if (!node_at(reader, relays->child))
-        complain_instead(reader, relays, SPAN("at least one relay by its name"));
-    for (node = node_at(reader, relays->child); node; node = node_at(reader, node->next)) {
-        struct place place = {.name = "in this relay"};
-        struct config_relay *relay;
-
-        if (!is_first(reader, relays, node) || !is_relay_name(reader, node))
-            continue;
-        if (too_many(reader, node, reader->config->relay_count, CONFIG_RELAYS_MAX))
-            return;
-        relay = config_add_relay(reader->config, config_copy(reader->arena, node->key));
-        place.objects[BASE_RELAY] = relay;
-        if (expect(reader, node, CONFIG_MAPPING, SPAN("{address: smtp://HOST:PORT}")))
-            read_place(reader, &place, node);
-    }
-}
-
-static void read_listeners(struct reader *reader, const struct config_node *listeners)
+static void read_parts(struct reader *reader, const struct parts *parts,
+                       const struct config_node *parent, struct config_listener *listener)
 {
     const struct config_node *node;
     struct config_node item;
+    struct place place;
+    uint32_t count = 0;
 
-    if (!expect(reader, listeners, CONFIG_SEQUENCE, SPAN("a list of listeners")))
+    if (!expect(reader, parent, parts->kind, parts->wanted))
         return;
-    if (!node_at(reader, listeners->child))
-        complain_instead(reader, listeners, SPAN("at least one listener"));
-    for (node = node_at(reader, listeners->child); node; node = node_at(reader, node->next)) {
-        struct place place = {.name = "in this listener"};
-        struct config_listener *listener;
+    if (!node_at(reader, parent->child))
+        complain_instead(reader, parent, parts->some);
+    for (node = node_at(reader, parent->child); node; node = node_at(reader, node->next)) {
+        uint32_t problems = reader->problems->count;
 
-        if (too_many(reader, node, reader->config->listener_count, CONFIG_LISTENERS_MAX))
+        if (parts->kind == CONFIG_MAPPING &&
+            (!is_first(reader, parent, node) || !is_part_name(reader, parts, node)))
+            continue;
+        if (too_many(reader, node, count, parts->max))
             return;
-        listener = config_add_listener(reader->config);
-        place.objects[BASE_LISTENER] = listener;
-        place.objects[BASE_POLICY] = &listener->policy;
+        add_part(reader, parts, node->key, listener, &place);
         item = *node;
-        item.key = SPAN("listeners");
-        if (expect(reader, &item, CONFIG_MAPPING, SPAN("{name: ..., listen: ..., relay: ...}")))
+        if (parts->kind == CONFIG_SEQUENCE)
+            item.key = parent->key;
+        if (expect(reader, &item, CONFIG_MAPPING, parts->example))
             read_place(reader, &place, node);
+        if (problems != reader->problems->count)
+            reader->spoilt[parts->base] |= 1ULL << count;
+        count++;
     }
 }
 
-/* Where a listener says a word, or where the top of the file says it for all; else itself. */
-static const struct config_node *said_at(const struct reader *reader,
-                                         const struct config_node *listener, struct span path)
-{
-    const struct config_node *node = node_find_path(reader, listener, path);
-
-    if (!node)
-        node = node_find_path(reader, &reader->nodes[0], path);
-    return node ? node : listener;
-}
-
-static void check_listeners(struct reader *reader, const struct config_node *listeners)
+/* The routes of all listeners, once their own words are read. */
+static void read_routes(struct reader *reader, const struct config_node *listeners)
 {
     const struct config_node *node = node_at(reader, listeners->child);
     uint32_t i;
 
     for (i = 0; node && i < reader->config->listener_count; i++) {
-        char memory[CONFIG_SENTENCE_MAX];
-        struct text error = text_over(memory, sizeof(memory));
-        struct span path = config_conflict(reader->config, i, &error);
+        const struct config_node *routes = node_find(reader, node, SPAN("routes"));
+        uint32_t problems = reader->problems->count;
 
-        if (path.size > 0)
-            text_add(complain_value(reader, said_at(reader, node, path)), text_span(&error));
+        if (routes)
+            read_parts(reader, &route_parts, routes, &reader->config->listeners[i]);
+        if (problems != reader->problems->count)
+            reader->spoilt[BASE_LISTENER] |= 1ULL << i;
+        node = node_at(reader, node->next);
+    }
+}
+
+/* Where a part says a word, or where the top of the file says it for all; else the part itself. */
+static const struct config_node *said_at(const struct reader *reader,
+                                         const struct config_node *part, struct span path)
+{
+    const struct config_node *node = node_find_path(reader, part, path);
+
+    if (!node)
+        node = node_find_path(reader, &reader->nodes[0], path);
+    return node ? node : part;
+}
+
+/* Whether the node is that part: some were refused, and stand in the file only. */
+static bool is_part(const struct reader *reader, const struct config_node *node,
+                    const struct subject *subject)
+{
+    const struct config *config = reader->config;
+
+    if (subject->base == BASE_RELAY)
+        return span_equal(node->key, config->relays[subject->number].name);
+    if (subject->base == BASE_CREDENTIAL)
+        return span_equal(node->key, config->credentials[subject->number].name);
+    return true;
+}
+
+static void check_part(struct reader *reader, const struct config_node *node,
+                       const struct subject *subject)
+{
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text error = text_over(memory, sizeof(memory));
+    struct span path = config_conflict(reader->config, subject, &error);
+
+    if (path.size > 0)
+        text_add(complain_value(reader, said_at(reader, node, path)), text_span(&error));
+}
+
+/* The parts that were read whole: do their words agree with each other, and with the rest? */
+static void check_parts(struct reader *reader, enum base base, uint32_t listener,
+                        const struct config_node *parent)
+{
+    const struct config_node *node = parent ? node_at(reader, parent->child) : NULL;
+    struct subject subject = {.base = base, .listener = listener};
+
+    for (; node && subject_exists(reader->config, &subject); node = node_at(reader, node->next)) {
+        if (!is_part(reader, node, &subject))
+            continue;
+        if (base == BASE_ROUTE || (reader->spoilt[base] >> subject.number & 1) == 0)
+            check_part(reader, node, &subject);
+        subject.number++;
+    }
+}
+
+static void check_all(struct reader *reader, const struct config_node *listeners)
+{
+    const struct config_node *root = &reader->nodes[0];
+    const struct config_node *node = node_at(reader, listeners->child);
+    uint32_t i;
+
+    check_part(reader, root, &(struct subject){.base = BASE_CONFIG});
+    check_parts(reader, BASE_RELAY, 0, node_find(reader, root, SPAN("relays")));
+    check_parts(reader, BASE_CREDENTIAL, 0, node_find(reader, root, SPAN("credentials")));
+    check_parts(reader, BASE_LISTENER, 0, listeners);
+    for (i = 0; node && i < reader->config->listener_count; i++) {
+        if ((reader->spoilt[BASE_LISTENER] >> i & 1) == 0)
+            check_parts(reader, BASE_ROUTE, i, node_find(reader, node, SPAN("routes")));
         node = node_at(reader, node->next);
     }
 }
@@ -357,10 +479,10 @@ static bool read_version(struct reader *reader, const struct config_node *root)
 bool config_read(struct config *config, const struct config_tree *tree, struct text *arena,
                  struct config_problems *problems)
 {
-    struct reader reader = {config, tree->nodes, arena, problems};
+    struct reader reader = {config, tree->nodes, arena, problems, {0}};
     struct place top = {.name = "in this file", .objects = {[BASE_CONFIG] = config}};
     const struct config_node *root = &tree->nodes[0];
-    const struct config_node *listeners, *relays;
+    const struct config_node *node;
 
     must(tree->count > 0);
     top.objects[BASE_POLICY] = &config->policy;
@@ -372,14 +494,15 @@ bool config_read(struct config *config, const struct config_tree *tree, struct t
     if (!read_version(&reader, root))
         return false;
     read_place(&reader, &top, root);
-    relays = node_find(&reader, root, SPAN("relays"));
-    if (relays)
-        read_relays(&reader, relays);
-    listeners = node_find(&reader, root, SPAN("listeners"));
-    if (listeners)
-        read_listeners(&reader, listeners);
-    config_settle(config);
-    if (listeners && listeners->kind == CONFIG_SEQUENCE)
-        check_listeners(&reader, listeners);
+    if ((node = node_find(&reader, root, SPAN("relays"))) != NULL)
+        read_parts(&reader, &relay_parts, node, NULL);
+    if ((node = node_find(&reader, root, SPAN("credentials"))) != NULL)
+        read_parts(&reader, &credential_parts, node, NULL);
+    if ((node = node_find(&reader, root, SPAN("listeners"))) != NULL) {
+        read_parts(&reader, &listener_parts, node, NULL);
+        read_routes(&reader, node);
+        config_settle(config);
+        check_all(&reader, node);
+    }
     return problems->count == 0;
 }

@@ -1,83 +1,13 @@
-/* The table of configuration words, and how a word is found in it. */
+/* How a word is found in the table, and what is said of one that is not in it. */
 #include "schema.h"
 
-#define AT(object, member) offsetof(struct object, member), sizeof(((struct object *)0)->member)
-
-#define DAY_MS (24ULL * 60 * 60 * 1000)
-
-/* clang-format off */
-const struct row schema_rows[] = {
-    {BASE_CONFIG, "", "config_version", TYPE_VERSION, 0, 0, 1, 1, NULL, NULL,
-     "The version of this grammar; the first line of the file."},
-    {BASE_CONFIG, "", "workers", TYPE_NUMBER, AT(config, workers), 0, 256, NULL, "0",
-     "Loops that serve sessions, each in a thread of its own; 0: one per core."},
-    {BASE_CONFIG, "", "memory", TYPE_SIZE, AT(config, memory_bytes), 1ULL << 20, 1ULL << 36, NULL,
-     "64M", "Buffers of one worker; while all are in use, peers wait."},
-    {BASE_CONFIG, "log", "format", TYPE_CHOICE, AT(config, log_format), 0, 0, "text|json", "text",
-     "How a session's line in the log is written."},
-    {BASE_CONFIG, "transcripts", "directory", TYPE_PATH, AT(config, transcripts.directory), 0, 0,
-     NULL, "", "Where a transcript of each session is written; nothing given: none are."},
-    {BASE_CONFIG, "transcripts", "session", TYPE_SIZE, AT(config, transcripts.session_bytes),
-     4096, 1ULL << 40, NULL, "1M", "The longest transcript of one session; the rest is left out."},
-    {BASE_CONFIG, "transcripts", "files", TYPE_NUMBER, AT(config, transcripts.files), 1, 1000000,
-     NULL, "1000", "Transcripts kept in the directory; the oldest goes first."},
-    {BASE_CONFIG, "", "listeners", TYPE_LISTENERS, 0, 0, 1, CONFIG_LISTENERS_MAX, NULL, NULL,
-     "Where clients are served, a list."},
-    {BASE_CONFIG, "", "relays", TYPE_RELAYS, 0, 0, 1, CONFIG_RELAYS_MAX, NULL, NULL,
-     "The servers that mail is passed to, by name."},
-
-    {BASE_LISTENER, "", "name", TYPE_NAME, AT(config_listener, name), 0, 0, NULL, NULL,
-     "What the listener is called in the log."},
-    {BASE_LISTENER, "", "listen", TYPE_LISTEN, AT(config_listener, listen), 0, 0, NULL, NULL,
-     "Addresses to listen on; port 0 takes any free one."},
-    {BASE_LISTENER, "", "relay", TYPE_NAME, AT(config_listener, relay_name), 0, 0, NULL, NULL,
-     "The relay that its sessions are passed to."},
-    {BASE_LISTENER, "", "sessions", TYPE_NUMBER, AT(config_listener, sessions), 1, 1000000, NULL,
-     "10000", "Sessions at a time; a client beyond them hears 421."},
-    {BASE_LISTENER, "", "sessions-per-client", TYPE_NUMBER,
-     AT(config_listener, sessions_per_client), 1, 1000000, NULL, "1000",
-     "Sessions at a time from one client address."},
-
-    {BASE_POLICY, "", "mode", TYPE_CHOICE, AT(policy, mode), 0, 0, "repair|observe", "repair",
-     "Put right what is wrong, or change no byte and only say what would have been put right."},
-    {BASE_POLICY, "", "hostname", TYPE_HOSTNAME, AT(policy, hostname), 0, 0, NULL,
-     "lockstep.invalid", "What lockstep calls itself in its own replies; `run` and `check` begin with the machine's name."},
-    {BASE_POLICY, "", "pipelining", TYPE_CHOICE, AT(policy, pipelining), 0, 0, "auto|never",
-     "auto", "Send batches to an upstream that offers PIPELINING, or one command at a time always."},
-    {BASE_POLICY, "", "bare-newlines", TYPE_CHOICE, AT(policy, bare), 0, 0,
-     "refuse|normalise|pass", "refuse",
-     "What to do with a CR or LF that stands alone; to pass it is for observe only."},
-    {BASE_POLICY, "limits", "line", TYPE_SIZE, AT(policy, limits.line_bytes), 512,
-     LIMIT_LINE_BYTES_MAX, NULL, "2k", "A command line (RFC 5321 4.5.3.1.4)."},
-    {BASE_POLICY, "limits", "auth-line", TYPE_SIZE, AT(policy, limits.auth_line_bytes), 512,
-     LIMIT_LINE_BYTES_MAX, NULL, "12k", "A line of an AUTH exchange (RFC 4954 4)."},
-    {BASE_POLICY, "limits", "reply", TYPE_SIZE, AT(policy, limits.reply_bytes), 512,
-     LIMIT_REPLY_BYTES_MAX, NULL, "16k", "One whole reply of the upstream."},
-    {BASE_POLICY, "limits", "rows", TYPE_NUMBER, AT(policy, limits.rows), 1, LIMIT_ROWS_MAX, NULL,
-     "64", "Commands of one session that are under way; the client waits with more."},
-    {BASE_POLICY, "limits", "message", TYPE_SIZE, AT(policy, limits.message_bytes), 0, 1ULL << 50,
-     NULL, "0", "A message; 0: as large as the upstream takes."},
-    {BASE_POLICY, "transcripts", "bodies", TYPE_CHOICE, AT(policy, record_bodies), 0, 0,
-     "count|whole", "count", "Whether transcripts count the bytes of messages or keep them."},
-#define WAIT_ROW(name, word, initial, says)                                                        \
-    {BASE_POLICY, "timeouts", word, TYPE_DURATION, AT(policy, wait_ms[WAIT_##name]), 1, DAY_MS,    \
-     NULL, initial, says},
-    WAITS(WAIT_ROW)
-#undef WAIT_ROW
-#define REPAIR_ROW(name, function, word, stage, on, says)                                          \
-    {BASE_POLICY, "repairs", word, TYPE_SWITCH, AT(policy, repairs), REPAIR_##name, 0, NULL,       \
-     (on) ? "on" : "off", says},
-    REPAIRS(REPAIR_ROW)
-#undef REPAIR_ROW
-
-    {BASE_RELAY, "", "address", TYPE_CONNECT, AT(config_relay, address), 0, 0, NULL, NULL,
-     "Where the relay is, smtp://HOST:PORT; several are tried in turn."},
-    {BASE_RELAY, "", "pipelining", TYPE_CHOICE, AT(config_relay, session.pipelining), 0, 0, "auto|never",
-     "auto", "never: one command at a time to this relay, whatever it offers."},
-};
-/* clang-format on */
-
-const size_t schema_count = sizeof(schema_rows) / sizeof(schema_rows[0]);
+const struct row *schema_row(size_t number)
+{
+    if (number < schema_serving_count)
+        return &schema_serving[number];
+    number -= schema_serving_count;
+    return number < schema_reaching_count ? &schema_reaching[number] : NULL;
+}
 
 static bool stands_in(const struct row *row, unsigned bases, struct span section)
 {
@@ -86,14 +16,14 @@ static bool stands_in(const struct row *row, unsigned bases, struct span section
 
 const struct row *schema_find(unsigned bases, struct span section, struct span word)
 {
+    const struct row *row;
     size_t i;
 
-    for (i = 0; i < schema_count; i++) {
-        if (stands_in(&schema_rows[i], bases, section) &&
-            span_equal(span_of_string(schema_rows[i].word), word))
-            return &schema_rows[i];
+    for (i = 0; (row = schema_row(i)) != NULL; i++) {
+        if (stands_in(row, bases, section) && span_equal(span_of_string(row->word), word))
+            break;
     }
-    return NULL;
+    return row;
 }
 
 const struct row *schema_find_path(unsigned bases, struct span path)
@@ -108,10 +38,11 @@ const struct row *schema_find_path(unsigned bases, struct span path)
 
 bool schema_has_section(unsigned bases, struct span section)
 {
+    const struct row *row;
     size_t i;
 
-    for (i = 0; i < schema_count; i++) {
-        if (section.size > 0 && stands_in(&schema_rows[i], bases, section))
+    for (i = 0; (row = schema_row(i)) != NULL; i++) {
+        if (section.size > 0 && stands_in(row, bases, section))
             return true;
     }
     return false;
@@ -122,10 +53,10 @@ static struct span nearest(unsigned bases, struct span section, struct span word
 {
     size_t allowed = 1 + word.size / 4;
     struct span found = SPAN("");
+    const struct row *row;
     size_t i;
 
-    for (i = 0; i < schema_count; i++) {
-        const struct row *row = &schema_rows[i];
+    for (i = 0; (row = schema_row(i)) != NULL; i++) {
         struct span name = span_of_string(row->word);
         size_t away;
 
@@ -153,19 +84,64 @@ void schema_path(const struct row *row, struct text *out)
     text_add_byte(out, '`');
 }
 
+/* What people write where a secret would stand, and what to write instead; empty: it is no such
+ * word. */
+static struct span instead_of_secret(struct span word)
+{
+    static const struct {
+        const char *word;
+        struct span instead;
+    } secrets[] = {
+#define PASSWORD \
+    SPAN_INIT("write password_file, password_command, password_env, credential or store")
+        {"password", PASSWORD},
+        {"passwd", PASSWORD},
+        {"pass", PASSWORD},
+        {"passphrase", PASSWORD},
+        {"secret", PASSWORD},
+#undef PASSWORD
+#define CLIENT_SECRET SPAN_INIT("write client-secret_file or client-secret_store")
+        {"client-secret", CLIENT_SECRET},
+        {"client_secret", CLIENT_SECRET},
+#undef CLIENT_SECRET
+#define TOKEN SPAN_INIT("write token_file, or keep it in the store")
+        {"token", TOKEN},
+        {"access-token", TOKEN},
+        {"access_token", TOKEN},
+        {"refresh-token", TOKEN},
+        {"refresh_token", TOKEN},
+#undef TOKEN
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+        if (span_equal_fold(word, span_of_string(secrets[i].word)))
+            return secrets[i].instead;
+    }
+    return SPAN("");
+}
+
 void schema_unknown(unsigned bases, struct span section, struct span word, struct text *error)
 {
     static const char *const places[BASE_COUNT] = {
         [BASE_CONFIG] = "it belongs at the top of the file",
         [BASE_POLICY] = "it belongs in a listener, or at the top of the file for all of them",
         [BASE_LISTENER] = "it belongs in a listener",
+        [BASE_ROUTE] = "it belongs in a route of a listener",
         [BASE_RELAY] = "it belongs in a relay",
+        [BASE_SESSION] = "it belongs in a relay",
+        [BASE_SCRIPT] = "the address says it, with smtp://, starttls:// or smtps://",
+        [BASE_CREDENTIAL] = "it belongs in a credential",
     };
     struct span near = nearest(bases, section, word);
+    struct span instead = instead_of_secret(word);
     const struct row *elsewhere = schema_find(~0U, section, word);
 
     if (section.size == 0 && schema_has_section(bases, word)) {
         text_add(error, SPAN("name one of its words behind a dot"));
+    } else if (instead.size > 0) {
+        text_add(error, SPAN("no secret stands in this file, "));
+        text_add(error, instead);
     } else if (near.size > 0) {
         text_add(error, SPAN("did you mean `"));
         text_add(error, near);

@@ -8,30 +8,109 @@ static void show_indent(struct text *out, unsigned columns)
         text_add_byte(out, ' ');
 }
 
-/* Every word of that base, its sections as mappings; the table keeps sections together. */
-static void show_words(enum base base, const void *object, unsigned columns, struct text *out)
+/* The words of a part: of up to two bases, each with its object. */
+struct shown {
+    enum base bases[2];
+    const void *objects[2];
+};
+
+/* Where that row's field lies; NULL: it is no row of the part, or says nothing. */
+static const void *object_of(const struct shown *shown, const struct row *row)
 {
-    struct span section = SPAN("");
     size_t i;
 
-    for (i = 0; i < schema_count; i++) {
-        const struct row *row = &schema_rows[i];
-        struct span own = span_of_string(row->section);
+    for (i = 0; i < 2; i++) {
+        if (shown->objects[i] && shown->bases[i] == row->base && row->type < TYPE_VERSION &&
+            !value_is_empty(row, shown->objects[i]))
+            return shown->objects[i];
+    }
+    return NULL;
+}
 
-        if (row->base != base || row->type >= TYPE_VERSION)
+static void show_word(const struct row *row, const void *object, unsigned columns, struct text *out)
+{
+    show_indent(out, columns);
+    text_add(out, span_of_string(row->word));
+    text_add(out, SPAN(": "));
+    value_show(row, object, out);
+    text_add_byte(out, '\n');
+}
+
+/* The section of that row, if it is the first of it that says anything. */
+static void show_section(const struct shown *shown, size_t first, unsigned columns,
+                         struct text *out)
+{
+    const struct row *row;
+    struct span section = span_of_string(schema_row(first)->section);
+    size_t i;
+
+    for (i = 0; (row = schema_row(i)) != NULL; i++) {
+        const void *object = object_of(shown, row);
+
+        if (!object || !span_equal(span_of_string(row->section), section))
             continue;
-        if (own.size > 0 && !span_equal(own, section)) {
+        if (i < first)
+            return; /* it stands there already */
+        if (i == first) {
             show_indent(out, columns);
-            text_add(out, own);
+            text_add(out, section);
             text_add(out, SPAN(":\n"));
         }
-        section = own;
-        show_indent(out, columns + (own.size > 0 ? 2 : 0));
-        text_add(out, span_of_string(row->word));
-        text_add(out, SPAN(": "));
-        value_show(row, object, out);
-        text_add_byte(out, '\n');
+        show_word(row, object, columns + 2, out);
     }
+}
+
+static void show_words(const struct shown *shown, unsigned columns, struct text *out)
+{
+    const struct row *row;
+    size_t i;
+
+    for (i = 0; (row = schema_row(i)) != NULL; i++) {
+        const void *object = object_of(shown, row);
+
+        if (object && *row->section)
+            show_section(shown, i, columns, out);
+        else if (object)
+            show_word(row, object, columns, out);
+    }
+}
+
+/* Whether any word of it would be shown. */
+static bool says_anything(const struct shown *shown)
+{
+    const struct row *row;
+    size_t i;
+
+    for (i = 0; (row = schema_row(i)) != NULL; i++) {
+        if (object_of(shown, row))
+            return true;
+    }
+    return false;
+}
+
+/* "NAME:" or "-", and below it the words. */
+static void show_part(struct span name, const struct shown *shown, unsigned columns,
+                      struct text *out)
+{
+    bool any = says_anything(shown);
+
+    show_indent(out, columns);
+    text_add(out, name);
+    text_add(out, name.size > 0 ? SPAN(":") : SPAN("-"));
+    text_add(out, any ? SPAN("\n") : SPAN(" {}\n"));
+    show_words(shown, columns + 2, out);
+}
+
+static void show_listener(const struct config_listener *listener, struct text *out)
+{
+    const struct policy *policy = &listener->policy;
+    uint32_t i;
+
+    show_part(SPAN(""), &(struct shown){{BASE_LISTENER, BASE_POLICY}, {listener, policy}}, 2, out);
+    if (policy->route_count > 0)
+        text_add(out, SPAN("    routes:\n"));
+    for (i = 0; i < policy->route_count; i++)
+        show_part(SPAN(""), &(struct shown){{BASE_ROUTE, 0}, {&policy->routes[i], NULL}}, 6, out);
 }
 
 void config_show(const struct config *config, struct text *out)
@@ -39,35 +118,39 @@ void config_show(const struct config *config, struct text *out)
     uint32_t i;
 
     text_add(out, SPAN("config_version: 1\n"));
-    show_words(BASE_CONFIG, config, 0, out);
+    show_words(&(struct shown){{BASE_CONFIG, 0}, {config, NULL}}, 0, out);
     text_add(out, SPAN("listeners:\n"));
-    for (i = 0; i < config->listener_count; i++) {
-        text_add(out, SPAN("  -\n"));
-        show_words(BASE_LISTENER, &config->listeners[i], 4, out);
-        show_words(BASE_POLICY, &config->listeners[i].policy, 4, out);
-    }
+    for (i = 0; i < config->listener_count; i++)
+        show_listener(&config->listeners[i], out);
     text_add(out, SPAN("relays:\n"));
     for (i = 0; i < config->relay_count; i++) {
-        text_add(out, SPAN("  "));
-        text_add(out, config->relays[i].name);
-        text_add(out, SPAN(":\n"));
-        show_words(BASE_RELAY, &config->relays[i], 4, out);
+        const struct config_relay *relay = &config->relays[i];
+
+        show_part(relay->name,
+                  &(struct shown){{BASE_RELAY, BASE_SESSION}, {relay, &relay->session}}, 2, out);
+    }
+    if (config->credential_count > 0)
+        text_add(out, SPAN("credentials:\n"));
+    for (i = 0; i < config->credential_count; i++) {
+        const struct config_credential *credential = &config->credentials[i];
+
+        show_part(credential->name, &(struct shown){{BASE_CREDENTIAL, 0}, {credential, NULL}}, 2,
+                  out);
     }
 }
 
 bool config_manual(size_t number, struct config_word *word_r, struct text *expected)
 {
     static const char *const places[BASE_COUNT] = {
-        [BASE_CONFIG] = "top",
-        [BASE_POLICY] = "any",
-        [BASE_LISTENER] = "listener",
-        [BASE_RELAY] = "relay",
+        [BASE_CONFIG] = "top",        [BASE_POLICY] = "any",
+        [BASE_LISTENER] = "listener", [BASE_ROUTE] = "route",
+        [BASE_RELAY] = "relay",       [BASE_SESSION] = "relay",
+        [BASE_SCRIPT] = "script",     [BASE_CREDENTIAL] = "credential",
     };
-    const struct row *row;
+    const struct row *row = schema_row(number);
 
-    if (number >= schema_count)
+    if (!row)
         return false;
-    row = &schema_rows[number];
     value_expected(row, expected);
     *word_r = (struct config_word){
         .place = places[row->base],

@@ -6,10 +6,11 @@
 #include "lockstep/base/must.h"
 
 #include "address.h"
+#include "list.h"
 
 /* Bytes of a value that a sentence quotes. */
 #define QUOTED_BYTES_MAX 60U
-#define PATH_BYTES_MAX 4096U
+#define TEXT_BYTES_MAX 4096U
 
 struct unit {
     const char *word;
@@ -23,45 +24,61 @@ static const struct unit duration_units[] = {
     {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
 static const struct unit plain_units[] = {{"", 1}, {NULL, 0}};
 
-struct type_facts {
-    const char *expected;
-    const struct unit *units;        /* of what is a number at heart */
-    bool (*fits)(struct span value); /* of what is text */
-    bool (*address)(struct span, struct config_address *, struct text *); /* of lists */
+/* What there is to do with the values of a type. */
+struct kind {
+    bool (*set)(const struct row *row, void *field, struct span value, struct text *advice);
+    bool (*empty)(const struct row *row, const void *field);
+    void (*show)(const struct row *row, const void *field, struct text *out);
 };
+
+struct type_facts {
+    const struct kind *kind; /* NULL: only the reader of a whole tree understands it */
+    const char *expected;
+};
+
+/* Of what is a number at heart. */
+static const struct unit *const units[] = {
+    [TYPE_NUMBER] = plain_units,
+    [TYPE_SIZE] = size_units,
+    [TYPE_DURATION] = duration_units,
+};
+
+static bool is_control(char byte)
+{
+    return (byte >= 0 && byte < ' ') || byte == 0x7F;
+}
 
 static bool is_name(struct span text)
 {
     return address_is_name(text) && text.size <= 64;
 }
 
-static bool is_path(struct span text)
+static bool is_text(struct span text)
 {
-    return text.size > 0 && text.size < PATH_BYTES_MAX && span_find(text, '\0') == text.size;
+    size_t i;
+
+    for (i = 0; i < text.size; i++) {
+        if (is_control(text.at[i]))
+            return false;
+    }
+    return text.size > 0 && text.size < TEXT_BYTES_MAX;
 }
 
-static const struct type_facts types[] = {
-    [TYPE_NUMBER] = {.expected = "a number", .units = plain_units},
-    [TYPE_SIZE] = {.expected = "a size such as 512, 64k or 16M", .units = size_units},
-    [TYPE_DURATION] = {.expected = "a duration such as 500ms, 30s, 5m or 1h",
-                       .units = duration_units},
-    [TYPE_SWITCH] = {.expected = "on or off"},
-    [TYPE_CHOICE] = {.expected = ""},
-    [TYPE_NAME] = {.expected = "a name of letters, digits, dots and hyphens", .fits = is_name},
-    [TYPE_HOSTNAME] = {.expected = "a host name such as mx.example", .fits = address_is_name},
-    [TYPE_PATH] = {.expected = "a path", .fits = is_path},
-    [TYPE_LISTEN] = {.expected = "a list of addresses such as [127.0.0.1:25]",
-                     .address = address_listen},
-    [TYPE_CONNECT] = {.expected = "a list of addresses such as [smtp://mx.example:25]",
-                      .address = address_connect},
-    [TYPE_VERSION] = {.expected = "1"},
-    [TYPE_LISTENERS] = {.expected = "a list of listeners"},
-    [TYPE_RELAYS] = {.expected = "relays by their names"},
+static bool is_path(struct span text)
+{
+    return text.size > 0 && text.size < TEXT_BYTES_MAX && span_find(text, '\0') == text.size;
+}
+
+/* Of what is text. */
+static bool (*const fits[])(struct span value) = {
+    [TYPE_NAME] = is_name,
+    [TYPE_HOSTNAME] = address_is_name,
+    [TYPE_PATH] = is_path,
+    [TYPE_TEXT] = is_text,
 };
 
-static void field_store(const struct row *row, void *base, uint64_t number)
+static void field_store(const struct row *row, void *field, uint64_t number)
 {
-    char *field = (char *)base + row->offset;
     uint8_t byte = (uint8_t)number;
     uint32_t word = (uint32_t)number;
 
@@ -73,9 +90,8 @@ static void field_store(const struct row *row, void *base, uint64_t number)
            row->width);
 }
 
-static uint64_t field_load(const struct row *row, const void *base)
+static uint64_t field_load(const struct row *row, const void *field)
 {
-    const char *field = (const char *)base + row->offset;
     uint8_t byte;
     uint32_t word;
     uint64_t number;
@@ -89,7 +105,7 @@ static uint64_t field_load(const struct row *row, const void *base)
 }
 
 /* Digits and one of the units behind them. */
-static bool read_units(const struct unit *units, struct span value, uint64_t *number_r)
+static bool read_units(const struct unit *unit, struct span value, uint64_t *number_r)
 {
     size_t digits = 0;
 
@@ -97,21 +113,19 @@ static bool read_units(const struct unit *units, struct span value, uint64_t *nu
         digits++;
     if (!span_number(span_head(value, digits), number_r))
         return false;
-    for (; units->word; units++) {
-        if (!span_equal_fold(span_tail(value, digits), span_of_string(units->word)))
+    for (; unit->word; unit++) {
+        if (!span_equal_fold(span_tail(value, digits), span_of_string(unit->word)))
             continue;
-        if (*number_r > UINT64_MAX / units->factor)
+        if (*number_r > UINT64_MAX / unit->factor)
             return false;
-        *number_r *= units->factor;
+        *number_r *= unit->factor;
         return true;
     }
     return false;
 }
 
-static void show_units(const struct unit *units, uint64_t number, struct text *out)
+static void show_units(const struct unit *unit, uint64_t number, struct text *out)
 {
-    const struct unit *unit = units;
-
     /* Nought is written in the smallest unit: every other one would look odd. */
     while (unit[1].word && (number == 0 || number % unit->factor != 0))
         unit++;
@@ -154,63 +168,232 @@ static bool read_switch(struct span value, uint64_t *on_r)
     return false;
 }
 
-static bool list_set(const struct row *row, void *base, struct span value, struct text *advice)
+static bool refuse(const struct row *row, struct text *advice)
 {
-    struct config_addresses *list = (void *)((char *)base + row->offset);
-
-    if (list->count == CONFIG_ADDRESSES_MAX) {
-        text_add(advice, SPAN("at most "));
-        text_add_number(advice, CONFIG_ADDRESSES_MAX);
-        text_add(advice, SPAN(" addresses"));
-        return false;
-    }
-    if (!types[row->type].address(value, &list->rows[list->count], advice))
-        return false;
-    list->count++;
-    return true;
+    value_expected(row, advice);
+    return false;
 }
 
-static bool number_set(const struct row *row, void *base, struct span value, struct text *advice)
+static bool number_set(const struct row *row, void *field, struct span value, struct text *advice)
 {
-    const struct unit *units = types[row->type].units;
     uint64_t number;
 
-    if (units ? !read_units(units, value, &number) || number < row->minimum || number > row->maximum
-        : row->type == TYPE_SWITCH ? !read_switch(value, &number)
-                                   : !read_choice(row, value, &number)) {
-        value_expected(row, advice);
-        return false;
-    }
-    if (row->type == TYPE_SWITCH) {
-        uint64_t bit = 1ULL << row->minimum;
-
-        number = number ? field_load(row, base) | bit : field_load(row, base) & ~bit;
-    }
-    field_store(row, base, number);
+    if (!read_units(units[row->type], value, &number) || number < row->minimum ||
+        number > row->maximum)
+        return refuse(row, advice);
+    field_store(row, field, number);
     return true;
 }
 
-static bool text_set(const struct row *row, void *base, struct span value, struct text *advice)
+static void number_show(const struct row *row, const void *field, struct text *out)
+{
+    show_units(units[row->type], field_load(row, field), out);
+}
+
+static bool choice_set(const struct row *row, void *field, struct span value, struct text *advice)
+{
+    uint64_t number;
+
+    if (!read_choice(row, value, &number))
+        return refuse(row, advice);
+    field_store(row, field, number);
+    return true;
+}
+
+static void choice_show(const struct row *row, const void *field, struct text *out)
+{
+    struct span rest = span_of_string(row->choices), choice;
+    uint64_t number;
+
+    for (number = 0; next_choice(&rest, &choice) && number < field_load(row, field); number++)
+        continue;
+    text_add(out, choice);
+}
+
+/* A credential speaks of what it has; the first choice of its words is always "nothing". */
+static bool choice_empty(const struct row *row, const void *field)
+{
+    return row->base == BASE_CREDENTIAL && field_load(row, field) == 0;
+}
+
+static bool switch_set(const struct row *row, void *field, struct span value, struct text *advice)
+{
+    uint64_t bit = 1ULL << row->minimum;
+    uint64_t on;
+
+    if (!read_switch(value, &on))
+        return refuse(row, advice);
+    field_store(row, field, on ? field_load(row, field) | bit : field_load(row, field) & ~bit);
+    return true;
+}
+
+static void switch_show(const struct row *row, const void *field, struct text *out)
+{
+    text_add(out, field_load(row, field) >> row->minimum & 1 ? SPAN("on") : SPAN("off"));
+}
+
+/* A route's field is which are given; what they say lies behind it. */
+_Static_assert(offsetof(struct route, repairs) ==
+                   offsetof(struct route, repairs_given) + sizeof(uint32_t),
+               "an override is two fields, one behind the other");
+
+static bool override_set(const struct row *row, void *field, struct span value, struct text *advice)
+{
+    uint32_t *given = field;
+
+    if (!switch_set(row, given + 1, value, advice))
+        return false;
+    *given |= 1U << row->minimum;
+    return true;
+}
+
+static bool override_empty(const struct row *row, const void *field)
+{
+    return (field_load(row, field) >> row->minimum & 1) == 0;
+}
+
+static void override_show(const struct row *row, const void *field, struct text *out)
+{
+    switch_show(row, (const uint32_t *)field + 1, out);
+}
+
+static bool text_set(const struct row *row, void *field, struct span value, struct text *advice)
 {
     /* Nothing at all is right where the default is nothing: it switches off. */
-    if (!types[row->type].fits(value) && !(value.size == 0 && row->initial && !*row->initial)) {
-        value_expected(row, advice);
+    if (!fits[row->type](value) && !(value.size == 0 && row->initial && !*row->initial))
+        return refuse(row, advice);
+    memcpy(field, &value, sizeof(value));
+    return true;
+}
+
+static bool url_set(const struct row *row, void *field, struct span value, struct text *advice)
+{
+    struct span rest = span_of_string(row->choices), scheme;
+
+    if (value.size == 0) {
+        memcpy(field, &value, sizeof(value));
+        return true;
+    }
+    while (next_choice(&rest, &scheme)) {
+        if (!span_starts_fold(value, scheme))
+            continue;
+        if (!address_url(span_tail(value, scheme.size), advice))
+            return false;
+        memcpy(field, &value, sizeof(value));
+        return true;
+    }
+    return refuse(row, advice);
+}
+
+static struct span text_load(const void *field)
+{
+    struct span text;
+
+    memcpy(&text, field, sizeof(text));
+    return text;
+}
+
+static bool text_empty(const struct row *row, const void *field)
+{
+    (void)row;
+    return text_load(field).size == 0;
+}
+
+static void text_show(const struct row *row, const void *field, struct text *out)
+{
+    (void)row;
+    value_show_text(text_load(field), out);
+}
+
+static bool never_empty(const struct row *row, const void *field)
+{
+    (void)row;
+    (void)field;
+    return false;
+}
+
+/* All of them is the default, which the first that is named displaces. */
+static bool mechanisms_set(const struct row *row, void *field, struct span value,
+                           struct text *advice)
+{
+    enum mechanism mechanism = mechanism_find(value);
+    bool any = span_equal_fold(value, SPAN("any"));
+    uint64_t set = field_load(row, field);
+
+    if (mechanism == MECHANISM_COUNT && !any) {
+        text_add(advice, SPAN("any, or some of "));
+        mechanisms_show(MECHANISMS_ALL, advice);
         return false;
     }
-    memcpy((char *)base + row->offset, &value, sizeof(value));
+    if (any)
+        set = MECHANISMS_ALL;
+    else
+        set = (set == MECHANISMS_ALL ? 0 : set) | MECHANISM_BIT(mechanism);
+    field_store(row, field, set);
     return true;
+}
+
+static void mechanisms_list(const struct row *row, const void *field, struct text *out)
+{
+    uint64_t set = field_load(row, field);
+    const char *between = "[";
+    unsigned i;
+
+    for (i = 0; i < MECHANISM_COUNT && set != MECHANISMS_ALL; i++) {
+        if ((set & MECHANISM_BIT(i)) == 0)
+            continue;
+        text_add(out, span_of_string(between));
+        text_add(out, mechanism_facts((enum mechanism)i)->word);
+        between = ", ";
+    }
+    text_add(out, set == MECHANISMS_ALL ? SPAN("any") : SPAN("]"));
+}
+
+static const struct kind numbers = {number_set, never_empty, number_show};
+static const struct kind switches = {switch_set, never_empty, switch_show};
+static const struct kind overrides = {override_set, override_empty, override_show};
+static const struct kind choices = {choice_set, choice_empty, choice_show};
+static const struct kind texts = {text_set, text_empty, text_show};
+static const struct kind urls = {url_set, text_empty, text_show};
+static const struct kind mechanisms = {mechanisms_set, never_empty, mechanisms_list};
+static const struct kind lists = {list_set, list_empty, list_show};
+
+static const struct type_facts types[] = {
+    [TYPE_NUMBER] = {&numbers, "a number"},
+    [TYPE_SIZE] = {&numbers, "a size such as 512, 64k or 16M"},
+    [TYPE_DURATION] = {&numbers, "a duration such as 500ms, 30s, 5m or 1h"},
+    [TYPE_SWITCH] = {&switches, "on or off"},
+    [TYPE_OVERRIDE] = {&overrides, "on or off"},
+    [TYPE_CHOICE] = {&choices, ""},
+    [TYPE_NAME] = {&texts, "a name of letters, digits, dots and hyphens"},
+    [TYPE_HOSTNAME] = {&texts, "a host name such as mx.example"},
+    [TYPE_PATH] = {&texts, "a path"},
+    [TYPE_TEXT] = {&texts, "text on one line"},
+    [TYPE_URL] = {&urls, "a URL that begins with "},
+    [TYPE_LISTEN] = {&lists, "a list of addresses such as [127.0.0.1:25]"},
+    [TYPE_CONNECT] = {&lists, "a list of addresses such as [smtp://mx.example:25]"},
+    [TYPE_NETWORKS] = {&lists, "a list of networks such as [192.168.10.0/24, \"2001:db8::/32\"]"},
+    [TYPE_FINGERPRINTS] = {&lists, "a list of SHA-256 fingerprints, 64 hexadecimal digits each"},
+    [TYPE_MECHANISMS] = {&mechanisms, "a list of mechanisms such as [XOAUTH2, PLAIN], or any"},
+    [TYPE_VERSION] = {NULL, "1"},
+    [TYPE_LISTENERS] = {NULL, "a list of listeners"},
+    [TYPE_ROUTES] = {NULL, "a list of routes"},
+    [TYPE_RELAYS] = {NULL, "relays by their names"},
+    [TYPE_CREDENTIALS] = {NULL, "credentials by their names"},
+};
+
+static void *field_of(const struct row *row, const void *base)
+{
+    must(types[row->type].kind != NULL);
+    return (char *)base + row->offset;
 }
 
 bool value_set(const struct row *row, void *base, struct span value, struct text *error)
 {
     char memory[CONFIG_SENTENCE_MAX];
     struct text advice = text_over(memory, sizeof(memory));
-    const struct type_facts *type = &types[row->type];
 
-    must(row->type < TYPE_VERSION);
-    if (type->address ? list_set(row, base, value, &advice)
-        : type->fits  ? text_set(row, base, value, &advice)
-                      : number_set(row, base, value, &advice))
+    if (types[row->type].kind->set(row, field_of(row, base), value, &advice))
         return true;
     schema_path(row, error);
     text_add(error, SPAN(" is "));
@@ -220,9 +403,27 @@ bool value_set(const struct row *row, void *base, struct span value, struct text
     return false;
 }
 
-static bool is_control(char byte)
+bool value_is_empty(const struct row *row, const void *base)
 {
-    return (byte >= 0 && byte < ' ') || byte == 0x7F;
+    return types[row->type].kind->empty(row, field_of(row, base));
+}
+
+void value_show(const struct row *row, const void *base, struct text *out)
+{
+    types[row->type].kind->show(row, field_of(row, base), out);
+}
+
+void value_defaults(enum base base, void *object)
+{
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text error = text_over(memory, sizeof(memory));
+    const struct row *row;
+    size_t i;
+
+    for (i = 0; (row = schema_row(i)) != NULL; i++) {
+        if (row->base == base && row->initial && *row->initial)
+            must(value_set(row, object, span_of_string(row->initial), &error));
+    }
 }
 
 /* Text that YAML can't take for anything else. */
@@ -239,7 +440,7 @@ static bool is_plain(struct span value)
     return value.size > 0;
 }
 
-static void show_text(struct span value, struct text *out)
+void value_show_text(struct span value, struct text *out)
 {
     static const char hex[] = "0123456789ABCDEF";
     size_t i;
@@ -265,56 +466,16 @@ static void show_text(struct span value, struct text *out)
     text_add_byte(out, '"');
 }
 
-static void show_list(const struct row *row, const void *base, struct text *out)
-{
-    const struct config_addresses *list = (const void *)((const char *)base + row->offset);
-    uint32_t i;
-
-    text_add_byte(out, '[');
-    for (i = 0; i < list->count; i++) {
-        text_add(out, i == 0 ? SPAN("\"") : SPAN(", \""));
-        if (row->type == TYPE_CONNECT)
-            text_add(out, SPAN("smtp://"));
-        address_show(&list->rows[i], out);
-        text_add_byte(out, '"');
-    }
-    text_add_byte(out, ']');
-}
-
-void value_show(const struct row *row, const void *base, struct text *out)
-{
-    const struct type_facts *type = &types[row->type];
-    struct span text, rest, choice;
-    uint64_t number;
-
-    if (type->address) {
-        show_list(row, base, out);
-    } else if (type->fits) {
-        memcpy(&text, (const char *)base + row->offset, sizeof(text));
-        show_text(text, out);
-    } else if (type->units) {
-        show_units(type->units, field_load(row, base), out);
-    } else if (row->type == TYPE_SWITCH) {
-        text_add(out, field_load(row, base) >> row->minimum & 1 ? SPAN("on") : SPAN("off"));
-    } else {
-        rest = span_of_string(row->choices);
-        for (number = 0; next_choice(&rest, &choice) && number < field_load(row, base); number++)
-            continue;
-        text_add(out, choice);
-    }
-}
-
 void value_expected(const struct row *row, struct text *out)
 {
-    const struct type_facts *type = &types[row->type];
     struct span rest, choice;
 
-    text_add(out, span_of_string(type->expected));
-    if (type->units) {
+    text_add(out, span_of_string(types[row->type].expected));
+    if (types[row->type].kind == &numbers) {
         text_add(out, SPAN(", from "));
-        show_units(type->units, row->minimum, out);
+        show_units(units[row->type], row->minimum, out);
         text_add(out, SPAN(" to "));
-        show_units(type->units, row->maximum, out);
+        show_units(units[row->type], row->maximum, out);
     }
     if (row->choices) {
         rest = span_of_string(row->choices);

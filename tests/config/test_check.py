@@ -65,8 +65,9 @@ RAW = {
 FLAGS = (
     ("--listen 127.0.0.1", "command line: --listen: `listen` is `127.0.0.1`: write a port after "
                            "the address, as in 127.0.0.1:25"),
-    ("--upstream smtps://x", "command line: --upstream: `address` is `smtps://x`: write "
-                             "smtp://HOST:PORT, this version of lockstep speaks no TLS"),
+    ("--upstream lmtp://x", "command line: --upstream: `address` is `lmtp://x`: write a URL, as in "
+                            "smtp://mx.example:25, starttls://mx.example:587 or "
+                            "smtps://mx.example:465"),
     ("--mode fix", "command line: --mode: `mode` is `fix`: write repair or observe"),
     ("--set limits.row=1", "command line: --set: unknown word `limits.row`: did you mean `rows`?"),
     ("--set listeners=x", "command line: --set: `listeners` is more than one value: write it in a "
@@ -155,7 +156,7 @@ class Check(unittest.TestCase):
     def test_every_word_has_a_line_in_the_manual(self):
         listed = subprocess.run([LOCKSTEP, "check", "--words"], capture_output=True, text=True,
                                 timeout=30).stdout
-        words = re.findall(r"^([a-z_.-]+) \((\w+)[^)]*\): \S.*\.\n    [A-Za-z].*\.$", listed,
+        words = re.findall(r"^([a-z0-9_.-]+) \((\w+)[^)]*\): \S.*\.\n    [A-Za-z].*\.$", listed,
                            flags=re.M)
         self.assertEqual(len(words) * 2, len(listed.splitlines()))
         self.assertIn(("limits.rows", "any"), words)

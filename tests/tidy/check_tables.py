@@ -11,7 +11,7 @@ TABLES = (
     ("EXTENSIONS", "include/lockstep/smtp/extension.h"),
     ("REPAIRS", "include/lockstep/repair/repair.h"),
 )
-SCHEMA = "src/policy/schema.c"
+SCHEMA = "src/policy/schema*.c"
 
 
 def rows(text, table):
@@ -30,8 +30,9 @@ def words_without_sentence(text):
 
 def problems(root):
     root = tidy.pathlib.Path(root)
-    found = [f"{SCHEMA}: {word} has no sentence"
-             for word in words_without_sentence((root / SCHEMA).read_text())]
+    found = [f"{path.relative_to(root)}: {word} has no sentence"
+             for path in sorted(root.glob(SCHEMA))
+             for word in words_without_sentence(path.read_text())]
     scenarios = [path.read_bytes().decode("latin-1") for path in tidy.files(root, "*.smtp")
                  if "scenarios" in path.parts]
     if not scenarios:

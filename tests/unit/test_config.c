@@ -435,8 +435,10 @@ Test(config, relay_addresses)
         {"smtp://mx.example/path", NULL, 0},
         {"smtp://*:25", NULL, 0},
         {"smtp://user@mx.example", NULL, 0},
-        {"smtps://mx.example", NULL, 0},
-        {"starttls://mx.example", NULL, 0},
+        {"smtps://mx.example", "mx.example", 465},
+        {"STARTTLS://mx.example/", "mx.example", 587},
+        {"starttls://[::1]:25", "::1", 25},
+        {"smtps:mx.example", NULL, 0},
         {"lmtp://mx.example", NULL, 0},
         {"mx.example", NULL, 0},
     };

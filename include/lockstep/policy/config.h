@@ -23,7 +23,7 @@
 #define CONFIG_ADDRESSES_MAX 8U
 #define CONFIG_PROBLEMS_MAX 50U
 /* Bytes of one problem's sentence. */
-#define CONFIG_SENTENCE_MAX 240U
+#define CONFIG_SENTENCE_MAX 320U
 /* How deep nodes may stand inside each other; the schema needs 6. */
 #define CONFIG_DEPTH_MAX 8U
 #define CONFIG_FINGERPRINTS_MAX 8U

@@ -122,8 +122,18 @@ void policy_default(struct policy *policy_r);
 
 /*
  * One word, as the configuration and the `@` lines of a transcript write it: "mode" "observe",
- * "limits.rows" "4", "timeouts.mail" "5s", "repairs.refused-sender" "off". The policy borrows
- * `value` (a hostname points into it). False: nothing changed, and `error` has the sentence.
+ * "limits.rows" "4", "timeouts.mail" "5s", "repairs.refused-sender" "off", "tls.offer" "starttls".
+ *
+ * What a file says in lists and by names, a script says word by word:
+ * - "relay.security" "starttls", "relay.allow_clear" "on": of the relay where sessions begin;
+ * - "relays.backup.auth" "PLAIN": of another relay, by its name; lists get one more entry;
+ * - "routes.1.sender" "*@shop.example", "routes.1.credential" "shop": of the first route, and so on
+ *   in their order.
+ * Relays, credentials and routes are made when they are first named. "security" stands for the
+ * scheme of a relay's address: none, offered, starttls or implicit.
+ *
+ * The policy borrows `path` and `value` (a hostname points into it). False: nothing changed, and
+ * `error` has the sentence.
  */
 bool policy_set(struct policy *policy, struct span path, struct span value, struct text *error);
 

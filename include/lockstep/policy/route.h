@@ -61,12 +61,12 @@ struct route {
     struct span wants[FACT_COUNT]; /* patterns; empty: any (client has networks instead) */
     struct span relay_name;        /* as configured; empty: the listener's */
     struct span credential_name;
-    uint32_t relay;      /* number in the policy, or NOTHING */
-    uint32_t credential; /* number in the policy, or NOTHING */
-    struct span ask;     /* URL of a live source (nginx's auth_http); empty: none */
-    struct span pop;     /* POP before SMTP: URL of the server to log in to first (B-50) */
-    bool repairs_given;
-    uint32_t repairs; /* instead of the policy's, when given */
+    uint32_t relay;         /* number in the policy, or NOTHING */
+    uint32_t credential;    /* number in the policy, or NOTHING */
+    struct span ask;        /* URL of a live source (nginx's auth_http); empty: none */
+    struct span pop;        /* POP before SMTP: URL of the server to log in to first (B-50) */
+    uint32_t repairs_given; /* one bit per repair: the route says on or off; 0: it says nothing */
+    uint32_t repairs;       /* then all of them, instead of the policy's */
 };
 
 struct trail {

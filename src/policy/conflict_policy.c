@@ -1,0 +1,166 @@
+/* Words of one policy, its routes included, that contradict each other. */
+#include "conflict.h"
+
+struct span conflict_at(struct span path, struct text *error, struct span sentence)
+{
+    text_add(error, sentence);
+    return path;
+}
+
+bool route_injects(const struct route *route)
+{
+    return route->credential_name.size > 0 || route->ask.size > 0 || route->pop.size > 0;
+}
+
+bool policy_injects(const struct policy *policy)
+{
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count; i++) {
+        if (route_injects(&policy->routes[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_upgraded(const struct policy *policy, uint32_t relay)
+{
+    return relay != NOTHING && (policy->relays[relay].security == SECURITY_STARTTLS ||
+                                policy->relays[relay].security == SECURITY_OFFERED);
+}
+
+/* Does any session of it begin TLS in the middle of the conversation with a relay? */
+static bool upgrades(const struct policy *policy)
+{
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count; i++) {
+        if (is_upgraded(policy, policy->routes[i].relay))
+            return true;
+    }
+    return is_upgraded(policy, policy->relay);
+}
+
+static bool passes_bare(const struct policy *policy)
+{
+    return policy->mode != MODE_OBSERVE && policy->bare == BARE_PASS;
+}
+
+static bool observes_and_upgrades(const struct policy *policy)
+{
+    return policy->mode == MODE_OBSERVE && upgrades(policy);
+}
+
+static bool observes_and_offers(const struct policy *policy)
+{
+    return policy->mode == MODE_OBSERVE &&
+           (policy->tls_offer == TLS_OFFER_STARTTLS || policy->tls_offer == TLS_OFFER_BOTH);
+}
+
+static bool observes_and_injects(const struct policy *policy)
+{
+    return policy->mode == MODE_OBSERVE && policy_injects(policy);
+}
+
+static bool observes_and_takes_logins(const struct policy *policy)
+{
+    return policy->mode == MODE_OBSERVE && policy->client_auth.logins != LOGINS_AUTO &&
+           policy->client_auth.logins != LOGINS_PASS;
+}
+
+static bool observes_and_requires_tls(const struct policy *policy)
+{
+    return policy->mode == MODE_OBSERVE && policy->tls_required &&
+           policy->tls_offer != TLS_OFFER_IMPLICIT;
+}
+
+static bool observes_and_requires_login(const struct policy *policy)
+{
+    return policy->mode == MODE_OBSERVE && policy->client_auth.required;
+}
+
+static bool requires_tls_unoffered(const struct policy *policy)
+{
+    return policy->tls_required &&
+           (policy->tls_offer == TLS_OFFER_NONE || policy->tls_offer == TLS_OFFER_AUTO);
+}
+
+static bool requires_login_unoffered(const struct policy *policy)
+{
+    return policy->client_auth.required &&
+           (policy->client_auth.logins == LOGINS_HIDE || policy->client_auth.logins == LOGINS_AUTO);
+}
+
+static bool passes_login_and_injects(const struct policy *policy)
+{
+    return policy->client_auth.logins == LOGINS_PASS && policy_injects(policy);
+}
+
+static const struct {
+    bool (*holds)(const struct policy *policy);
+    struct span path;
+    struct span says;
+} rules[] = {
+    {passes_bare, SPAN_INIT("bare-newlines"),
+     SPAN_INIT("`bare-newlines: pass` contradicts `mode: repair`: write refuse or normalise, or "
+               "observe")},
+    {observes_and_upgrades, SPAN_INIT("relay"),
+     SPAN_INIT("`mode: observe` starts no TLS, which this relay's starttls:// asks for: write "
+               "smtp:// or smtps://, or `mode: repair`")},
+    {observes_and_offers, SPAN_INIT("tls.offer"),
+     SPAN_INIT("`mode: observe` offers no STARTTLS of its own: write none or implicit, or `mode: "
+               "repair`")},
+    {observes_and_injects, SPAN_INIT("routes"),
+     SPAN_INIT(
+         "`mode: observe` logs in nowhere: leave credential, ask and pop out of these routes, "
+         "or write `mode: repair`")},
+    {observes_and_takes_logins, SPAN_INIT("auth.clients"),
+     SPAN_INIT("`mode: observe` leaves logins to the relay: write pass, or `mode: repair`")},
+    {observes_and_requires_tls, SPAN_INIT("tls.required"),
+     SPAN_INIT("`mode: observe` refuses nothing itself: leave `tls.required` out, or write `mode: "
+               "repair`")},
+    {observes_and_requires_login, SPAN_INIT("auth.required"),
+     SPAN_INIT("`mode: observe` refuses nothing itself: leave `auth.required` out, or write `mode: "
+               "repair`")},
+    {requires_tls_unoffered, SPAN_INIT("tls.required"),
+     SPAN_INIT("`tls.required` where none is offered: write `offer: starttls`, implicit or both, "
+               "with certificate and key")},
+    {requires_login_unoffered, SPAN_INIT("auth.required"),
+     SPAN_INIT("`auth.required` where no login is offered: write `clients: check`, or pass or "
+               "accept")},
+    {passes_login_and_injects, SPAN_INIT("auth.clients"),
+     SPAN_INIT("`auth.clients: pass` and routes with a credential are two logins for one session: "
+               "write check, accept or hide, or leave the credentials out")},
+};
+
+struct span policy_conflict(const struct policy *policy, struct text *error)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        if (rules[i].holds(policy))
+            return conflict_at(rules[i].path, error, rules[i].says);
+    }
+    return SPAN("");
+}
+
+/* Does it match every session there is? */
+static bool catches_all(const struct route *route)
+{
+    size_t fact;
+
+    for (fact = 0; fact < FACT_COUNT; fact++) {
+        if (route->wants[fact].size > 0)
+            return false;
+    }
+    return route->client.count == 0;
+}
+
+struct span route_conflict(const struct policy *policy, uint32_t number, struct text *error)
+{
+    if (number == 0 || !catches_all(&policy->routes[number - 1]))
+        return SPAN("");
+    return conflict_at(SPAN("routes"), error,
+                       SPAN("the route above matches every session, so this one is never taken: "
+                            "write it above, or leave it out"));
+}

@@ -1,0 +1,12 @@
+/* list: the values of which there may be several, for the table of kinds in value.c. */
+#ifndef LOCKSTEP_SRC_POLICY_LIST_H
+#define LOCKSTEP_SRC_POLICY_LIST_H
+
+#include "schema.h"
+
+/* One more entry. False: nothing changed, and `advice` says what would be right. */
+bool list_set(const struct row *row, void *field, struct span value, struct text *advice);
+bool list_empty(const struct row *row, const void *field);
+void list_show(const struct row *row, const void *field, struct text *out);
+
+#endif
