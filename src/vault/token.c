@@ -31,18 +31,21 @@ void token_known(struct token *token, moment came, moment ends, bool renewable)
     token->failures = 0;
     token->renewable = renewable;
     token->barred = false;
+    token->asked = false;
 }
 
-static moment margin(const struct token *token)
+moment token_usable_until(const struct token *token)
 {
     moment tenth = (token->ends - token->came) / 10;
 
-    return tenth < TOKEN_MARGIN_MS ? tenth : TOKEN_MARGIN_MS;
+    if (token->ends == 0)
+        return 0;
+    return token->ends - (tenth < TOKEN_MARGIN_MS ? tenth : TOKEN_MARGIN_MS);
 }
 
 enum token_state token_state(const struct token *token, moment now)
 {
-    if (token->ends != 0 && now < token->ends - margin(token))
+    if (now < token_usable_until(token))
         return TOKEN_USABLE;
     return token->barred || !token->renewable ? TOKEN_LOGIN : TOKEN_WAITING;
 }
@@ -83,7 +86,6 @@ void token_came(struct token *token, moment now, moment life_ms)
 
     token_known(token, now, now + life_ms, true);
     token->replaced = replaced;
-    token->asked = false;
 }
 
 void token_failed(struct token *token, moment now, enum token_failure failure, moment put_off_ms)

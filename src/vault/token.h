@@ -64,11 +64,13 @@ struct token {
 
 /* `renewable`: another can be had without a person. */
 void token_init(struct token *token, struct span name, bool renewable);
-/* What was stored, or what a person's login brought: forgets failures. `ends` 0: no access token,
- * only the means to get one. */
+/* What was stored, or what a person's login brought: forgets failures, and that it was asked.
+ * `ends` 0: no access token, only the means to get one. */
 void token_known(struct token *token, moment came, moment ends, bool renewable);
 
 enum token_state token_state(const struct token *token, moment now);
+/* Until when the access token is begun with; 0: there is none. */
+moment token_usable_until(const struct token *token);
 /* When to ask the endpoint: at once if that is not after now. MOMENT_NEVER: nothing to do. */
 moment token_due(const struct token *token, moment now);
 
