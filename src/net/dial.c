@@ -6,7 +6,7 @@
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
 
-#define DIAL_WORDS_MAX 200
+#define DIAL_WORDS_MAX 320
 
 enum dial_state {
     DIAL_RESOLVING,  /* libuv holds the dial until its answer */
@@ -37,9 +37,10 @@ static moment dial_now(const struct dial *dial)
 
 static void dial_note(struct dial *dial, int error)
 {
+    struct span why = link_why(dial->plan.link, error);
     char text[ADDRESS_TEXT_MAX];
 
-    snprintf(dial->words, sizeof(dial->words), "%s %s %s", uv_strerror(error),
+    snprintf(dial->words, sizeof(dial->words), "%.*s %s %s", (int)why.size, why.at,
              error == UV_ECONNREFUSED ? "by" : "at", address_text(&dial->address, text));
 }
 
@@ -52,6 +53,14 @@ static void dial_note_name(struct dial *dial, struct span name, int error)
                  name.at, uv_strerror(error));
 }
 
+/* Whose certificate the server has to have. */
+static struct span dial_name(const struct dial *dial)
+{
+    if (dial->plan.server_name.size > 0)
+        return dial->plan.server_name;
+    return dial->plan.addresses->rows[dial->next - 1].host;
+}
+
 static void dial_connect(struct dial *dial)
 {
     int error;
@@ -61,6 +70,8 @@ static void dial_connect(struct dial *dial)
     dial->state = error == 0 ? DIAL_CONNECTING : DIAL_CLOSING;
     if (error != 0)
         dial_note(dial, error);
+    else if (dial->plan.tls != NULL)
+        link_secure(dial->plan.link, dial->plan.tls, dial_name(dial));
 }
 
 static void dial_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *results)

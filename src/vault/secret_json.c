@@ -31,7 +31,8 @@ json_t *secret_json_read(struct span bytes)
     json_t *read;
 
     prepare();
-    read = json_loadb(bytes.at != NULL ? bytes.at : "", bytes.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    read = json_loadb(bytes.at != NULL ? bytes.at : "", bytes.size,
+                      JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     if (read != NULL && !json_is_object(read)) {
         json_decref(read);
         read = NULL;

@@ -62,6 +62,7 @@ struct link_loop {
     struct link_write *spare; /* memory for short sends, used again and again */
     uint32_t spares;
     char read[LINK_READ_BYTES];
+    char plain[LINK_READ_BYTES]; /* what TLS made of it */
 };
 
 /* What a link tells its user; one constant table per kind of user. */
