@@ -190,6 +190,18 @@ static void say_what_waits(const struct config *old, const struct config *new)
         log_say(LOG_WARNING, "changes of workers, memory, log and transcripts need a restart");
 }
 
+static void say_warnings(const struct config *config)
+{
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text says = text_over(memory, sizeof(memory));
+    size_t i;
+
+    for (i = 0; config_warning(config, i, &says); i++) {
+        log_say(LOG_WARNING, "%.*s", (int)says.size, says.at);
+        text_clear(&says);
+    }
+}
+
 static void run_reload(struct run *run)
 {
     int code;
@@ -204,6 +216,7 @@ static void run_reload(struct run *run)
         return;
     }
     say_what_waits(&run->started->loaded.config, &next->loaded.config);
+    say_warnings(&next->loaded.config);
     shell_reload(run->shell, &next->setup);
     setup_drop(&next->setup);
     log_say(LOG_INFO, "the configuration was read again and is in force for new sessions");
@@ -335,6 +348,7 @@ static int run_start(struct run *run)
     if (run->started == NULL)
         return code;
     log_open(run->started->loaded.config.log_format);
+    say_warnings(&run->started->loaded.config);
     raise_descriptors(&run->started->loaded.config);
     code = run_serve(run);
     setup_drop(&run->started->setup);
