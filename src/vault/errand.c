@@ -21,6 +21,16 @@ void trip_begin(struct errands *errands, struct trip *trip, struct errand *erran
     uv_mutex_unlock(&errands->lock);
 }
 
+bool trip_wanted(struct errands *errands, const struct trip *trip)
+{
+    bool wanted;
+
+    uv_mutex_lock(&errands->lock);
+    wanted = trip->errand != NULL;
+    uv_mutex_unlock(&errands->lock);
+    return wanted;
+}
+
 void trip_end(struct errands *errands, struct trip *trip, const struct outcome *outcome)
 {
     struct errand *errand;

@@ -43,6 +43,8 @@ struct trip {
 void errands_open(struct errands *errands);
 void errands_close(struct errands *errands);
 void trip_begin(struct errands *errands, struct trip *trip, struct errand *errand);
+/* False: it was forgotten, and need not be gone through with. */
+bool trip_wanted(struct errands *errands, const struct trip *trip);
 /* Tells the outcome, unless it was forgotten. */
 void trip_end(struct errands *errands, struct trip *trip, const struct outcome *outcome);
 /* The errand will not be done any more, and is not being done when this returns. The caller holds

@@ -52,7 +52,8 @@ enum mechanism sasl_mechanism(const struct sasl *sasl);
 /* Does 235 mean success? Where a mechanism has the relay prove that it knows the secret too (SCRAM,
  * DIGEST-MD5), only after that proof. */
 bool sasl_proven(const struct sasl *sasl);
-/* Does a text of the relay's show the secret, as it is or in base64? Such words are not for logs. */
+/* Does a text of the relay's show the secret, as it is or in base64? Such words are not for logs.
+ */
 bool sasl_leaks(const struct sasl *sasl, struct span text);
 /* Why the exchange can't succeed, as far as it is known here; empty: not known. */
 struct span sasl_words(const struct sasl *sasl);

@@ -1,0 +1,244 @@
+/* Logging in at a relay: the secret, the exchange, and what came of it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/base/must.h"
+#include "memo.h"
+#include "private.h"
+
+/* Bytes of a relay's words in the log. */
+#define SHOWN_BYTES_MAX 200U
+
+static const struct config_relay *relay_of(const struct asker *asker,
+                                           const struct question *question)
+{
+    return &asker->config->relays[question->relay];
+}
+
+static struct span credential_of(const struct asker *asker, const struct question *question)
+{
+    return question->credential < asker->config->credential_count
+               ? asker->config->credentials[question->credential].name
+               : SPAN("of the live source");
+}
+
+/* --- the question for AUTH --- */
+
+static struct sasl_wish wish_of(const struct asker *asker, const struct question *question,
+                                const struct supplied *supplied)
+{
+    const struct config_relay *relay = relay_of(asker, question);
+
+    return (struct sasl_wish){
+        .mechanisms = question->mechanisms,
+        .identity = span_of(supplied->user, supplied->user_size),
+        .secret = secret_reveal(&supplied->secret),
+        .bearer = supplied->bearer,
+        .certificate = relay->certificate.size > 0,
+        .host = relay->address.rows[0].host,
+        .port = relay->address.rows[0].port,
+        .exporter = asker->binding,
+        .unique = asker->binding_unique,
+        .room = question->room,
+    };
+}
+
+/* "relay office offers PLAIN LOGIN, credential scanner is a token: XOAUTH2 OAUTHBEARER" */
+static void say_unusable(struct memo *memo, const struct asker *asker,
+                         const struct question *question, struct sasl_wish wish)
+{
+    struct text *words = &memo->words;
+
+    text_add(words, SPAN("relay "));
+    text_add(words, relay_of(asker, question)->name);
+    text_add(words, SPAN(" offers, of what is allowed, only "));
+    mechanisms_show(wish.mechanisms, words);
+    wish.mechanisms = MECHANISMS_ALL;
+    wish.mechanisms = sasl_usable(&wish);
+    text_add(words, SPAN("; credential "));
+    text_add(words, credential_of(asker, question));
+    text_add(words, wish.mechanisms == 0 ? SPAN(" can do none")
+                    : wish.bearer        ? SPAN(" is a token and can do ")
+                                         : SPAN(" can do "));
+    mechanisms_show(wish.mechanisms, words);
+}
+
+static bool begin(struct memo *memo, const struct asker *asker, const struct question *question,
+                  const struct supplied *supplied, struct answer *answer_r)
+{
+    struct sasl_wish wish = wish_of(asker, question, supplied);
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    struct text line;
+
+    must(exchange != NULL);
+    memo->exchange = exchange;
+    line = text_over(exchange->line, sizeof(exchange->line));
+    exchange->version = supplied->version;
+    exchange->live = question->credential == LIVE;
+    exchange->sasl = sasl_begin(&wish, &line);
+    if (exchange->sasl == NULL) {
+        say_unusable(memo, asker, question, wish);
+        memo_end_exchange(memo);
+        return memo_tell(memo, TOLD_NO, answer_r);
+    }
+    *answer_r = (struct answer){
+        .told = TOLD_LINE, .credential = question->credential, .bytes = text_span(&line)};
+    return true;
+}
+
+static bool begin_live(struct memo *memo, const struct asker *asker,
+                       const struct question *question, struct answer *answer_r)
+{
+    const struct live *live = memo->live;
+    struct supplied supplied = {0};
+    bool answered;
+
+    if (live == NULL) {
+        text_add(&memo->words, SPAN("no credential came with the answer"));
+        return memo_tell(memo, TOLD_LATER, answer_r);
+    }
+    memcpy(supplied.user, live->user, live->user_size);
+    supplied.user_size = live->user_size;
+    secret_set(&supplied.secret, secret_reveal(&live->secret));
+    answered = begin(memo, asker, question, &supplied, answer_r);
+    supplied_clear(&supplied);
+    return answered;
+}
+
+bool advise_auth(struct memo *memo, const struct asker *asker, const struct question *question,
+                 struct answer *answer_r)
+{
+    struct supplied supplied = {0};
+    struct wanted wanted;
+    bool answered = true;
+
+    memo_end_exchange(memo);
+    if (question->credential == LIVE)
+        return begin_live(memo, asker, question, answer_r);
+    if (!memo_wanted(asker, question, &wanted)) {
+        text_add(&memo->words, SPAN("there is no such credential"));
+        return memo_tell(memo, TOLD_NO, answer_r);
+    }
+    switch (supply_get(memo->advise->vault, &wanted, &supplied, &memo->words, memo_waiter(memo))) {
+    case SUPPLIED:
+        answered = begin(memo, asker, question, &supplied, answer_r);
+        break;
+    case SUPPLY_COMING:
+        answered = false;
+        break;
+    case SUPPLY_LATER:
+        memo_tell(memo, TOLD_LATER, answer_r);
+        break;
+    case SUPPLY_NONE:
+        memo_tell(memo, TOLD_NO, answer_r);
+        break;
+    }
+    supplied_clear(&supplied);
+    return answered;
+}
+
+/* --- challenges --- */
+
+bool advise_challenge(struct memo *memo, const struct asker *asker, const struct question *question,
+                      struct answer *answer_r)
+{
+    struct exchange *exchange = memo->exchange;
+    struct text line;
+
+    (void)asker;
+    if (exchange == NULL) {
+        text_add(&memo->words, SPAN("no exchange is under way"));
+        return memo_tell(memo, TOLD_NO, answer_r);
+    }
+    secret_wipe(exchange->line, sizeof(exchange->line));
+    line = text_over(exchange->line, sizeof(exchange->line));
+    if (!sasl_step(exchange->sasl, question->text, &line)) {
+        exchange->cancelled = true;
+        text_add(&memo->words, sasl_words(exchange->sasl));
+        return memo_tell(memo, TOLD_NO, answer_r);
+    }
+    *answer_r = (struct answer){
+        .told = TOLD_LINE, .credential = question->credential, .bytes = text_span(&line)};
+    return true;
+}
+
+/* --- the outcome --- */
+
+/* What a relay said, as far as a log may show it. */
+static void show(struct text *shown, const struct exchange *exchange, struct span text)
+{
+    size_t i;
+
+    if (sasl_leaks(exchange->sasl, text)) {
+        text_add(shown, SPAN("words that show the secret"));
+        return;
+    }
+    for (i = 0; i < text.size; i++)
+        text_add_byte(shown, text.at[i] >= ' ' && text.at[i] <= '~' ? text.at[i] : '?');
+}
+
+/* The finding, for the log and as the words of the answer. */
+static void say_refused(struct memo *memo, const struct asker *asker,
+                        const struct question *question)
+{
+    const struct exchange *exchange = memo->exchange;
+    char memory[SHOWN_BYTES_MAX];
+    struct text shown = text_over(memory, sizeof(memory));
+    struct span name = mechanism_facts(sasl_mechanism(exchange->sasl))->word;
+    struct span relay = relay_of(asker, question)->name;
+    struct span credential = credential_of(asker, question);
+    struct span why = sasl_words(exchange->sasl);
+
+    show(&shown, exchange, question->text);
+    if (question->code == 235)
+        why = SPAN("but it has not proven that it knows the password");
+    text_format(&memo->words, "relay %.*s refused credential %.*s by %.*s: %u %.*s%s%.*s%s",
+                (int)relay.size, relay.at, (int)credential.size, credential.at, (int)name.size,
+                name.at, (unsigned)question->code, (int)shown.size, shown.at,
+                why.size > 0 ? " (" : "", (int)why.size, why.at, why.size > 0 ? ")" : "");
+    keeper_say(vault_keeper(memo->advise->vault), VAULT_WARNING, "%.*s", (int)memo->words.size,
+               memo->words.at);
+}
+
+/* Is there, or will there be, another secret to try? */
+static bool worth_it(struct memo *memo, const struct asker *asker, const struct question *question)
+{
+    struct wanted wanted;
+
+    return !memo->exchange->live && memo_wanted(asker, question, &wanted) &&
+           supply_refused(memo->advise->vault, &wanted, memo->exchange->version, question->code);
+}
+
+static enum told judge(struct memo *memo, const struct asker *asker,
+                       const struct question *question)
+{
+    uint64_t version = memo->exchange->version;
+    bool repeated = memo->refused == version && memo->refused_credential == question->credential;
+
+    if (question->code < 400 || memo->exchange->cancelled)
+        return TOLD_LATER;
+    if (worth_it(memo, asker, question)) {
+        memo->refused = version;
+        memo->refused_credential = question->credential;
+        return repeated ? TOLD_LATER : TOLD_AGAIN;
+    }
+    return question->code < 500 ? TOLD_LATER : TOLD_NO;
+}
+
+bool advise_outcome(struct memo *memo, const struct asker *asker, const struct question *question,
+                    struct answer *answer_r)
+{
+    enum told told = TOLD_DONE;
+
+    if (memo->exchange == NULL) {
+        text_add(&memo->words, SPAN("no exchange is under way"));
+        return memo_tell(memo, TOLD_LATER, answer_r);
+    }
+    /* RFC 4954 4: nothing but 235 is success. */
+    if (question->code != 235 || !sasl_proven(memo->exchange->sasl)) {
+        say_refused(memo, asker, question);
+        told = judge(memo, asker, question);
+    }
+    memo_end_exchange(memo);
+    return memo_tell(memo, told, answer_r);
+}

@@ -1,0 +1,86 @@
+/*
+ * memo: what the adviser keeps of one session between its questions. It is touched on the session's
+ * thread; on the keeper's only by what a waiter or an errand brings, and never while the session's
+ * next question is being answered, for that forgets both first.
+ */
+#ifndef LOCKSTEP_SRC_VAULT_MEMO_H
+#define LOCKSTEP_SRC_VAULT_MEMO_H
+
+#include "advise.h"
+#include "auth_http.h"
+#include "login.h"
+#include "pop.h"
+#include "sasl.h"
+
+/* Bytes of what is told beside lines of an exchange. */
+#define MEMO_WORDS_MAX 512U
+
+struct advise {
+    struct vault *vault;
+    struct adviser adviser;
+    struct login *login;
+    struct auth_http *auth_http;
+    struct pop *pop;
+};
+
+/* One AUTH, from its question to its outcome. */
+struct exchange {
+    struct sasl *sasl;
+    uint64_t version; /* of the secret, for supply_refused() */
+    bool live;        /* the secret is the memo's own */
+    bool cancelled;   /* by us: the outcome says nothing of the secret */
+    char line[ANSWER_BYTES_MAX];
+};
+
+/* A user and a secret that came with an answer, for this session only. */
+struct live {
+    char user[SUPPLY_USER_MAX];
+    size_t user_size;
+    struct secret secret;
+};
+
+struct memo {
+    struct advise *advise;
+    /* Who asked last, for an answer that comes later. */
+    struct desk *desk;
+    void *session;
+    uint64_t id;
+    uint32_t serial;
+    /* What it waits for: one of these, or nothing. */
+    struct waiter waiter;
+    struct errand errand;
+    void (*forget)(struct memo *memo); /* NULL: nothing */
+    struct exchange *exchange;         /* NULL: none is under way */
+    struct live *live;                 /* NULL: none came */
+    uint64_t refused;                  /* the version of a secret that was refused once; 0: none */
+    uint32_t refused_credential;
+    uint32_t logins; /* that were asked about */
+    struct text words;
+    char words_bytes[MEMO_WORDS_MAX];
+};
+
+/* --- the kinds of questions, each answered at once (true) or later --- */
+
+bool advise_auth(struct memo *memo, const struct asker *asker, const struct question *question,
+                 struct answer *answer_r);
+bool advise_challenge(struct memo *memo, const struct asker *asker, const struct question *question,
+                      struct answer *answer_r);
+bool advise_outcome(struct memo *memo, const struct asker *asker, const struct question *question,
+                    struct answer *answer_r);
+bool advise_pop(struct memo *memo, const struct asker *asker, const struct question *question,
+                struct answer *answer_r);
+bool advise_login(struct memo *memo, const struct asker *asker, const struct question *question,
+                  struct answer *answer_r);
+bool advise_route(struct memo *memo, const struct asker *asker, const struct question *question,
+                  struct answer *answer_r);
+
+/* What is wanted of supply; false: there is no such credential. */
+bool memo_wanted(const struct asker *asker, const struct question *question,
+                 struct wanted *wanted_r);
+/* The waiter that has the session ask again. */
+struct waiter *memo_waiter(struct memo *memo);
+void memo_end_exchange(struct memo *memo);
+/* Told at once, with memo->words. */
+bool memo_tell(struct memo *memo, enum told told, struct answer *answer_r);
+
+#endif
