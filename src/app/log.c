@@ -1,4 +1,5 @@
 /* Lines for people, for journald and for machines. */
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,13 @@ static void log_word(struct log_line *line, const char *key, struct span value)
         log_quoted(&line->text, value);
     else
         text_add(&line->text, value);
+}
+
+/* More than one word. */
+static void log_words(struct log_line *line, const char *key, struct span value)
+{
+    log_key(line, key);
+    log_quoted(&line->text, value);
 }
 
 static void log_number(struct log_line *line, const char *key, uint64_t value)
@@ -154,7 +162,10 @@ const struct log_field log_fields[] = {
     {"listener", "The name of the listener that took it."},
     {"client", "The client's address."},
     {"relay", "The relay's address; not there when none was reached."},
+    {"client_tls", "The version of TLS that the client spoke, or none."},
+    {"relay_tls", "The version of TLS that was spoken with the relay, or none."},
     {"ending", "Why it ended, one word such as quit."},
+    {"why", "More words; not there but for a client that never came to begin."},
     {"commands", "Commands of the client that were answered."},
     {"messages", "Messages that the upstream accepted."},
     {"refused", "Messages that were refused at their end."},
@@ -165,6 +176,11 @@ const struct log_field log_fields[] = {
 };
 
 const size_t log_field_count = sizeof(log_fields) / sizeof(log_fields[0]);
+
+static void log_tls(struct log_line *line, const char *key, struct span version)
+{
+    log_word(line, key, version.size > 0 ? version : SPAN("none"));
+}
 
 void log_session(const struct report *report)
 {
@@ -180,7 +196,11 @@ void log_session(const struct report *report)
     log_word(&line, "client", span_of_string(address_text(&report->client, text)));
     if (report->relay.any.sa_family != AF_UNSPEC)
         log_word(&line, "relay", span_of_string(address_text(&report->relay, text)));
+    log_tls(&line, "client_tls", report->tls[SIDE_CLIENT]);
+    log_tls(&line, "relay_tls", report->tls[SIDE_UPSTREAM]);
     log_word(&line, "ending", span_of_string(summary->ending != NULL ? summary->ending : "lost"));
+    if (report->why.size > 0)
+        log_words(&line, "why", report->why);
     log_number(&line, "commands", summary->commands);
     log_number(&line, "messages", summary->messages);
     log_number(&line, "refused", summary->refused);
@@ -188,5 +208,49 @@ void log_session(const struct report *report)
     log_number(&line, "bytes", summary->message_bytes);
     log_number(&line, "repairs", summary->repairs);
     log_number(&line, "duration_ms", report->duration_ms);
+    log_end(&line);
+}
+
+/* --- refusals --- */
+
+static pthread_mutex_t refusal_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* How many there were since the last line that was written; 0: this one is not to be written. */
+static uint64_t log_refusals(enum refused why)
+{
+    static struct {
+        time_t said;
+        uint64_t count;
+    } refusals[REFUSED_COUNT];
+    struct timespec now;
+    uint64_t count = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    pthread_mutex_lock(&refusal_lock);
+    refusals[why].count++;
+    if (refusals[why].said != now.tv_sec) {
+        count = refusals[why].count;
+        refusals[why].count = 0;
+        refusals[why].said = now.tv_sec;
+    }
+    pthread_mutex_unlock(&refusal_lock);
+    return count;
+}
+
+void log_refused(const struct refusal *refusal)
+{
+    static const char *const words[REFUSED_COUNT] = {
+        [REFUSED_FULL] = "too-many", [REFUSED_OUTSIDE] = "not-allowed"};
+    uint64_t count = log_refusals(refusal->why);
+    struct log_line line;
+    char text[ADDRESS_TEXT_MAX];
+
+    if (count == 0)
+        return;
+    log_begin(&line, LOG_WARNING, "refused");
+    log_word(&line, "listener", refusal->listener);
+    log_word(&line, "client", span_of_string(address_text(&refusal->client, text)));
+    log_word(&line, "why", span_of_string(words[refusal->why]));
+    log_number(&line, "count", count);
     log_end(&line);
 }

@@ -14,7 +14,9 @@ void log_open(enum log_format format);
 void log_say(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The one line of a session that has ended. */
 void log_session(const struct report *report);
-/* Its keys, in their order, each with its sentence in the manual. */
+/* A client that got no session. At most one line a second, with the number of those before it. */
+void log_refused(const struct refusal *refusal);
+/* The keys of a session's line, in their order, each with its sentence in the manual. */
 struct log_field {
     const char *key;
     const char *says;

@@ -9,21 +9,14 @@
 #include <uv.h>
 
 #include "commands.h"
-#include "config_load.h"
 #include "failure.h"
 #include "lockstep/base/must.h"
 #include "lockstep/net/shell.h"
 #include "log.h"
+#include "running.h"
 #include "sink_server.h"
 
 #define FLAGS_MAX 64U
-
-/* A configuration in use, with the memory it points to. */
-struct running {
-    struct setup setup; /* first, so that it is found again */
-    struct config_loaded loaded;
-    char *full; /* the texts of setup.full */
-};
 
 struct run {
     uv_loop_t uv;
@@ -34,64 +27,14 @@ struct run {
     struct sink_settings sink_settings;
     uint16_t sink_port;
     struct running *started; /* what the sockets and threads were made for */
+    struct running *newest;  /* what new sessions begin under */
     const char *file;
+    const char *key_log; /* NULL: none is written */
     struct config_flag flags[FLAGS_MAX];
     size_t flag_count;
     bool sizes;
     bool draining;
 };
-
-/* --- the setup --- */
-
-static void running_dispose(struct setup *setup)
-{
-    struct running *running = (struct running *)setup;
-
-    config_loaded_close(&running->loaded);
-    free(running->full);
-    free(running);
-}
-
-/* What a client hears when there is no room for it: the words are SMTP's, so they are made here. */
-static void running_write_full(struct running *running)
-{
-    const struct config *config = &running->loaded.config;
-    size_t room = 0;
-    struct text text;
-    uint32_t i;
-
-    for (i = 0; i < config->listener_count; i++)
-        room += config->listeners[i].policy.hostname.size + 64;
-    running->full = malloc(room + 1);
-    must(running->full != NULL);
-    text = text_over(running->full, room);
-    for (i = 0; i < config->listener_count; i++) {
-        size_t start = text.size;
-
-        text_add(&text, SPAN("421 4.3.2 "));
-        text_add(&text, config->listeners[i].policy.hostname);
-        text_add(&text, SPAN(" Too many sessions, try again later\r\n"));
-        running->setup.full[i] = span_tail(text_span(&text), start);
-    }
-}
-
-/* NULL: stderr has the reason and `code_r` the exit code. The caller holds the result. */
-static struct running *running_load(const struct run *run, int *code_r)
-{
-    struct running *running = calloc(1, sizeof(*running));
-
-    must(running != NULL);
-    *code_r = config_load(&running->loaded, run->file, run->flags, run->flag_count);
-    if (*code_r != 0) {
-        running_dispose(&running->setup);
-        return NULL;
-    }
-    running->setup.holders = 1;
-    running->setup.dispose = running_dispose;
-    running->setup.config = &running->loaded.config;
-    running_write_full(running);
-    return running;
-}
 
 /* --- the embedded sink --- */
 
@@ -158,6 +101,22 @@ static const struct config_listener *find_listener(const struct config *config, 
     return NULL;
 }
 
+/* What somebody asked for and should not forget. */
+static void say_what_is_allowed(const struct config *config)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        if (listener->tls.certificate.size > 0 && listener->tls.legacy_networks.count > 0)
+            log_say(LOG_WARNING,
+                    "listener %.*s takes old TLS, with its short keys and SHA-1, from"
+                    " its legacy networks",
+                    (int)listener->name.size, listener->name.at);
+    }
+}
+
 /* Sockets and threads are made once; whoever changes them must hear that nothing happens. */
 static void say_what_waits(const struct config *old, const struct config *new)
 {
@@ -190,22 +149,11 @@ static void say_what_waits(const struct config *old, const struct config *new)
         log_say(LOG_WARNING, "changes of workers, memory, log and transcripts need a restart");
 }
 
-static void say_warnings(const struct config *config)
-{
-    char memory[CONFIG_SENTENCE_MAX];
-    struct text says = text_over(memory, sizeof(memory));
-    size_t i;
-
-    for (i = 0; config_warning(config, i, &says); i++) {
-        log_say(LOG_WARNING, "%.*s", (int)says.size, says.at);
-        text_clear(&says);
-    }
-}
-
 static void run_reload(struct run *run)
 {
     int code;
-    struct running *next = running_load(run, &code);
+    struct running *next =
+        running_load(run->file, run->flags, run->flag_count, &run->newest->setup, &code);
 
     if (next != NULL && run_embed(run, &next->loaded.config) != 0) {
         setup_drop(&next->setup);
@@ -216,9 +164,10 @@ static void run_reload(struct run *run)
         return;
     }
     say_what_waits(&run->started->loaded.config, &next->loaded.config);
-    say_warnings(&next->loaded.config);
     shell_reload(run->shell, &next->setup);
-    setup_drop(&next->setup);
+    setup_drop(&run->newest->setup);
+    run->newest = next;
+    say_what_is_allowed(&next->loaded.config);
     log_say(LOG_INFO, "the configuration was read again and is in force for new sessions");
 }
 
@@ -314,7 +263,12 @@ static void print_ready(const struct shell *shell)
 static int run_serve(struct run *run)
 {
     struct shell_user user = {
-        .report = log_session, .warn = log_warn, .over = run_over, .data = run};
+        .report = log_session,
+        .refused = log_refused,
+        .warn = log_warn,
+        .over = run_over,
+        .data = run,
+    };
     char where[ADDRESS_TEXT_MAX];
     int code = 0;
     int error;
@@ -340,17 +294,37 @@ static int run_serve(struct run *run)
     return 0;
 }
 
+/* Before there is a context, or a second thread. */
+static int run_log_keys(const struct run *run)
+{
+    int error = run->key_log != NULL ? tls_key_log(run->key_log) : 0;
+
+    if (error != 0)
+        return failure_start(run_command.word, run->key_log, error);
+    return 0;
+}
+
 static int run_start(struct run *run)
 {
-    int code;
+    int code = run_log_keys(run);
 
-    run->started = running_load(run, &code);
+    if (code != 0)
+        return code;
+    run->started = running_load(run->file, run->flags, run->flag_count, NULL, &code);
     if (run->started == NULL)
         return code;
+    setup_hold(&run->started->setup);
+    run->newest = run->started;
     log_open(run->started->loaded.config.log_format);
-    say_warnings(&run->started->loaded.config);
+    say_what_is_allowed(&run->started->loaded.config);
+    if (run->key_log != NULL)
+        log_say(LOG_WARNING,
+                "the keys of all TLS connections are written to %s: who has it can read"
+                " whatever they carried",
+                run->key_log);
     raise_descriptors(&run->started->loaded.config);
     code = run_serve(run);
+    setup_drop(&run->newest->setup);
     setup_drop(&run->started->setup);
     return code;
 }
@@ -401,6 +375,15 @@ static bool take_config(void *state, const struct option_row *row, char *value)
     return *value != 0;
 }
 
+static bool take_key_log(void *state, const struct option_row *row, char *value)
+{
+    struct run *run = state;
+
+    (void)row;
+    run->key_log = value;
+    return *value != 0;
+}
+
 static bool take_sizes(void *state, const struct option_row *row, char *value)
 {
     struct run *run = state;
@@ -426,6 +409,8 @@ static const struct option_row rows[] = {
     {0, "log", "text|json", "how the log is written, to stderr", "log.format", take_word},
     {0, "set", "WORD=VALUE", "any word of the configuration, e.g. limits.rows=4", NULL,
      take_setting},
+    {0, "key-log", "FILE", "write the keys of TLS connections, for protocol analysers", NULL,
+     take_key_log},
     {0, "sizes", NULL, "print how many bytes a session takes, and end", NULL, take_sizes},
 };
 /* clang-format on */

@@ -56,17 +56,21 @@ void address_set_port(struct address *address, uint16_t port)
         address->four.sin_port = htons(port);
 }
 
+char *address_host(const struct address *address, char *text)
+{
+    if (address->any.sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &address->six.sin6_addr, text, ADDRESS_TEXT_MAX);
+    else
+        inet_ntop(AF_INET, &address->four.sin_addr, text, ADDRESS_TEXT_MAX);
+    return text;
+}
+
 char *address_text(const struct address *address, char *text)
 {
-    char host[INET6_ADDRSTRLEN] = "?";
+    char host[ADDRESS_TEXT_MAX];
 
-    if (address->any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &address->six.sin6_addr, host, sizeof(host));
-        snprintf(text, ADDRESS_TEXT_MAX, "[%s]:%u", host, address_port(address));
-    } else {
-        inet_ntop(AF_INET, &address->four.sin_addr, host, sizeof(host));
-        snprintf(text, ADDRESS_TEXT_MAX, "%s:%u", host, address_port(address));
-    }
+    snprintf(text, ADDRESS_TEXT_MAX, address->any.sa_family == AF_INET6 ? "[%.45s]:%u" : "%.45s:%u",
+             address_host(address, host), address_port(address));
     return text;
 }
 

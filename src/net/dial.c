@@ -220,6 +220,14 @@ const struct address *dial_address(const struct dial *dial)
     return &dial->address;
 }
 
+struct span dial_server(const struct dial *dial)
+{
+    const struct dial_plan *plan = &dial->plan;
+
+    return plan->server_name.size > 0 ? plan->server_name
+                                      : plan->addresses->rows[dial->next - 1].host;
+}
+
 struct span dial_words(const struct dial *dial)
 {
     return span_of_string(dial->words);

@@ -1,53 +1,24 @@
 /* The loop of the house: step the engine, carry out what it wants, arm its timer, read on. */
+#include "session.h"
+
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "advice.h"
+#include "arrive.h"
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
-#include "session.h"
 
-#define REFUSED_MAX 256U
-
-struct session {
-    struct worker *worker;
-    struct session *next; /* in the worker's list of all, or of the free */
-    struct session *before;
-    struct session *starved_next;
-    struct setup *setup;
-    const struct config_listener *listener;
-    struct engine *engine;
-    struct dial *dial; /* while connecting to the relay */
-    struct transcript *transcript;
-    size_t sent[SIDE_COUNT]; /* left at once during this step */
-    bool lost[SIDE_COUNT];   /* the engine was told */
-    bool starved;            /* stands in the worker's list */
-    bool unwritable;         /* its transcript could not be made */
-    bool over;               /* only waits for its links to close */
-    uint32_t census;
-    uint64_t id;
-    moment opened_at;
-    moment armed_at; /* when the timer fires */
-    struct address client;
-    struct address relay;
-    struct link links[SIDE_COUNT];
-    uv_timer_t timer;
-    size_t engine_bytes;  /* of `memory` */
-    max_align_t memory[]; /* the engine */
-};
-
-static const struct link_user client_user;
-static const struct link_user upstream_user;
-
-static moment session_now(const struct session *session)
+moment session_now(const struct session *session)
 {
     return (moment)uv_now(&session->worker->uv);
 }
 
+/* Both sides have the same user, at a place of its own for each. */
 static enum side session_side(const struct link *link)
 {
-    return link->user == &client_user ? SIDE_CLIENT : SIDE_UPSTREAM;
+    return (enum side)(link->user - session_users);
 }
 
 static struct session *session_of(const struct link *link)
@@ -61,28 +32,59 @@ static struct session *session_of(const struct link *link)
 
 static void session_dial_failed(void *data);
 
-static void session_connect(struct session *session)
+/* The engine has done with the upstream before; what that has still to send is not waited for. */
+static void session_connect(struct session *session, uint32_t relay)
 {
-    const struct config *config = session->setup->config;
+    const struct config_relay *configured = &session->setup->config->relays[relay];
+    struct link *link = &session->links[SIDE_UPSTREAM];
     struct dial_plan plan = {
         .loop = &session->worker->links,
-        .link = &session->links[SIDE_UPSTREAM],
-        .user = &upstream_user,
-        .addresses = &config->relays[session->listener->relay].address,
+        .link = link,
+        .user = &session_users[SIDE_UPSTREAM],
+        .addresses = advice_where(session, relay),
         .wait_ms = session->listener->policy.wait_ms[WAIT_CONNECT],
+        .server_name = configured->server_name,
         .failed = session_dial_failed,
         .data = session,
     };
 
     must(session->dial == NULL);
+    if (configured->address.scheme == SCHEME_SMTPS)
+        plan.tls = session->setup->relays[relay].tls;
+    link_shut(link, SHUT_NOW);
     session->lost[SIDE_UPSTREAM] = false;
+    session->tls[SIDE_UPSTREAM][0] = 0;
+    session->server = (struct span){0};
+    session->relay_number = relay;
     session->dial = dial_open(&plan);
+}
+
+static void session_secure(struct session *session, enum side side)
+{
+    struct tls_context *context = session->setup->relays[session->relay_number].tls;
+    struct span name = session->server;
+
+    if (side == SIDE_CLIENT) {
+        context = visitor_context(session);
+        name = (struct span){0};
+    }
+    link_secure(&session->links[side], context, name);
+}
+
+static void session_ask(struct session *session, const struct question *question)
+{
+    struct answered *answered = &session->worker->answered;
+
+    answered->serial = question->serial;
+    answered->there = advice_ask(session, question, &answered->answer);
 }
 
 static void session_shut(struct session *session, enum side side, enum shut how)
 {
-    if (how != SHUT_FLUSH)
+    if (how != SHUT_FLUSH) {
         session->sent[side] = 0;
+        session->lost[side] = true;
+    }
     if (side == SIDE_UPSTREAM && session->dial != NULL)
         dial_close(&session->dial);
     link_shut(&session->links[side], how);
@@ -108,17 +110,17 @@ static void session_apply(struct session *session, const struct effect *effect)
 {
     switch (effect->kind) {
     case EFFECT_CONNECT:
-        session_connect(session);
+        session_connect(session, effect->relay);
         break;
     case EFFECT_SEND:
         session->sent[effect->side] +=
             link_send(&session->links[effect->side], effect->pieces, effect->piece_count);
         break;
     case EFFECT_SECURE:
-        must(effect->kind != EFFECT_SECURE); /* no policy of this version asks for TLS */
+        session_secure(session, effect->side);
         break;
     case EFFECT_ASK:
-        must(effect->kind != EFFECT_ASK); /* no policy of this version asks anything */
+        session_ask(session, effect->question);
         break;
     case EFFECT_SHUT:
         session_shut(session, effect->side, effect->how);
@@ -131,22 +133,37 @@ static void session_apply(struct session *session, const struct effect *effect)
 
 /* --- the end --- */
 
-static void session_report(struct session *session)
+void session_note_tls(struct session *session, enum side side)
+{
+    char memory[TLS_WORDS_MAX];
+    struct span words = tls_words(session->links[side].tls, memory);
+    struct text kept = text_over(session->tls[side], TLS_VERSION_MAX - 1);
+
+    text_add(&kept, span_head(words, span_find(words, ' ')));
+    session->tls[side][kept.size] = 0;
+}
+
+static void session_report(struct session *session, const char *ending, struct span why)
 {
     struct report report = {
         .id = session->id,
         .listener = session->listener->name,
         .client = session->client,
         .relay = session->relay,
+        .tls = {span_of_string(session->tls[SIDE_CLIENT]),
+                span_of_string(session->tls[SIDE_UPSTREAM])},
+        .why = why,
         .duration_ms = (uint64_t)(session_now(session) - session->opened_at),
     };
 
     engine_summary(session->engine, &report.summary);
+    if (ending != NULL)
+        report.summary.ending = ending;
     session->worker->user->report(&report);
 }
 
 /* Back to the worker's free sessions, once nothing of libuv's points here any more. */
-static void session_release(struct session *session)
+void session_release(struct session *session)
 {
     struct worker *worker = session->worker;
 
@@ -178,20 +195,21 @@ static void session_unstarve(struct session *session)
     session->starved = false;
 }
 
-static void session_end(struct session *session)
+void session_end(struct session *session, const char *ending, struct span why)
 {
     int side;
 
     session->over = true;
     if (session->transcript != NULL)
         transcript_close(&session->transcript);
-    session_report(session); /* whoever reads of the end finds the transcript whole */
+    session_report(session, ending, why); /* whoever reads of the end finds the transcript whole */
     engine_close(session->engine);
     session_unstarve(session);
     uv_timer_stop(&session->timer);
     session->armed_at = MOMENT_NEVER;
     if (session->dial != NULL)
         dial_close(&session->dial);
+    advice_end(session);
     for (side = 0; side < SIDE_COUNT; side++)
         if (session->links[side].state <= LINK_OPEN)
             link_shut(&session->links[side], SHUT_NOW);
@@ -239,11 +257,18 @@ static void session_throttle(struct session *session)
     session_starve(session);
 }
 
-/* What carrying out the effects has caused in its turn: bytes that left at once, a lost peer. */
+/* What carrying out the effects has caused in its turn: bytes that left at once, a lost peer, an
+ * answer that was there already. */
 static bool session_follow(struct session *session, struct event *event_r)
 {
+    struct answered *answered = &session->worker->answered;
     int i;
 
+    if (answered->there) {
+        answered->there = false;
+        *event_r = advice_event(session, answered->serial, &answered->answer, &answered->advice);
+        return true;
+    }
     for (i = 0; i < SIDE_COUNT; i++) {
         enum side side = (enum side)i;
         struct link *link = &session->links[side];
@@ -256,9 +281,8 @@ static bool session_follow(struct session *session, struct event *event_r)
         }
         if (link->state == LINK_OPEN && link->error != 0 && !session->lost[side]) {
             session->lost[side] = true;
-            *event_r = (struct event){.kind = EVENT_FAILED,
-                                      .side = side,
-                                      .bytes = span_of_string(uv_strerror(link->error))};
+            *event_r = (struct event){
+                .kind = EVENT_FAILED, .side = side, .bytes = link_why(link, link->error)};
             link_shut(link, SHUT_NOW);
             return true;
         }
@@ -277,7 +301,7 @@ static void session_feed(struct session *session, struct event event)
             session_apply(session, &effect);
     } while (session_follow(session, &event));
     if (engine_over(session->engine)) {
-        session_end(session);
+        session_end(session, NULL, (struct span){0});
         session_release(session);
         return;
     }
@@ -286,15 +310,25 @@ static void session_feed(struct session *session, struct event event)
 }
 
 /* The same from outside: afterwards there may be blocks for those who waited. */
-static void session_event(struct session *session, enum event_kind kind, enum side side,
-                          struct span bytes, size_t count)
+void session_event(struct session *session, const struct event *event)
 {
     struct worker *worker = session->worker;
 
-    session_feed(session,
-                 (struct event){.kind = kind, .side = side, .bytes = bytes, .count = count});
+    session_feed(session, *event);
     if (worker->starved != NULL)
         session_feed_starved(worker);
+}
+
+void session_told(struct session *session, uint64_t id, uint32_t serial,
+                  const struct answer *answer)
+{
+    struct advice advice;
+    struct event event;
+
+    if (session->id != id || session->over)
+        return;
+    event = advice_event(session, serial, answer, &advice);
+    session_event(session, &event);
 }
 
 /* Each is stepped once at most: one that gets nothing stands in the list again, for later. */
@@ -336,7 +370,7 @@ static void session_due(uv_timer_t *timer)
     if (session->over)
         return;
     if (engine_deadline(session->engine) <= now)
-        session_event(session, EVENT_TIME, SIDE_CLIENT, (struct span){0}, 0);
+        session_event(session, &(struct event){.kind = EVENT_TIME});
     else
         session_arm(session);
 }
@@ -346,20 +380,31 @@ static void session_due(uv_timer_t *timer)
 static void session_opened(struct link *link)
 {
     struct session *session = session_of(link);
+    struct event event = {
+        .kind = EVENT_OPENED,
+        .side = SIDE_UPSTREAM,
+        .secured = link->tls != NULL,
+        .secured_before =
+            session->moved == NULL && setup_took_starttls(session->setup, session->relay_number),
+    };
 
     session->relay = *dial_address(session->dial);
+    session->server = dial_server(session->dial);
     dial_close(&session->dial);
-    session_event(session, EVENT_OPENED, SIDE_UPSTREAM, (struct span){0}, 0);
+    if (event.secured)
+        session_note_tls(session, SIDE_UPSTREAM);
+    session_event(session, &event);
 }
 
 static void session_dial_failed(void *data)
 {
     struct session *session = data;
     struct dial *dial = session->dial;
+    struct event event = {.kind = EVENT_FAILED, .side = SIDE_UPSTREAM, .bytes = dial_words(dial)};
 
     session->relay = *dial_address(dial);
     session->dial = NULL;
-    session_event(session, EVENT_FAILED, SIDE_UPSTREAM, dial_words(dial), 0);
+    session_event(session, &event);
     dial_close(&dial);
 }
 
@@ -375,12 +420,22 @@ static size_t session_room(const struct link *link)
 
 static void session_said(struct link *link, struct span bytes)
 {
-    session_event(session_of(link), EVENT_BYTES, session_side(link), bytes, 0);
+    session_event(session_of(link),
+                  &(struct event){.kind = EVENT_BYTES, .side = session_side(link), .bytes = bytes});
 }
 
 static void session_ended(struct link *link)
 {
-    session_event(session_of(link), EVENT_ENDED, session_side(link), (struct span){0}, 0);
+    session_event(session_of(link),
+                  &(struct event){.kind = EVENT_ENDED, .side = session_side(link)});
+}
+
+static void session_fail(struct session *session, enum side side, int error)
+{
+    session->lost[side] = true;
+    session_event(session, &(struct event){.kind = EVENT_FAILED,
+                                           .side = side,
+                                           .bytes = link_why(&session->links[side], error)});
 }
 
 static void session_lost(struct link *link, int error)
@@ -394,13 +449,32 @@ static void session_lost(struct link *link, int error)
         return;
     }
     link_shut(link, SHUT_NOW);
-    session->lost[side] = true;
-    session_event(session, EVENT_FAILED, side, span_of_string(uv_strerror(error)), 0);
+    session_fail(session, side, error);
 }
 
 static void session_sent(struct link *link, size_t count)
 {
-    session_event(session_of(link), EVENT_SENT, session_side(link), (struct span){0}, count);
+    session_event(session_of(link),
+                  &(struct event){.kind = EVENT_SENT, .side = session_side(link), .count = count});
+}
+
+static void session_secured(struct link *link)
+{
+    struct session *session = session_of(link);
+    enum side side = session_side(link);
+    char words[TLS_WORDS_MAX];
+    struct visitor visitor;
+    struct event event = {
+        .kind = EVENT_SECURED, .side = side, .bytes = tls_words(link->tls, words)};
+
+    session_note_tls(session, side);
+    if (side == SIDE_CLIENT) {
+        visitor_look(session, &visitor);
+        event.arrival = &visitor.arrival;
+    } else if (session->moved == NULL) {
+        setup_note_starttls(session->setup, session->relay_number);
+    }
+    session_event(session, &event);
 }
 
 /* The engine waits for what it told the link to flush; if that was lost, it must hear of it. And
@@ -417,136 +491,28 @@ static void session_gone(struct link *link)
     } else if (session->over) {
         session_release(session);
     } else if (link->error != 0 && !session->lost[side]) {
-        session->lost[side] = true;
-        session_event(session, EVENT_FAILED, side, span_of_string(uv_strerror(link->error)), 0);
+        session_fail(session, side, link->error);
     } else if (session->links[SIDE_CLIENT].state == LINK_NONE &&
                session->links[SIDE_UPSTREAM].state == LINK_NONE) {
-        session_end(session);
+        session_end(session, NULL, (struct span){0});
         session_release(session);
     }
 }
 
-static const struct link_user client_user = {
-    .room = session_room,
-    .said = session_said,
-    .ended = session_ended,
-    .lost = session_lost,
-    .sent = session_sent,
-    .gone = session_gone,
-};
-
-static const struct link_user upstream_user = {
-    .opened = session_opened,
-    .room = session_room,
-    .said = session_said,
-    .ended = session_ended,
-    .lost = session_lost,
-    .sent = session_sent,
-    .gone = session_gone,
-};
-
-/* --- the beginning --- */
-
-/* A client there is no room for gets a link but no session. */
-struct refused {
-    struct link link; /* first, so that it is found again */
-    struct worker *worker;
-};
-
-static void refused_sent(struct link *link, size_t count)
-{
-    (void)link;
-    (void)count;
-}
-
-static void refused_gone(struct link *link)
-{
-    struct refused *refused = (struct refused *)link;
-
-    refused->worker->refused--;
-    free(refused);
-}
-
-/* In a flood of them nobody waits for their goodbye: descriptors are for sessions. */
-static void session_refuse(struct worker *worker, int fd, struct span text)
-{
-    static const struct link_user user = {.sent = refused_sent, .gone = refused_gone};
-    struct refused *refused = malloc(sizeof(*refused));
-
-    must(refused != NULL);
-    refused->worker = worker;
-    worker->refused++;
-    if (link_open(&refused->link, &worker->links, &user, fd) != 0)
-        return;
-    link_send(&refused->link, &text, 1);
-    link_shut(&refused->link, worker->refused > REFUSED_MAX ? SHUT_NOW : SHUT_FLUSH);
-}
-
-/* Memory for a session whose engine needs so many bytes; its timer is ready. */
-static struct session *session_memory(struct worker *worker, size_t engine_bytes)
-{
-    struct session *session = worker->free;
-
-    if (session != NULL && session->engine_bytes >= engine_bytes) {
-        worker->free = session->next;
-        return session;
+#define SESSION_USER                                                          \
+    {                                                                         \
+        .opened = session_opened, .room = session_room, .said = session_said, \
+        .ended = session_ended, .lost = session_lost, .sent = session_sent,   \
+        .secured = session_secured, .gone = session_gone,                     \
     }
-    session = calloc(1, sizeof(*session) + engine_bytes);
-    must(session != NULL);
-    session->engine_bytes = engine_bytes;
-    uv_timer_init(&worker->uv, &session->timer);
-    session->timer.data = session;
-    return session;
-}
 
-static struct session *session_new(struct port *port, const struct address *client)
-{
-    struct worker *worker = port->worker;
-    const struct config_listener *listener = &port->setup->config->listeners[port->index];
-    struct session *session = session_memory(worker, engine_size(&listener->policy));
-
-    /* The timer and the engine's memory are kept; everything before them starts anew. */
-    memset(session, 0, offsetof(struct session, links));
-    session->worker = worker;
-    session->setup = port->setup;
-    session->listener = listener;
-    session->id = seed_next(&worker->seed);
-    session->census = port->census;
-    session->client = *client;
-    session->opened_at = session_now(session);
-    session->armed_at = MOMENT_NEVER;
-    session->links[SIDE_UPSTREAM] = (struct link){0};
-    session->engine = engine_init(session->memory, &listener->policy, &worker->lender, session->id,
-                                  session->opened_at);
-    setup_hold(port->setup);
-    session->next = worker->sessions;
-    if (session->next != NULL)
-        session->next->before = session;
-    worker->sessions = session;
-    return session;
-}
-
-void session_open(struct port *port, int fd, const struct address *client)
-{
-    struct worker *worker = port->worker;
-    struct session *session;
-
-    if (!census_enter(worker->census, port->census, client,
-                      &port->setup->config->listeners[port->index])) {
-        session_refuse(worker, fd, port->setup->full[port->index]);
-        return;
-    }
-    session = session_new(port, client);
-    if (link_open(&session->links[SIDE_CLIENT], &worker->links, &client_user, fd) != 0) {
-        session_end(session);
-        return;
-    }
-    session_event(session, EVENT_OPENED, SIDE_CLIENT, (struct span){0}, 0);
-}
+const struct link_user session_users[SIDE_COUNT] = {SESSION_USER, SESSION_USER};
 
 void session_stop(struct session *session)
 {
-    if (!session->over)
+    if (session->arriving)
+        session_kill(session);
+    else if (!session->over)
         session_feed(session, (struct event){.kind = EVENT_STOP});
 }
 
@@ -555,15 +521,10 @@ void session_kill(struct session *session)
     int side;
 
     if (!session->over)
-        session_end(session);
+        session_end(session, "stopped", (struct span){0});
     for (side = 0; side < SIDE_COUNT; side++)
         link_shut(&session->links[side], SHUT_NOW);
     session_release(session);
-}
-
-struct session *session_next(const struct session *session)
-{
-    return session->next;
 }
 
 static void session_disposed(uv_handle_t *handle)

@@ -1,20 +1,71 @@
 /*
  * session: an engine between two links. It carries events in and effects out, and nothing else.
+ *
+ * session.c is the loop and the end; arrive.c makes a session of an accepted socket; advice.c
+ * carries its questions to the adviser.
  */
 #ifndef LOCKSTEP_NET_SESSION_H
 #define LOCKSTEP_NET_SESSION_H
 
+#include <stddef.h>
+
 #include "worker.h"
 
-/* Takes over an accepted socket. */
-void session_open(struct port *port, int fd, const struct address *client);
+#define TLS_VERSION_MAX 8U /* NUL included */
+
+struct session {
+    struct worker *worker;
+    struct session *next; /* in the worker's list of all, or of the free */
+    struct session *before;
+    struct session *starved_next;
+    struct setup *setup;
+    const struct config_listener *listener;
+    struct engine *engine;
+    struct dial *dial; /* while connecting to the relay */
+    struct transcript *transcript;
+    struct moved *moved;   /* where the adviser sent it; NULL: nowhere */
+    void *memo;            /* the adviser's */
+    struct span server;    /* name of the upstream that was connected to */
+    uint32_t relay_number; /* of that upstream */
+    uint32_t census;
+    size_t sent[SIDE_COUNT];               /* left at once during this step */
+    bool lost[SIDE_COUNT];                 /* the engine was told, or told us */
+    bool starved;                          /* stands in the worker's list */
+    bool unwritable;                       /* its transcript could not be made */
+    bool arriving;                         /* the engine was told nothing yet: see arrive.h */
+    bool over;                             /* only waits for its links to close */
+    char tls[SIDE_COUNT][TLS_VERSION_MAX]; /* "TLSv1.3"; empty: in clear */
+    uint64_t id;
+    moment opened_at;
+    moment armed_at; /* when the timer fires */
+    struct address client;
+    struct address relay;
+    struct link links[SIDE_COUNT];
+    uv_timer_t timer;
+    size_t engine_bytes;  /* of `memory` */
+    max_align_t memory[]; /* the engine */
+};
+
+/* What its links tell it. */
+extern const struct link_user session_users[SIDE_COUNT];
+
+moment session_now(const struct session *session);
+/* Steps the engine, and does what follows; afterwards the session may be over and released. */
+void session_event(struct session *session, const struct event *event);
+/* An answer from the desk; it may come too late. */
+void session_told(struct session *session, uint64_t id, uint32_t serial,
+                  const struct answer *answer);
+/* Keeps for the report what TLS that side speaks. */
+void session_note_tls(struct session *session, enum side side);
 /* Tells the session to end soon; at once. */
 void session_stop(struct session *session);
 void session_kill(struct session *session);
+/* Ends a session that is still arriving, or gives up on its engine. */
+void session_end(struct session *session, const char *ending, struct span why);
+/* Back to the worker's free sessions, once it is over and its links are closed. */
+void session_release(struct session *session);
 /* Steps those that waited for a block, while there are blocks. */
 void session_feed_starved(struct worker *worker);
-/* The next of the worker's sessions. */
-struct session *session_next(const struct session *session);
 /* Gives a free session's memory back to the system, with the loop's next turns. */
 void session_dispose(struct session *session);
 size_t session_size(const struct policy *policy);

@@ -25,17 +25,6 @@ struct shell {
     struct port *ports; /* address_count for each worker */
 };
 
-void setup_hold(struct setup *setup)
-{
-    atomic_fetch_add(&setup->holders, 1);
-}
-
-void setup_drop(struct setup *setup)
-{
-    if (atomic_fetch_sub(&setup->holders, 1) == 1)
-        setup->dispose(setup);
-}
-
 /* --- addresses --- */
 
 /* One socket of the first worker; the others join its address later, whose port is known then. */

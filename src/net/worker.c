@@ -4,8 +4,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "arrive.h"
 #include "lockstep/base/must.h"
-#include "session.h"
 
 /* For the last words of sessions that were ended for lack of time. */
 #define DRAIN_GRACE_MS 3000U
@@ -32,7 +32,7 @@ static void worker_lend(struct worker *worker)
 
 static void worker_accepted(struct listener *listener, int fd, const struct address *peer)
 {
-    session_open(listener->data, fd, peer);
+    arrive(listener->data, fd, peer);
 }
 
 /* Said once in a while: it happens again with every look at the listening socket. */
@@ -56,10 +56,11 @@ static void worker_wind_up(struct worker *worker)
     while (worker->free != NULL) {
         struct session *session = worker->free;
 
-        worker->free = session_next(session);
+        worker->free = session->next;
         session_dispose(session);
     }
     link_loop_close(&worker->links);
+    desk_close(&worker->desk);
     uv_close((uv_handle_t *)&worker->drain, NULL);
     uv_close((uv_handle_t *)&worker->wake, NULL);
 }
@@ -77,7 +78,7 @@ static void worker_drained(uv_timer_t *timer)
     struct session *session = worker->sessions;
 
     while (session != NULL) {
-        struct session *next = session_next(session);
+        struct session *next = session->next;
 
         session_kill(session);
         session = next;
@@ -110,7 +111,7 @@ static void worker_begin_drain(struct worker *worker)
         listener_stop(&worker->ports[i].listener);
     uv_timer_start(&worker->drain, worker_drained, worker_drain_ms(worker), 0);
     while (session != NULL) {
-        struct session *next = session_next(session);
+        struct session *next = session->next;
 
         session_stop(session);
         session = next;
@@ -199,6 +200,7 @@ void worker_init(struct worker *worker, struct setup *setup, struct port *ports,
     worker->drain.data = worker;
     must(getrandom(&worker->seed, sizeof(worker->seed), 0) == sizeof(worker->seed));
     link_loop_init(&worker->links, &worker->uv);
+    desk_open(&worker->desk, &worker->uv);
     worker_lend(worker);
     for (i = 0; i < port_count; i++) {
         setup_hold(setup);

@@ -6,6 +6,7 @@
 #define LOCKSTEP_NET_WORKER_H
 
 #include "census.h"
+#include "desk.h"
 #include "lockstep/base/seed.h"
 #include "lockstep/net/link.h"
 #include "lockstep/net/listener.h"
@@ -31,6 +32,14 @@ struct orders {
     bool drain;
 };
 
+/* What the adviser answered at once, until the step that asked is over. */
+struct answered {
+    bool there;
+    uint32_t serial;
+    struct answer answer;
+    struct advice advice;
+};
+
 struct worker {
     uv_thread_t thread;
     uv_loop_t uv;
@@ -47,6 +56,8 @@ struct worker {
     void (*over)(void *data);        /* the thread is about to end */
     void *data;
     struct orders orders;
+    struct desk desk;
+    struct answered answered; /* to the engine that steps */
     bool draining;
     moment warn_at;   /* no warning of the same kind before */
     uint32_t refused; /* links to clients there was no room for */

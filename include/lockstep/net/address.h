@@ -28,6 +28,8 @@ uint16_t address_port(const struct address *address);
 void address_set_port(struct address *address, uint16_t port);
 /* "127.0.0.1:25", "[::1]:25"; returns `text`, which holds ADDRESS_TEXT_MAX bytes. */
 char *address_text(const struct address *address, char *text);
+/* "127.0.0.1", "::1"; the same. */
+char *address_host(const struct address *address, char *text);
 /* The same machine, whatever the port? */
 bool address_same_host(const struct address *one, const struct address *other);
 

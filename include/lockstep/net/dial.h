@@ -40,6 +40,8 @@ moment dial_deadline(const struct dial *dial);
 void dial_late(struct dial *dial);
 /* The address being tried. */
 const struct address *dial_address(const struct dial *dial);
+/* What the certificate there is to be for: `server_name`, or the host of that address. */
+struct span dial_server(const struct dial *dial);
 /* Why the last address that was tried did not do: "connection refused by 127.0.0.1:25", "TLS:
  * certificate has expired (mail.example, depth 0) at 192.0.2.1:465". */
 struct span dial_words(const struct dial *dial);

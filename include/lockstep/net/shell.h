@@ -1,29 +1,14 @@
 /*
  * shell: runs the sessions. N worker threads, each with its own loop and its own listening socket
  * for every address; they share nothing but the setup and the count of sessions.
- *
- * A setup is a whole configuration, immutable, with everything it points to. It is counted by those
- * who hold it: the shell holds the newest, every session the one it began with.
  */
 #ifndef LOCKSTEP_NET_SHELL_H
 #define LOCKSTEP_NET_SHELL_H
 
-#include <stdatomic.h>
-
 #include "lockstep/engine/engine.h"
 #include "lockstep/net/address.h"
-#include "lockstep/policy/config.h"
-
-struct setup {
-    atomic_uint holders;
-    void (*dispose)(struct setup *setup); /* when nobody holds it any more */
-    const struct config *config;
-    /* What a client of that listener hears, before it is let go, when there is no room for it. */
-    struct span full[CONFIG_LISTENERS_MAX];
-};
-
-void setup_hold(struct setup *setup);
-void setup_drop(struct setup *setup);
+#include "lockstep/net/adviser.h"
+#include "lockstep/net/setup.h"
 
 /* What a session came to. All of it is borrowed. */
 struct report {
@@ -32,17 +17,29 @@ struct report {
     struct address client;
     struct address relay; /* the last that was tried; family 0: none was */
     struct summary summary;
+    struct span tls[SIDE_COUNT]; /* "TLSv1.3"; empty: in clear */
+    struct span why;             /* of an ending before there was a session, may be empty */
     uint64_t duration_ms;
+};
+
+/* A client that got no session. */
+struct refusal {
+    enum refused why;
+    struct span listener; /* borrowed */
+    struct address client;
 };
 
 /* How the shell tells its owner; called from the workers' threads, so each must be one write. */
 struct shell_user {
     void (*report)(const struct report *report);
+    void (*refused)(const struct refusal *refusal); /* may be NULL */
     /* Something went wrong that ends no session; `error` is a libuv error. */
     void (*warn)(const char *text, int error);
     /* All workers have ended after shell_drain(); from the last one's thread. */
     void (*over)(void *data);
     void *data;
+    /* Answers the sessions' questions, and outlives the shell; NULL: each is answered with no. */
+    const struct adviser *adviser;
 };
 
 struct shell;

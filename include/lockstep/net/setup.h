@@ -1,0 +1,61 @@
+/*
+ * setup: a whole configuration in use, immutable, with everything it points to and the TLS contexts
+ * made of it. It is counted by those who hold it: the shell holds the newest, every session the one
+ * it began with.
+ */
+#ifndef LOCKSTEP_NET_SETUP_H
+#define LOCKSTEP_NET_SETUP_H
+
+#include <stdatomic.h>
+
+#include "lockstep/net/tls.h"
+#include "lockstep/policy/config.h"
+
+/* Clients that get no session. */
+enum refused {
+    REFUSED_FULL,    /* as many as there may be are served already */
+    REFUSED_OUTSIDE, /* not of those who may connect */
+    REFUSED_COUNT
+};
+
+/* What a listener speaks TLS with; NULL where it doesn't. */
+struct setup_listener {
+    struct tls_context *tls;
+    struct tls_context *legacy;          /* for clients of legacy networks */
+    struct span refusals[REFUSED_COUNT]; /* what those hear before they are let go */
+};
+
+/* What was learnt of a relay; it goes from setup to setup for as long as the relay keeps its name
+ * and its addresses. */
+struct relay_memory;
+
+struct setup_relay {
+    struct tls_context *tls; /* NULL: in clear */
+    struct relay_memory *memory;
+};
+
+struct setup {
+    atomic_uint holders;
+    void (*dispose)(struct setup *setup); /* when nobody holds it any more */
+    const struct config *config;
+    struct setup_listener listeners[CONFIG_LISTENERS_MAX]; /* numbered as in `config` */
+    struct setup_relay relays[CONFIG_RELAYS_MAX];
+};
+
+void setup_hold(struct setup *setup);
+void setup_drop(struct setup *setup);
+
+/*
+ * Fills in what follows from `config`; `before` is the setup in use, if there is one. False: `why`
+ * says what of the configuration could not be used. Either way setup_clear() gives it back.
+ */
+bool setup_secure(struct setup *setup, const struct setup *before, struct text *why);
+void setup_clear(struct setup *setup);
+
+/* Has it ever taken STARTTLS? Any thread. */
+bool setup_took_starttls(const struct setup *setup, uint32_t relay);
+void setup_note_starttls(const struct setup *setup, uint32_t relay);
+/* For a client of that listener with that address; NULL: no TLS there. */
+struct tls_context *setup_server(const struct setup *setup, uint32_t listener, struct span client);
+
+#endif

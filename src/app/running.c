@@ -1,0 +1,89 @@
+/* From a file and flags to a setup. */
+#include "running.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "lockstep/base/must.h"
+
+static void running_dispose(struct setup *setup)
+{
+    struct running *running = (struct running *)setup;
+
+    setup_clear(setup);
+    config_loaded_close(&running->loaded);
+    free(running->refusals);
+    free(running);
+}
+
+/* What a client hears that gets no session: the words are SMTP's, so they are made here. They are
+ * for the first bytes in clear, which a client of implicit TLS does not read. */
+static const struct {
+    struct span code;
+    struct span words;
+} refusals[REFUSED_COUNT] = {
+    [REFUSED_FULL] = {SPAN_INIT("421 4.3.2 "),
+                      SPAN_INIT(" Too many sessions, try again later\r\n")},
+    [REFUSED_OUTSIDE] = {SPAN_INIT("554 5.7.1 "), SPAN_INIT(" You may not connect here\r\n")},
+};
+
+static void running_write_refusals(struct running *running)
+{
+    const struct config *config = &running->loaded.config;
+    size_t room = 0;
+    struct text text;
+    uint32_t i;
+    int why;
+
+    for (i = 0; i < config->listener_count; i++)
+        room += REFUSED_COUNT * (config->listeners[i].policy.hostname.size + 64);
+    running->refusals = malloc(room + 1);
+    must(running->refusals != NULL);
+    text = text_over(running->refusals, room);
+    for (i = 0; i < config->listener_count; i++) {
+        if (config->listeners[i].policy.tls_offer == TLS_OFFER_IMPLICIT)
+            continue;
+        for (why = 0; why < REFUSED_COUNT; why++) {
+            size_t start = text.size;
+
+            text_add(&text, refusals[why].code);
+            text_add(&text, config->listeners[i].policy.hostname);
+            text_add(&text, refusals[why].words);
+            running->setup.listeners[i].refusals[why] = span_tail(text_span(&text), start);
+        }
+    }
+}
+
+/* False: the log has the reason. */
+static bool running_secure(struct running *running, const struct setup *before)
+{
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text why = text_over(memory, sizeof(memory));
+    const char *file = running->loaded.file;
+
+    if (setup_secure(&running->setup, before, &why))
+        return true;
+    fprintf(stderr, "%s: %.*s\n", file != NULL ? file : "command line", (int)why.size, why.at);
+    return false;
+}
+
+struct running *running_load(const char *file, const struct config_flag *flags, size_t flag_count,
+                             const struct setup *before, int *code_r)
+{
+    struct running *running = calloc(1, sizeof(*running));
+
+    must(running != NULL);
+    running->setup.holders = 1;
+    running->setup.dispose = running_dispose;
+    running->setup.config = &running->loaded.config;
+    *code_r = config_load(&running->loaded, file, flags, flag_count);
+    if (*code_r == 0 && !running_secure(running, before))
+        *code_r = EX_CONFIG;
+    if (*code_r != 0) {
+        setup_drop(&running->setup);
+        return NULL;
+    }
+    running_write_refusals(running);
+    return running;
+}

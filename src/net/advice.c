@@ -1,0 +1,102 @@
+/* Questions go out, answers come in; what they mean is for the engine and the adviser to know. */
+#include "advice.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/base/must.h"
+
+/* An address that came with an answer; what it points to is its own. */
+struct moved {
+    struct moved *before;
+    struct config_addresses where;
+    bool used;
+    uint32_t relay; /* used: it stands for that one, until the session goes to another */
+    char host[];
+};
+
+bool advice_ask(struct session *session, const struct question *question, struct answer *answer_r)
+{
+    const struct adviser *adviser = session->worker->user->adviser;
+    const struct tls *tls = session->links[SIDE_UPSTREAM].tls;
+    char host[ADDRESS_TEXT_MAX];
+    char binding[TLS_BINDING_MAX];
+    char binding_unique[TLS_BINDING_MAX];
+    struct asker asker = {
+        .desk = &session->worker->desk,
+        .session = session,
+        .id = session->id,
+        .config = session->setup->config,
+        .listener = session->listener,
+        .client = span_of_string(address_host(&session->client, host)),
+        .secured = session->tls[SIDE_CLIENT][0] != 0,
+    };
+
+    if (adviser == NULL) {
+        *answer_r = (struct answer){.told = TOLD_NO, .credential = NOTHING};
+        return true;
+    }
+    if (tls != NULL && session->tls[SIDE_UPSTREAM][0] != 0) {
+        asker.binding = tls_binding_exporter(tls, binding);
+        asker.binding_unique = tls_binding_unique(tls, binding_unique);
+    }
+    return adviser->ask(adviser->data, &asker, question, &session->memo, answer_r);
+}
+
+/* The link, or a dial, may still use what was given before, until there is a next connection. */
+static void advice_move(struct session *session, const struct config_address *to)
+{
+    struct moved *moved = malloc(sizeof(*moved) + to->host.size);
+
+    must(moved != NULL);
+    *moved = (struct moved){.before = session->moved, .where = {.count = 1}};
+    memcpy(moved->host, to->host.at, to->host.size);
+    moved->where.rows[0] =
+        (struct config_address){.host = span_of(moved->host, to->host.size), .port = to->port};
+    session->moved = moved;
+}
+
+static void moved_free(struct moved **at)
+{
+    while (*at != NULL) {
+        struct moved *moved = *at;
+
+        *at = moved->before;
+        free(moved);
+    }
+}
+
+const struct config_addresses *advice_where(struct session *session, uint32_t relay)
+{
+    struct moved *moved = session->moved;
+
+    if (moved != NULL && moved->used && moved->relay != relay)
+        moved_free(&session->moved);
+    if (session->moved == NULL)
+        return &session->setup->config->relays[relay].address;
+    moved_free(&moved->before);
+    moved->used = true;
+    moved->relay = relay;
+    return &moved->where;
+}
+
+struct event advice_event(struct session *session, uint32_t serial, const struct answer *answer,
+                          struct advice *advice_r)
+{
+    *advice_r = (struct advice){.told = answer->told,
+                                .serial = serial,
+                                .credential = answer->credential,
+                                .moved = answer->moved};
+    if (answer->moved)
+        advice_move(session, &answer->relay);
+    return (struct event){.kind = EVENT_TOLD, .bytes = answer->bytes, .advice = advice_r};
+}
+
+void advice_end(struct session *session)
+{
+    const struct adviser *adviser = session->worker->user->adviser;
+
+    if (adviser != NULL)
+        adviser->forget(adviser->data, session, session->id, &session->memo);
+    moved_free(&session->moved);
+}

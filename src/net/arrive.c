@@ -1,0 +1,240 @@
+/* Until the engine knows the client its link has another user: this file. */
+#include "arrive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lockstep/base/must.h"
+#include "refuse.h"
+
+static const struct link_user arriving;
+
+static struct session *arrive_session(const struct link *link)
+{
+    return (struct session *)((uintptr_t)(link - SIDE_CLIENT) - offsetof(struct session, links));
+}
+
+/* --- who it is --- */
+
+/* A system call that only routes by destination pay for. */
+static struct span visitor_destination(const struct session *session, char *memory)
+{
+    struct sockaddr_storage here;
+    struct address address;
+    int size = sizeof(here);
+
+    if (!routes_want(&session->listener->policy, FACT_DESTINATION) ||
+        uv_tcp_getsockname(&session->links[SIDE_CLIENT].tcp, (struct sockaddr *)&here, &size) !=
+            0 ||
+        !address_copy((struct sockaddr *)&here, &address))
+        return (struct span){0};
+    return span_of_string(address_text(&address, memory));
+}
+
+void visitor_look(const struct session *session, struct visitor *visitor_r)
+{
+    const struct tls *tls = session->links[SIDE_CLIENT].tls;
+
+    visitor_r->address = span_of_string(address_host(&session->client, visitor_r->host));
+    visitor_r->arrival =
+        (struct arrival){.destination = visitor_destination(session, visitor_r->destination)};
+    if (tls != NULL)
+        visitor_r->arrival.certificate = tls_peer_name(tls, visitor_r->certificate);
+}
+
+struct tls_context *visitor_context(const struct session *session)
+{
+    char host[ADDRESS_TEXT_MAX];
+
+    return setup_server(session->setup,
+                        (uint32_t)(session->listener - session->setup->config->listeners),
+                        span_of_string(address_host(&session->client, host)));
+}
+
+/* --- steps --- */
+
+/* The engine's from here on. */
+static void arrive_done(struct session *session)
+{
+    struct visitor visitor;
+    bool secured = session->links[SIDE_CLIENT].tls != NULL;
+
+    uv_timer_stop(&session->timer);
+    session->arriving = false;
+    session->links[SIDE_CLIENT].user = &session_users[SIDE_CLIENT];
+    if (secured)
+        session_note_tls(session, SIDE_CLIENT);
+    visitor_look(session, &visitor);
+    session_event(session, &(struct event){.kind = EVENT_OPENED,
+                                           .side = SIDE_CLIENT,
+                                           .bytes = visitor.address,
+                                           .secured = secured,
+                                           .arrival = &visitor.arrival});
+}
+
+static void arrive_late(uv_timer_t *timer)
+{
+    struct session *session = timer->data;
+    struct link *link = &session->links[SIDE_CLIENT];
+
+    if (link->tls != NULL) {
+        session_end(session, "tls-timeout", (struct span){0});
+        return;
+    }
+    link_sniff(link, false);
+    arrive_done(session);
+}
+
+static void arrive_within(struct session *session, uint32_t wait_ms)
+{
+    uv_timer_start(&session->timer, arrive_late, wait_ms, 0);
+}
+
+static void arrive_shake_hands(struct session *session)
+{
+    arrive_within(session, session->listener->policy.wait_ms[WAIT_SECURE]);
+    link_secure(&session->links[SIDE_CLIENT], visitor_context(session), (struct span){0});
+}
+
+static void arrive_begin(struct session *session)
+{
+    session->arriving = true;
+    switch (session->listener->policy.tls_offer) {
+    case TLS_OFFER_IMPLICIT:
+        arrive_shake_hands(session);
+        break;
+    case TLS_OFFER_BOTH:
+        arrive_within(session, session->listener->tls.wait_ms);
+        link_sniff(&session->links[SIDE_CLIENT], true);
+        break;
+    case TLS_OFFER_AUTO:
+    case TLS_OFFER_NONE:
+    case TLS_OFFER_STARTTLS:
+        arrive_done(session);
+        break;
+    }
+}
+
+/* --- what the link tells --- */
+
+static void arrive_sniffed(struct link *link, bool tls)
+{
+    struct session *session = arrive_session(link);
+
+    if (tls)
+        arrive_shake_hands(session);
+    else
+        arrive_done(session);
+}
+
+static void arrive_secured(struct link *link)
+{
+    arrive_done(arrive_session(link));
+}
+
+static void arrive_ended(struct link *link)
+{
+    session_end(arrive_session(link), "client-lost", (struct span){0});
+}
+
+static void arrive_lost(struct link *link, int error)
+{
+    session_end(arrive_session(link), error == UV_EPROTO ? "tls-failed" : "client-lost",
+                link_why(link, error));
+}
+
+static void arrive_gone(struct link *link)
+{
+    session_release(arrive_session(link));
+}
+
+static size_t arrive_room(const struct link *link)
+{
+    (void)link;
+    return LINK_READ_BYTES;
+}
+
+static const struct link_user arriving = {
+    .room = arrive_room,
+    .ended = arrive_ended,
+    .lost = arrive_lost,
+    .secured = arrive_secured,
+    .sniffed = arrive_sniffed,
+    .gone = arrive_gone,
+};
+
+/* --- memory --- */
+
+/* For a session whose engine needs so many bytes; its timer is ready. */
+static struct session *arrive_memory(struct worker *worker, size_t engine_bytes)
+{
+    struct session *session = worker->free;
+
+    if (session != NULL && session->engine_bytes >= engine_bytes) {
+        worker->free = session->next;
+        return session;
+    }
+    session = calloc(1, sizeof(*session) + engine_bytes);
+    must(session != NULL);
+    session->engine_bytes = engine_bytes;
+    uv_timer_init(&worker->uv, &session->timer);
+    session->timer.data = session;
+    return session;
+}
+
+static struct session *arrive_new(struct port *port, const struct address *client)
+{
+    struct worker *worker = port->worker;
+    const struct config_listener *listener = &port->setup->config->listeners[port->index];
+    struct session *session = arrive_memory(worker, engine_size(&listener->policy));
+
+    /* The timer and the engine's memory are kept; everything before them starts anew. */
+    memset(session, 0, offsetof(struct session, links));
+    session->worker = worker;
+    session->setup = port->setup;
+    session->listener = listener;
+    session->id = seed_next(&worker->seed);
+    session->census = port->census;
+    session->client = *client;
+    session->opened_at = session_now(session);
+    session->armed_at = MOMENT_NEVER;
+    session->links[SIDE_UPSTREAM] = (struct link){0};
+    session->engine = engine_init(session->memory, &listener->policy, &worker->lender, session->id,
+                                  session->opened_at);
+    setup_hold(port->setup);
+    session->next = worker->sessions;
+    if (session->next != NULL)
+        session->next->before = session;
+    worker->sessions = session;
+    return session;
+}
+
+static bool arrive_allowed(const struct config_listener *listener, const struct address *client)
+{
+    char host[ADDRESS_TEXT_MAX];
+
+    return listener->allow.count == 0 ||
+           networks_hold(&listener->allow, span_of_string(address_host(client, host)));
+}
+
+void arrive(struct port *port, int fd, const struct address *client)
+{
+    struct worker *worker = port->worker;
+    const struct config_listener *listener = &port->setup->config->listeners[port->index];
+    struct session *session;
+
+    if (!arrive_allowed(listener, client)) {
+        refuse(port, fd, client, REFUSED_OUTSIDE);
+        return;
+    }
+    if (!census_enter(worker->census, port->census, client, listener)) {
+        refuse(port, fd, client, REFUSED_FULL);
+        return;
+    }
+    session = arrive_new(port, client);
+    if (link_open(&session->links[SIDE_CLIENT], &worker->links, &arriving, fd) != 0) {
+        session_end(session, "client-lost", (struct span){0});
+        return;
+    }
+    arrive_begin(session);
+}

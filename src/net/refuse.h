@@ -1,0 +1,12 @@
+/*
+ * refuse: clients that get no session: each hears why in one reply and is let go.
+ */
+#ifndef LOCKSTEP_NET_REFUSE_H
+#define LOCKSTEP_NET_REFUSE_H
+
+#include "worker.h"
+
+/* Takes over an accepted socket. */
+void refuse(struct port *port, int fd, const struct address *client, enum refused why);
+
+#endif
