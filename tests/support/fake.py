@@ -1,6 +1,7 @@
 """Upstreams made for a test: a server whose every connection is handled by one function."""
 
 import socket
+import ssl
 import struct
 import threading
 
@@ -55,8 +56,11 @@ class ServerEnd:
         patience = self.socket.gettimeout()
         self.socket.setblocking(False)
         try:
+            if isinstance(self.socket, ssl.SSLSocket):  # which can't peek, but hold
+                self.held += self.socket.recv(65536)
+                return self.held
             return self.held + self.socket.recv(65536, socket.MSG_PEEK)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError):
             return self.held
         except OSError:
             raise Lost from None
@@ -127,6 +131,34 @@ class Polite:
         while (line := talk.line()) != b".\r\n":
             lines.append(line.removeprefix(b"."))
         return b"".join(lines)
+
+
+class Secured:
+    """The handler behind TLS; `handshakes` has, for each that was tried, what became of it."""
+
+    def __init__(self, handler, leaf, **words):
+        self.handler = handler
+        self.handshakes = []
+        self.resumed = []
+        self.context = server_context(leaf, **words)
+
+    def __call__(self, talk):
+        try:
+            talk.socket = self.context.wrap_socket(talk.socket, server_side=True)
+        except (ssl.SSLError, OSError) as error:
+            self.handshakes.append(getattr(error, "reason", None) or str(error))
+            raise Lost from None
+        self.handshakes.append(talk.socket.version())
+        self.resumed.append(talk.socket.session_reused)
+        self.handler(talk)
+
+
+def server_context(leaf, minimum=ssl.TLSVersion.TLSv1_2, maximum=ssl.TLSVersion.TLSv1_3):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(leaf.certificate, leaf.key)
+    context.minimum_version = minimum
+    context.maximum_version = maximum
+    return context
 
 
 class Upstream:

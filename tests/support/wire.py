@@ -35,6 +35,11 @@ class Conversation:
         self.socket = socket.create_connection((host, port), timeout=seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def secure(self, context, name=None):
+        """TLS from here on, as the client of `name`; without one nobody is asked for."""
+        self.socket = context.wrap_socket(self.socket, server_hostname=name)
+        return self
+
     def say(self, text):
         """Writes at once. A peer that has gone is noticed by the next read, which still gets
         what it said before it went."""
