@@ -59,11 +59,13 @@ def skip(reason):
 
 
 class Jail:
-    """A root file system in `root` for programs from `packages`."""
+    """A root file system in `root` for programs from `packages`, which may bring `libraries`
+    in folders of their own."""
 
-    def __init__(self, root, packages, users):
+    def __init__(self, root, packages, users, libraries=()):
         need_root("relays change users and root folder")
         self.root = pathlib.Path(root)
+        self.libraries = libraries
         self.files = [unpacked(package) for package in packages]
         for folder in ("bin", "dev", "etc", "tmp", "run", "var", "usr/sbin", "usr/lib"):
             (self.root / folder).mkdir(parents=True)
@@ -93,14 +95,23 @@ class Jail:
         """Copies a program to `path` inside, with the libraries it needs."""
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, self.root / path)
-        listed = subprocess.run(["ldd", source], capture_output=True, text=True, check=False)
+        own = [str(files / folder) for folder in self.libraries for files in self.files]
+        listed = subprocess.run(["ldd", source], capture_output=True, text=True, check=False,
+                                env={**os.environ, "LD_LIBRARY_PATH": ":".join(own)})
         for name in re.findall(r"(\S+) => not found", listed.stdout):
             skip(f"library {name} of {source} is not installed (see tests/e2e/packages)")
         for library in re.findall(r"(/\S+) \(0x", listed.stdout):
-            target = self.root / library.lstrip("/")
+            target = self.root / self._inside(library).lstrip("/")
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(library, target)
+
+    def _inside(self, path):
+        """Where a file of a package, or of the machine, stands in the jail."""
+        for files in self.files:
+            if path.startswith(f"{files}/"):
+                return path[len(str(files)):]
+        return path
 
     def add_packaged(self, path):
         """A program of one of the packages, at its own place."""

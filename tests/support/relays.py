@@ -72,6 +72,11 @@ class Relay:
             for path in self.files(user):
                 path.unlink()
 
+    def traces(self, user):
+        """What the relay put before each of the user's messages."""
+        stored = (path.read_bytes() for path in self.files(user))
+        return [text[:max(text.find(MARK), 0)].decode(errors="replace") for text in stored]
+
     def log(self):
         return self.process.log()
 
@@ -140,6 +145,10 @@ class OpenSmtpd(Relay):
     chunks = False
     strict = True
     sync_error = (b"500 5.5.1 Invalid command: Pipelining not supported",)
+    matches = "from any"
+
+    def _listeners(self, _jail):
+        return f"listen on 127.0.0.1 port {self.port} hostname relay.{DOMAIN}"
 
     def _start(self):
         root = self.folder.path / "root"
@@ -166,9 +175,9 @@ class OpenSmtpd(Relay):
         jail.write("etc/mailname", f"relay.{DOMAIN}\n")
         jail.write("etc/smtpd.conf", f"""
 smtp max-message-size 300M
-listen on 127.0.0.1 port {self.port} hostname relay.{DOMAIN}
+{self._listeners(jail)}
 action "store" maildir "/mail/%{{rcpt.user}}"
-match from any for domain "{DOMAIN}" action "store"
+match {self.matches} for domain "{DOMAIN}" action "store"
 """)
         self.process = Process("smtpd", jail.command("/usr/sbin/smtpd", "-d", "-T", "smtp"),
                                self.folder.path)
@@ -179,6 +188,14 @@ class Exim(Relay):
     """Exim with strict synchronisation, and PIPELINING offered or not."""
 
     name = "exim"
+    accepts = "  accept"  # the rest of what it says to RCPT
+    authenticators = ""
+
+    def _settings(self, _jail):
+        return "tls_advertise_hosts ="
+
+    def _ports(self):
+        return [self.port]
 
     def __init__(self, pipelines=True):
         self.pipelines = pipelines
@@ -208,7 +225,7 @@ domainlist local_domains = {DOMAIN}
 pipelining_advertise_hosts = {"*" if self.pipelines else ""}
 smtp_enforce_sync = true
 chunking_advertise_hosts = *
-tls_advertise_hosts =
+{self._settings(jail)}
 message_size_limit = 300M
 host_lookup =
 rfc1413_query_timeout = 0s
@@ -222,7 +239,7 @@ log_file_path = /var/log/exim4/%slog
 begin acl
 rcpt:
   require verify = recipient
-  accept
+{self.accepts}
 accept_all:
   accept
 begin routers
@@ -239,10 +256,11 @@ maildir:
   check_string =
   escape_string =
   return_path_add
+{self.authenticators}
 """)
-        self.process = Process(
-            "exim", jail.command("/usr/sbin/exim4", "-bdf", "-oX", f"127.0.0.1.{self.port}"),
-            self.folder.path)
+        ports = " : ".join(f"127.0.0.1.{port}" for port in self._ports())
+        self.process = Process("exim", jail.command("/usr/sbin/exim4", "-bdf", "-oX", ports),
+                               self.folder.path)
         self._await_port()
 
     def log(self):
@@ -254,6 +272,12 @@ class Postfix(Relay):
     """Postfix, the installed one, with folders of its own."""
 
     name = "postfix"
+
+    def _settings(self, _here):
+        return "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination"
+
+    def _services(self):
+        return f"127.0.0.1:{self.port} inet n - n - - smtpd"
 
     def _start(self):
         packages.need_root("Postfix's master changes users")
@@ -291,7 +315,7 @@ virtual_minimum_uid = 1000
 virtual_mailbox_limit = 0
 mailbox_size_limit = 0
 message_size_limit = 314572800
-smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination
+{self._settings(here)}
 smtpd_forbid_unauth_pipelining = yes
 smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
@@ -303,7 +327,7 @@ line_length_limit = 2048
 smtputf8_enable = no
 """, encoding="ascii")
         (here / "config" / "master.cf").write_text(f"""
-127.0.0.1:{self.port} inet n - n - - smtpd
+{self._services()}
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr

@@ -1,0 +1,356 @@
+"""Real relays that take mail only from who logged in, each on two ports: `port` offers STARTTLS,
+and takes logins in clear too; `tls_port` speaks TLS from the first byte.
+
+They know one login, USER with PASSWORD, who may send as SENDER. `logins()` says which mechanisms
+let it in so far, from the relay's own log; `secured()` which stored messages came over TLS, from
+the traces in them.
+"""
+
+import http.server
+import json
+import os
+import re
+import subprocess
+import threading
+import urllib.parse
+
+from support import artefacts, packages, place, relays
+from support.certificates import Authority
+from support.process import Process
+from support.relays import DOMAIN, UID, USERS
+
+USER = "scanner"
+PASSWORD = artefacts.new_secret()
+TOKEN = artefacts.new_secret()  # an access token of the same user
+SENDER = "sender@client.test"  # may be used by USER only
+NAME = "relay.lockstep.test"  # in the relays' certificates, beside the loopback addresses
+
+
+class Secure:
+    """What the secure relays have in common; `mechanisms` are those it offers with a password."""
+
+    mechanisms = ("PLAIN", "LOGIN")
+    ciphers = ""  # that its peers must be told to want
+    login = None  # finds the mechanisms in the log
+
+    def __init__(self, leaf=None):
+        """`leaf`: its certificate, else one from an authority of its own."""
+        self.certificates = place.Folder("certificates")
+        self.authority = Authority(self.certificates.path)
+        self.leaf = leaf or self.authority.issue(NAME, "127.0.0.1", "::1")
+        self.tls_port = 0
+        super().__init__()
+
+    def stop(self):
+        super().stop()
+        self.certificates.remove()
+
+    def logins(self):
+        return [name.replace("_", "-") for name in re.findall(self.login, self.log())]
+
+    def secured(self, user):
+        """For each stored message whether it came over TLS from who had logged in, or neither."""
+        found = (re.search(r"\bwith (E?SMTP(S?)A)\b", trace, re.I) for trace in self.traces(user))
+        return [bool(match.group(2)) if match else None for match in found]
+
+
+class Postfix(Secure, relays.Postfix):
+    """With Cyrus SASL, whose passwords are in a file of its own."""
+
+    name = "postfix-cyrus"
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
+    login = rf"sasl_method=(\S+), sasl_username={USER}"
+
+    def _sasl(self, here):
+        folder = here / "config" / "sasl"  # where Debian's Postfix looks, whatever it is told
+        folder.mkdir()
+        subprocess.run(
+            [packages.unpacked("sasl2-bin") / "usr/sbin/saslpasswd2", "-p", "-c",
+             "-f", folder / "passwords", "-u", DOMAIN, USER],
+            input=PASSWORD.encode(), check=True, timeout=30, capture_output=True)
+        (folder / "passwords").chmod(0o644)
+        (folder / "smtpd.conf").write_text(f"""
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+sasldb_path: {folder}/passwords
+mech_list: {" ".join(self.mechanisms)}
+""", encoding="ascii")
+        return f"cyrus_sasl_config_path = {folder}\nsmtpd_sasl_path = smtpd"
+
+    def _settings(self, here):
+        return f"""
+smtpd_recipient_restrictions = reject_sender_login_mismatch, permit_sasl_authenticated, reject
+smtpd_sender_login_maps = inline:{{ {{ {SENDER} = {USER} {USER}@{DOMAIN} }}, {{ other@client.test = other }} }}
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_local_domain = {DOMAIN}
+smtpd_sasl_authenticated_header = yes
+broken_sasl_auth_clients = yes
+{self._sasl(here)}
+smtpd_tls_security_level = may
+smtpd_tls_auth_only = no
+smtpd_tls_cert_file = {self.leaf.certificate}
+smtpd_tls_key_file = {self.leaf.key}
+smtpd_tls_loglevel = 1
+smtpd_tls_received_header = yes
+"""
+
+    def _services(self):
+        self.tls_port = place.free_port()
+        return (f"127.0.0.1:{self.port} inet n - n - - smtpd\n"
+                f"127.0.0.1:{self.tls_port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n"
+                "tlsmgr unix - - n 1000? 1 tlsmgr")
+
+
+class PostfixDovecot(Postfix):
+    """Postfix that asks Dovecot who may log in."""
+
+    name = "postfix-dovecot"
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
+
+    def _sasl(self, here):
+        self.dovecot = Dovecot()
+        return f"smtpd_sasl_type = dovecot\nsmtpd_sasl_path = {self.dovecot.socket}"
+
+    def stop(self):
+        super().stop()
+        if hasattr(self, "dovecot"):
+            self.dovecot.stop()
+
+
+class Exim(Secure, relays.Exim):
+    name = "exim-auth"
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5")
+    login = rf"<= .* A=(\S+):{USER}"
+    accepts = "  accept authenticated = *\n  deny message = 550 5.7.1 log in first"
+
+    def __init__(self, leaf=None):
+        self.pipelines = True
+        Secure.__init__(self, leaf)
+
+    # Exim's own text expansion must take the password as it is.
+    authenticators = f"""
+begin authenticators
+PLAIN:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and {{{{eq{{$auth2}}{{{USER}}}}}{{eq{{$auth3}}{{{PASSWORD}}}}}}}}}
+  server_set_id = $auth2
+LOGIN:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = Username:: : Password::
+  server_condition = ${{if and {{{{eq{{$auth1}}{{{USER}}}}}{{eq{{$auth2}}{{{PASSWORD}}}}}}}}}
+  server_set_id = $auth1
+CRAM_MD5:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = ${{if eq{{$auth1}}{{{USER}}}{{{PASSWORD}}}fail}}
+  server_set_id = $auth1
+"""
+
+    def _settings(self, jail):
+        self.tls_port = place.free_port()
+        _hand_over(jail, self.leaf, "Debian-exim")
+        (jail.root / "usr/sbin/exim4").chmod(0o4755)  # behind TLS it starts itself anew to deliver
+        return f"""
+tls_advertise_hosts = *
+tls_certificate = /etc/leaf.pem
+tls_privatekey = /etc/leaf.key
+tls_on_connect_ports = {self.tls_port}
+"""
+
+    def _ports(self):
+        return [self.port, self.tls_port]
+
+
+class OpenSmtpd(Secure, relays.OpenSmtpd):
+    """It takes logins over TLS only. Version 6.8 can't sign with OpenSSL 3, so that whoever speaks
+    to it has to want `ciphers`, which need no certificate."""
+
+    name = "opensmtpd-auth"
+    ciphers = "aNULL:@SECLEVEL=0"
+    mechanisms = ("PLAIN", "LOGIN")
+    login = r"<<< AUTH (\S+)"
+    matches = "auth from any"
+
+    def _listeners(self, jail):
+        self.tls_port = place.free_port()
+        _hand_over(jail, self.leaf, "root")
+        crypted = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=PASSWORD, text=True,
+                                 capture_output=True, check=True, timeout=30).stdout.strip()
+        jail.folder("etc/ssl")
+        (jail.root / "usr/lib/ssl").symlink_to("/etc/ssl")
+        jail.write("etc/ssl/openssl.cnf", """
+openssl_conf = all
+[all]
+ssl_conf = modules
+[modules]
+system_default = limits
+[limits]
+MaxProtocol = TLSv1.2
+""")
+        jail.write("etc/logins", f"{USER}\t{crypted}\n")
+        common = f"hostname {NAME}"
+        return f"""
+table logins file:/etc/logins
+smtp ciphers "ALL:@SECLEVEL=0"
+pki leaf cert "/etc/leaf.pem"
+pki leaf key "/etc/leaf.key"
+listen on 127.0.0.1 port {self.port} tls pki leaf auth-optional <logins> {common}
+listen on 127.0.0.1 port {self.tls_port} smtps pki leaf auth-optional <logins> {common}
+"""
+
+
+class Dovecot(Secure, relays.Relay):
+    """Dovecot's submission service in front of a sink, and its login socket for other relays."""
+
+    name = "dovecot"
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
+    login = rf"submission-login: .*Login: user=<{USER}>, method=([A-Z0-9-]+)"
+
+    def _start(self):
+        root = self.folder.path / "root"
+        self.port = place.free_port()
+        self.tls_port = place.free_port()
+        self.behind = relays.Sink()
+        self.tokens = Introspection()
+        jail = packages.Jail(root, ["dovecot-core", "dovecot-submissiond"],
+                             {"dovecot": (20094, "/"), "dovenull": (20095, "/"),
+                              "vmail": (UID, "/home")},
+                             ["usr/lib/dovecot", "usr/lib/dovecot/modules/old-stats"])
+        for program in ("usr/sbin/dovecot", "usr/bin/doveconf", *(
+                f"usr/lib/dovecot/{name}" for name in (
+                    "auth", "config", "anvil", "log", "stats", "submission", "submission-login",
+                    "modules/libssl_iostream_openssl.so"))):
+            jail.add_packaged(program)
+        jail.folder("var/lib/dovecot")
+        jail.folder("home", "vmail")
+        jail.folder("etc/dovecot")
+        _hand_over(jail, self.leaf, "root")
+        jail.write("etc/dovecot/logins", f"{USER}:{{PLAIN}}{PASSWORD}::::::\n")
+        jail.write("etc/dovecot/tokens", f"""
+introspection_url = http://127.0.0.1:{self.tokens.port}/introspect
+introspection_mode = post
+username_attribute = username
+active_attribute = active
+active_value = true
+""")
+        jail.write("etc/dovecot/dovecot.conf", self._config())
+        self.socket = root / "run/dovecot/logins"
+        self.process = Process("dovecot", jail.command("/usr/sbin/dovecot", "-F"),
+                               self.folder.path)
+        self._await_port()
+
+    def _config(self):
+        # The master looks for the programs of all its services.
+        unused = "\n".join(f"service {name} {{\n  executable = log\n}}" for name in (
+            "aggregator", "dict", "dict-async", "director", "dns-client", "doveadm", "health-check",
+            "imap-hibernate", "indexer", "indexer-worker", "ipc", "old-stats", "replicator",
+            "tcpwrap"))
+        return f"""
+protocols = submission
+log_path = /dev/stderr
+hostname = {NAME}
+listen = 127.0.0.1
+base_dir = /run/dovecot
+ssl = yes
+ssl_cert = </etc/leaf.pem
+ssl_key = </etc/leaf.key
+disable_plaintext_auth = no
+auth_mechanisms = {" ".join(self.mechanisms).lower()} xoauth2 oauthbearer
+auth_failure_delay = 0
+mail_location = maildir:/home/mail
+submission_relay_host = 127.0.0.1
+submission_relay_port = {self.behind.port}
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = /etc/dovecot/tokens
+}}
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN /etc/dovecot/logins
+}}
+userdb {{
+  driver = static
+  args = uid=vmail gid=vmail home=/home
+}}
+{unused}
+service auth {{
+  unix_listener logins {{
+    mode = 0666
+  }}
+}}
+service submission-login {{
+  chroot =
+  inet_listener submission {{
+    port = {self.port}
+  }}
+  inet_listener submissions {{
+    port = {self.tls_port}
+    ssl = yes
+  }}
+}}
+"""
+
+    def files(self, user):
+        # Its own trace names the recipient once more.
+        return sorted(set(self.behind.files(user)))
+
+    def forget(self):
+        self.behind.forget()
+
+    def stop(self):
+        super().stop()
+        for other in ("behind", "tokens"):
+            if hasattr(self, other):
+                getattr(self, other).stop()
+
+
+class Introspection:
+    """Who has which token (RFC 7662): TOKEN is USER's until `valid` says otherwise."""
+
+    def __init__(self):
+        self.valid = {TOKEN: USER}
+        self.asked = []
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                token = urllib.parse.parse_qs(body).get("token", [""])[0]
+                server.asked.append(token)
+                user = server.valid.get(token)
+                answer = {"active": True, "username": user} if user else {"active": False}
+                text = json.dumps(answer).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(5)
+
+
+def _hand_over(jail, leaf, owner):
+    """The leaf's two files into a jail."""
+    for source, name in ((leaf.certificate, "leaf.pem"), (leaf.key, "leaf.key")):
+        target = jail.root / "etc" / name
+        target.write_bytes(source.read_bytes())
+        target.chmod(0o600)
+        os.chown(target, jail.users[owner][0], jail.users[owner][0])
+
+
+RELAYS = {relay.name: relay for relay in (Postfix, PostfixDovecot, Exim, OpenSmtpd, Dovecot)}
