@@ -1,7 +1,7 @@
 /* folder: a fresh directory for one test, gone with everything in it when the test's process
  * ends. */
-#ifndef LOCKSTEP_TESTS_VAULT_FOLDER_H
-#define LOCKSTEP_TESTS_VAULT_FOLDER_H
+#ifndef LOCKSTEP_TESTS_FOLDER_H
+#define LOCKSTEP_TESTS_FOLDER_H
 
 #include <sys/types.h>
 
