@@ -27,6 +27,18 @@ static void show_config(const struct config_loaded *loaded)
     free(memory);
 }
 
+static void show_warnings(const struct config_loaded *loaded)
+{
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text says = text_over(memory, sizeof(memory));
+    size_t i;
+
+    for (i = 0; config_warning(&loaded->config, i, &says); i++) {
+        fprintf(stderr, "%s: warning: %.*s\n", loaded->file, (int)says.size, says.at);
+        text_clear(&says);
+    }
+}
+
 static void show_words(void)
 {
     struct config_word word;
@@ -54,8 +66,10 @@ static int check_file(const char *file)
         fputs("lockstep check: there is no " CONFIG_FILE_DEFAULT ": name a file with -c\n", stderr);
         code = EX_NOINPUT;
     }
-    if (code == 0)
+    if (code == 0) {
         show_config(loaded);
+        show_warnings(loaded);
+    }
     config_loaded_close(loaded);
     free(loaded);
     return code;

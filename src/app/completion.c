@@ -23,10 +23,18 @@ static enum kind kind_of(const char *value)
     return strcmp(value, "DIR") == 0 ? KIND_DIRECTORY : KIND_ANY;
 }
 
-/* Whether it can be given on a command line: lists of things and the version of the file can't. */
+/* Whether it can be given on a command line: lists of things and the version of the file can't, and
+ * nothing that stands in a file as often as one likes. */
 static bool is_setting(const struct config_word *word)
 {
-    return *word->section != 0 || *word->initial != 0 || strcmp(word->place, "top") != 0;
+    static const char *const places[] = {"any", "listener", "relay"};
+    size_t i;
+
+    for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (strcmp(word->place, places[i]) == 0 && strcmp(word->word, "routes") != 0)
+            return true;
+    }
+    return strcmp(word->place, "top") == 0 && (*word->section != 0 || *word->initial != 0);
 }
 
 /* The words of "a|b" or "[a|b]", or those of the configuration, with a space between them. */

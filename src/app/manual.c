@@ -162,13 +162,19 @@ static void put_configuration(void)
         {"top", "At the top of the file"},
         {"any", "In a listener, or at the top for all of them"},
         {"listener", "In a listener"},
-        {"relay", "In a relay"},
+        {"route", "In a route of a listener"},
+        {"relay", "In a relay, behind its name"},
+        {"credential", "In a credential, behind its name"},
     };
     size_t i;
 
     puts(".Sh CONFIGURATION");
     put_text("The file is YAML. A word with a dot stands in a section: `limits.rows` is `rows` "
-             "below `limits`. `lockstep run --set` takes the same words.");
+             "below `limits`. `lockstep run --set` takes the same words, but those of routes and "
+             "credentials. A list of one entry may be written as the entry.\n"
+             "No secret stands in the file. A listener whose routes have credentials, and which is "
+             "reached from beyond the machine, must say who may use it: by `allow`, by logins that "
+             "are checked and required, or by certificates that are required.");
     for (i = 0; i < COUNT(places); i++) {
         printf(".Ss \\&%s\n", places[i].says);
         put_place(places[i].name);
@@ -181,7 +187,7 @@ static void put_repairs(void)
 
     puts(".Sh REPAIRS");
     put_text("What is put right in `mode: repair`, and only noted in `mode: observe`. Each is "
-             "switched by its word below `repairs`.");
+             "switched by its word below `repairs`, in a route for the sessions that take it.");
     puts(".Bl -tag -width Ds");
     for (i = 0; i < REPAIR_COUNT; i++) {
         const struct repair *repair = repair_row((enum repair_id)i);
@@ -262,7 +268,10 @@ static void put_log(void)
     puts(".El\n.Sh TRANSCRIPTS");
     put_text("A transcript has a line for each thing that happened, behind `+` and the moment in "
              "milliseconds, and `lockstep play` plays it again. `C` is the client's leg and `U` "
-             "the upstream's; `>` points to the upstream. Secrets are never in it.");
+             "the upstream's; `>` points to the upstream. Secrets are never in it. Its settings "
+             "are those of the file, word by word: `@ routes.1.sender *@shop.example`, `@ "
+             "relays.backup.auth PLAIN`; and `@ relay.security starttls` stands for the scheme of "
+             "an address.");
     put_entries(line_kinds, COUNT(line_kinds), "Ds");
 }
 

@@ -101,22 +101,6 @@ static const struct config_listener *find_listener(const struct config *config, 
     return NULL;
 }
 
-/* What somebody asked for and should not forget. */
-static void say_what_is_allowed(const struct config *config)
-{
-    uint32_t i;
-
-    for (i = 0; i < config->listener_count; i++) {
-        const struct config_listener *listener = &config->listeners[i];
-
-        if (listener->tls.certificate.size > 0 && listener->tls.legacy_networks.count > 0)
-            log_say(LOG_WARNING,
-                    "listener %.*s takes old TLS, with its short keys and SHA-1, from"
-                    " its legacy networks",
-                    (int)listener->name.size, listener->name.at);
-    }
-}
-
 /* Sockets and threads are made once; whoever changes them must hear that nothing happens. */
 static void say_what_waits(const struct config *old, const struct config *new)
 {
@@ -149,6 +133,18 @@ static void say_what_waits(const struct config *old, const struct config *new)
         log_say(LOG_WARNING, "changes of workers, memory, log and transcripts need a restart");
 }
 
+static void say_warnings(const struct config *config)
+{
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text says = text_over(memory, sizeof(memory));
+    size_t i;
+
+    for (i = 0; config_warning(config, i, &says); i++) {
+        log_say(LOG_WARNING, "%.*s", (int)says.size, says.at);
+        text_clear(&says);
+    }
+}
+
 static void run_reload(struct run *run)
 {
     int code;
@@ -164,10 +160,10 @@ static void run_reload(struct run *run)
         return;
     }
     say_what_waits(&run->started->loaded.config, &next->loaded.config);
+    say_warnings(&next->loaded.config);
     shell_reload(run->shell, &next->setup);
     setup_drop(&run->newest->setup);
     run->newest = next;
-    say_what_is_allowed(&next->loaded.config);
     log_say(LOG_INFO, "the configuration was read again and is in force for new sessions");
 }
 
@@ -316,7 +312,7 @@ static int run_start(struct run *run)
     setup_hold(&run->started->setup);
     run->newest = run->started;
     log_open(run->started->loaded.config.log_format);
-    say_what_is_allowed(&run->started->loaded.config);
+    say_warnings(&run->started->loaded.config);
     if (run->key_log != NULL)
         log_say(LOG_WARNING,
                 "the keys of all TLS connections are written to %s: who has it can read"

@@ -1,16 +1,11 @@
-/* One call: a link that is dialled, a request that is sent, an answer that is read, a timer over
- * all of it. */
-#include <stdio.h>
+/* One call: a visit to a server, the request that is said there, and the answer that is read. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lockstep/base/must.h"
 #include "lockstep/base/secret.h"
-#include "lockstep/net/dial.h"
+#include "lockstep/http/visit.h"
 #include "reader.h"
-
-/* Of the whole time each address gets one part, so that a dead one leaves time for the next. */
-#define DIAL_PARTS 3U
 
 struct http_client {
     struct link_loop *loop;
@@ -21,55 +16,23 @@ struct http_client {
 };
 
 struct http_call {
-    struct link link; /* first, so that a link is its call */
-    uv_timer_t timer;
-    struct http_client *client; /* NULL: over; what is left only closes */
+    struct http_client *client;
     struct http_call *next;
     struct http_call *before;
-    struct dial *dial;
-    struct config_addresses addresses;
-    moment deadline;
-    uint32_t deadline_ms;
-    bool secure; /* https */
-    bool timer_gone;
+    struct visit *visit;
     void (*told)(void *data, const struct http_answer *answer);
     void *data;
-    struct text error; /* not empty: there will be no answer */
-    char error_bytes[HTTP_ERROR_MAX];
-    struct reader reader;
     char *asked; /* a copy of the URL, the head, the body */
     size_t asked_size;
     struct span head;
     struct span body;
+    struct reader reader;
 };
-
-static void call_arm(struct http_call *call);
-static void call_lost(struct link *link, int error);
-
-static moment call_now(const struct http_call *call)
-{
-    return (moment)uv_now(call->timer.loop);
-}
 
 /* --- the end --- */
 
-static void call_free(struct http_call *call)
-{
-    if (!call->timer_gone || call->link.state != LINK_NONE)
-        return;
-    free(call);
-}
-
-static void call_timer_gone(uv_handle_t *timer)
-{
-    struct http_call *call = timer->data;
-
-    call->timer_gone = true;
-    call_free(call);
-}
-
-/* From now on nobody is told anything, and no secret is left. */
-static void call_over(struct http_call *call)
+/* From now on the client knows nothing of it. */
+static void call_leave(struct http_call *call)
 {
     if (call->before != NULL)
         call->before->next = call->next;
@@ -77,26 +40,23 @@ static void call_over(struct http_call *call)
         call->client->first = call->next;
     if (call->next != NULL)
         call->next->before = call->before;
-    call->client = NULL;
-    if (call->dial != NULL)
-        dial_close(&call->dial);
+    visit_end(&call->visit, SHUT_NOW);
+}
+
+static void call_free(struct http_call *call)
+{
     reader_wipe(&call->reader);
     secret_wipe(call->asked, call->asked_size);
     free(call->asked);
-    call->asked = NULL;
-    link_shut(&call->link, SHUT_NOW);
-    uv_close((uv_handle_t *)&call->timer, call_timer_gone);
+    free(call);
 }
 
 /* The user may do with the client what he likes while he is told. */
 static void call_tell(struct http_call *call, const struct http_answer *answer)
 {
-    void (*told)(void *data, const struct http_answer *answer) = call->told;
-
-    call->told = NULL;
-    told(call->data, answer);
-    if (call->client != NULL)
-        call_over(call);
+    call_leave(call);
+    call->told(call->data, answer);
+    call_free(call);
 }
 
 static void call_fail(struct http_call *call, struct span words)
@@ -108,6 +68,8 @@ static void call_fail(struct http_call *call, struct span words)
 
 static void call_answer(struct http_call *call)
 {
+    char memory[HTTP_ERROR_MAX];
+    struct text words = text_over(memory, sizeof(memory));
     struct http_answer answer;
     struct span place;
 
@@ -116,10 +78,10 @@ static void call_answer(struct http_call *call)
         call_tell(call, &answer);
         return;
     }
-    text_add(&call->error, SPAN("the server redirects, which is not followed, to "));
+    text_add(&words, SPAN("the server redirects, which is not followed, to "));
     place = http_header(&answer, SPAN("Location"));
-    text_add(&call->error, span_head(place, span_find(place, '?'))); /* behind it may be a secret */
-    call_fail(call, text_span(&call->error));
+    text_add(&words, span_head(place, span_find(place, '?'))); /* behind it may be a secret */
+    call_fail(call, text_span(&words));
 }
 
 static void call_read(struct http_call *call, enum reading reading)
@@ -136,132 +98,46 @@ static void call_read(struct http_call *call, enum reading reading)
     }
 }
 
-/* --- the link --- */
+/* --- the visit --- */
 
-static struct http_call *link_call(const struct link *link)
+static void call_ready(void *data)
 {
-    return (struct http_call *)(uintptr_t)link;
-}
-
-static void call_send(struct http_call *call)
-{
+    struct http_call *call = data;
     struct span pieces[] = {call->head, call->body};
 
-    link_send(&call->link, pieces, 2);
-    if (call->link.error != 0)
-        call_lost(&call->link, call->link.error);
+    visit_say(call->visit, pieces, 2);
 }
 
-static void call_opened(struct link *link)
+static void call_said(void *data, struct span bytes)
 {
-    struct http_call *call = link_call(link);
-
-    dial_close(&call->dial);
-    call_arm(call);
-    call_send(call);
-}
-
-static size_t call_room(const struct link *link)
-{
-    (void)link;
-    return LINK_READ_BYTES;
-}
-
-static void call_said(struct link *link, struct span bytes)
-{
-    struct http_call *call = link_call(link);
+    struct http_call *call = data;
 
     call_read(call, reader_take(&call->reader, bytes));
 }
 
-static void call_ended(struct link *link)
-{
-    struct http_call *call = link_call(link);
-
-    call_read(call, reader_end(&call->reader, link->truncated));
-}
-
-static void call_lost(struct link *link, int error)
-{
-    struct http_call *call = link_call(link);
-
-    if (call->dial != NULL) {
-        dial_lost(call->dial, error);
-        call_arm(call);
-        return;
-    }
-    text_add(&call->error, SPAN("connection lost: "));
-    text_add(&call->error, link_why(link, error));
-    call_fail(call, text_span(&call->error));
-}
-
-static void call_sent(struct link *link, size_t count)
-{
-    (void)link;
-    (void)count;
-}
-
-static void call_gone(struct link *link)
-{
-    struct http_call *call = link_call(link);
-
-    if (call->client == NULL) {
-        call_free(call);
-    } else if (call->dial != NULL) {
-        dial_gone(call->dial);
-        if (call->client != NULL)
-            call_arm(call);
-    }
-}
-
-static const struct link_user call_user = {
-    .opened = call_opened,
-    .room = call_room,
-    .said = call_said,
-    .ended = call_ended,
-    .lost = call_lost,
-    .sent = call_sent,
-    .gone = call_gone,
-};
-
-/* --- time --- */
-
-static void call_undialled(void *data)
+static void call_ended(void *data, bool truncated)
 {
     struct http_call *call = data;
 
-    text_add(&call->error, dial_words(call->dial));
-    call_fail(call, text_span(&call->error));
+    call_read(call, reader_end(&call->reader, truncated));
 }
 
-static void call_due(uv_timer_t *timer)
+/* The words are the visit's, which ends. */
+static void call_failed(void *data, struct span words)
 {
-    struct http_call *call = timer->data;
+    char memory[HTTP_ERROR_MAX];
+    struct text copy = text_over(memory, sizeof(memory));
 
-    if (call->error.size > 0) {
-        call_fail(call, text_span(&call->error));
-    } else if (call_now(call) >= call->deadline) {
-        text_add(&call->error, SPAN("no answer within "));
-        text_add_number(&call->error, (call->deadline_ms + 999) / 1000);
-        text_add(&call->error, SPAN(" s"));
-        call_fail(call, text_span(&call->error));
-    } else {
-        if (call->dial != NULL && dial_deadline(call->dial) <= call_now(call))
-            dial_late(call->dial);
-        if (call->client != NULL)
-            call_arm(call);
-    }
+    text_add(&copy, words);
+    call_fail(data, text_span(&copy));
 }
 
-static void call_arm(struct http_call *call)
-{
-    moment until = call->error.size > 0 ? call_now(call) : call->deadline;
-
-    if (call->dial != NULL && dial_deadline(call->dial) < until)
-        until = dial_deadline(call->dial);
-    until -= call_now(call);
-    uv_timer_start(&call->timer, call_due, until > 0 ? (uint64_t)until : 0, 0);
-}
+static const struct visit_user call_user = {
+    .ready = call_ready,
+    .said = call_said,
+    .ended = call_ended,
+    .failed = call_failed,
+};
 
 /* --- the beginning --- */
 
@@ -317,61 +193,56 @@ static void client_secure(struct http_client *client, struct text *error)
 
     if (client->tls == NULL)
         client->tls = tls_client_new(&settings, error);
+    must(client->tls != NULL || error->size > 0); /* never in clear for want of a context */
 }
 
-/* Writes what is to be sent, and where. What is wrong with the request goes into `error`. */
-static void call_write(struct http_call *call, const struct http_request *request)
+/* Writes what is to be sent, and where to. What is wrong with the request goes into `trouble`. */
+static void call_write(struct http_call *call, const struct http_request *request,
+                       struct visit_plan *plan, struct text *trouble)
 {
     struct text asked = text_over(call->asked, request->url.size);
     struct text head = text_over(call->asked + request->url.size, HTTP_ASKED_HEAD_MAX);
     struct url url;
+    bool secure;
     uint32_t i;
 
     text_add(&asked, request->url);
-    if (!url_parse(text_span(&asked), &url, &call->error))
+    if (!url_parse(text_span(&asked), &url, trouble))
         return;
-    if (!span_equal_fold(url.scheme, SPAN("http")) && !span_equal_fold(url.scheme, SPAN("https"))) {
-        text_add(&call->error, SPAN("only http:// and https:// can be asked"));
+    secure = span_equal_fold(url.scheme, SPAN("https"));
+    if (!secure && !span_equal_fold(url.scheme, SPAN("http"))) {
+        text_add(trouble, SPAN("only http:// and https:// can be asked"));
         return;
     }
-    for (i = 0; i < request->header_count; i++)
+    for (i = 0; i < request->header_count && trouble->size == 0; i++)
         if (!header_clean(&request->headers[i]))
-            text_add(&call->error, SPAN("a header of the request would hold the end of a line"));
+            text_add(trouble, SPAN("a header of the request would hold the end of a line"));
     head_write(&head, request, &url);
     if (head.cut)
-        text_add(&call->error, SPAN("the head of the request is longer than 16 KiB"));
+        text_add(trouble, SPAN("the head of the request is longer than 16 KiB"));
     call->head = text_span(&head);
     asked = text_over(call->asked + request->url.size + HTTP_ASKED_HEAD_MAX, request->body.size);
     if (request->post)
         text_add(&asked, request->body);
     call->body = text_span(&asked);
-    call->secure = span_equal_fold(url.scheme, SPAN("https"));
-    if (call->secure && call->error.size == 0)
-        client_secure(call->client, &call->error);
-    call->addresses.count = 1;
-    call->addresses.rows[0].host = url.host;
-    call->addresses.rows[0].port = url.port != 0 ? url.port : call->secure ? 443 : 80;
-}
-
-static void call_dial(struct http_call *call)
-{
-    struct dial_plan plan = {
-        .loop = call->client->loop,
-        .link = &call->link,
-        .user = &call_user,
-        .addresses = &call->addresses,
-        .wait_ms = call->deadline_ms / DIAL_PARTS,
-        .tls = call->secure ? call->client->tls : NULL,
-        .failed = call_undialled,
-        .data = call,
-    };
-
-    call->dial = dial_open(&plan);
+    if (secure && trouble->size == 0)
+        client_secure(call->client, trouble);
+    plan->tls = secure ? call->client->tls : NULL;
+    plan->host = url.host;
+    plan->port = url.port != 0 ? url.port : secure ? 443 : 80;
 }
 
 struct http_call *http_ask(struct http_client *client, const struct http_request *request)
 {
     struct http_call *call = calloc(1, sizeof(*call));
+    char memory[HTTP_ERROR_MAX];
+    struct text trouble = text_over(memory, sizeof(memory));
+    struct visit_plan plan = {
+        .loop = client->loop,
+        .user = &call_user,
+        .data = call,
+        .deadline_ms = request->deadline_ms,
+    };
 
     must(call != NULL);
     call->client = client;
@@ -381,19 +252,13 @@ struct http_call *http_ask(struct http_client *client, const struct http_request
     client->first = call;
     call->told = request->told;
     call->data = request->data;
-    call->error = text_over(call->error_bytes, sizeof(call->error_bytes));
     reader_init(&call->reader);
-    uv_timer_init(client->loop->uv, &call->timer);
-    call->timer.data = call;
-    call->deadline_ms = request->deadline_ms;
-    call->deadline = call_now(call) + request->deadline_ms;
     call->asked_size = request->url.size + HTTP_ASKED_HEAD_MAX + request->body.size;
     call->asked = malloc(call->asked_size);
     must(call->asked != NULL);
-    call_write(call, request);
-    if (call->error.size == 0)
-        call_dial(call);
-    call_arm(call);
+    call_write(call, request, &plan, &trouble);
+    plan.trouble = text_span(&trouble);
+    call->visit = visit_begin(&plan);
     return call;
 }
 
@@ -402,7 +267,8 @@ void http_cancel(struct http_call **cancelled)
     struct http_call *call = *cancelled;
 
     *cancelled = NULL;
-    call_over(call);
+    call_leave(call);
+    call_free(call);
 }
 
 struct http_client *http_client_open(struct link_loop *loop, struct span ca_file)
@@ -425,8 +291,11 @@ void http_client_close(struct http_client **closing)
     struct http_client *client = *closing;
 
     *closing = NULL;
-    while (client->first != NULL)
-        call_over(client->first);
+    while (client->first != NULL) {
+        struct http_call *call = client->first;
+
+        http_cancel(&call);
+    }
     if (client->tls != NULL)
         tls_context_drop(client->tls);
     free(client->ca_file);

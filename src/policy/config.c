@@ -160,7 +160,8 @@ static void settle_relay(struct config_relay *relay)
         relay->session.security = SECURITY_NONE;
         break;
     case SCHEME_STARTTLS:
-        relay->session.security = relay->tls_offered ? SECURITY_OFFERED : SECURITY_STARTTLS;
+        relay->session.security =
+            relay->tls == RELAY_TLS_OFFERED ? SECURITY_OFFERED : SECURITY_STARTTLS;
         break;
     case SCHEME_SMTPS:
         relay->session.security = SECURITY_IMPLICIT;

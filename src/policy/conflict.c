@@ -162,6 +162,14 @@ static struct span listen_conflict(const struct config *config,
 
 /* --- TLS and logins of clients --- */
 
+/* Is anything said of TLS beside when it is offered? */
+static bool speaks_of_tls(const struct config_tls *tls)
+{
+    return tls->minimum != CONFIG_TLS_1_2 || tls->legacy_minimum != CONFIG_TLS_1_2 ||
+           tls->legacy_networks.count > 0 || tls->ciphers.size > 0 || tls->client_ca.size > 0 ||
+           tls->client_certificate != CLIENT_CERTIFICATE_NONE;
+}
+
 static struct span certificate_conflict(const struct config *config,
                                         const struct config_listener *listener, struct text *error)
 {
@@ -171,8 +179,8 @@ static struct span certificate_conflict(const struct config *config,
     bool asked = tls->client_certificate != CLIENT_CERTIFICATE_NONE;
 
     (void)config;
-    if (offered && tls->certificate.size == 0)
-        return conflict_at(SPAN("tls.offer"), error,
+    if (tls->certificate.size == 0 && (offered || speaks_of_tls(tls)))
+        return conflict_at(offered ? SPAN("tls.offer") : SPAN("tls"), error,
                            SPAN("no TLS without a certificate: write certificate and key"));
     if (tls->certificate.size > 0 && tls->key.size == 0)
         return conflict_at(SPAN("tls.certificate"), error,

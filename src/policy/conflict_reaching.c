@@ -47,6 +47,7 @@ struct span top_conflict(const struct config *config, struct text *error)
 
 /* --- relays --- */
 
+/* What is said of TLS to a relay that has none. */
 static struct span clear_conflict(const struct config_relay *relay, struct text *error)
 {
     static const struct word words[] = {
@@ -56,7 +57,11 @@ static struct span clear_conflict(const struct config_relay *relay, struct text 
         {"certificate", offsetof(struct config_relay, certificate)},
         {"key", offsetof(struct config_relay, key)},
     };
-    struct span path = relay->fingerprint.count > 0 ? SPAN("fingerprint") : SPAN("");
+    struct span path = relay->fingerprint.count > 0       ? SPAN("fingerprint")
+                       : relay->verify != VERIFY_FULL     ? SPAN("verify")
+                       : relay->minimum != CONFIG_TLS_1_2 ? SPAN("minimum")
+                       : relay->tls == RELAY_TLS_REQUIRED ? SPAN("tls")
+                                                          : SPAN("");
     size_t i;
 
     for (i = 0; i < sizeof(words) / sizeof(words[0]) && path.size == 0; i++) {
@@ -69,7 +74,7 @@ static struct span clear_conflict(const struct config_relay *relay, struct text 
     text_add(error, path);
     return conflict_at(path, error,
                        SPAN("` is of TLS, which smtp:// does not speak: write starttls:// or "
-                            "smtps://, or leave it out"));
+                            "smtps:// in the address, or leave it out"));
 }
 
 static struct span verify_conflict(const struct config_relay *relay, struct text *error)
@@ -91,14 +96,17 @@ static struct span verify_conflict(const struct config_relay *relay, struct text
 
 struct span relay_conflict(const struct config_relay *relay, struct text *error)
 {
-    bool clear = relay->address.scheme == SCHEME_SMTP;
+    struct span path;
 
-    if (relay->tls_offered && relay->address.scheme != SCHEME_STARTTLS)
+    if (relay->tls == RELAY_TLS_OFFERED && relay->address.scheme != SCHEME_STARTTLS)
         return conflict_at(SPAN("tls"), error,
                            SPAN("`tls: offered` is for relays that begin in clear: write "
                                 "starttls:// in the address"));
-    if (clear && clear_conflict(relay, error).size > 0)
-        return SPAN("address");
+    if (relay->address.scheme == SCHEME_SMTP) {
+        path = clear_conflict(relay, error);
+        if (path.size > 0)
+            return path;
+    }
     if (relay->certificate.size > 0 && relay->key.size == 0)
         return conflict_at(SPAN("certificate"), error,
                            SPAN("a certificate without its key: write key"));

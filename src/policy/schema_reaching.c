@@ -5,8 +5,9 @@
 const struct row schema_reaching[] = {
     {BASE_RELAY, "", "address", TYPE_CONNECT, AT(config_relay, address), 0, 0, NULL, NULL,
      "Where the relay is; several addresses are tried in turn."},
-    {BASE_RELAY, "", "tls", TYPE_CHOICE, AT(config_relay, tls_offered), 0, 0, "required|offered",
-     "required", "offered: starttls:// goes on in clear where the relay does not offer STARTTLS."},
+    {BASE_RELAY, "", "tls", TYPE_CHOICE, AT(config_relay, tls), 0, 0, "auto|required|offered",
+     "auto", "auto: as the address says; offered: starttls:// goes on in clear where the relay does not "
+     "offer it."},
     {BASE_RELAY, "", "verify", TYPE_CHOICE, AT(config_relay, verify), 0, 0, "full|ca|pin|none",
      "full", "What is looked at of the relay's certificate: chain and name, only the chain, only "
      "its fingerprint, or nothing."},

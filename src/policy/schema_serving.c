@@ -127,7 +127,7 @@ const struct row schema_serving[] = {
 #undef REPAIR_ROW
 
 #define FACT_ROW(name, word, says)                                                                 \
-    {BASE_ROUTE, "", word, FACT_##name == FACT_CLIENT ? TYPE_NETWORKS : TYPE_TEXT,                 \
+    {BASE_ROUTE, "", word, FACT_##name == FACT_CLIENT ? TYPE_NETWORKS : TYPE_PATTERN,              \
      FACT_##name == FACT_CLIENT ? offsetof(struct route, client)                                   \
                                 : offsetof(struct route, wants[FACT_##name]),                      \
      0, 0, 0, NULL, "", says},
@@ -139,10 +139,10 @@ const struct row schema_serving[] = {
      "What to log in to that relay with."},
     {BASE_ROUTE, "", "ask", TYPE_URL, AT(route, ask), 0, 0, "http://|https://", "",
      "A service that says which relay and which login, in nginx's auth_http protocol."},
-    {BASE_ROUTE, "", "pop", TYPE_URL, AT(route, pop), 0, 0, "pop3s://|pop3://", "",
-     "A POP3 server to log in to first, which then lets lockstep's address relay."},
+    {BASE_ROUTE, "", "pop", TYPE_URL, AT(route, pop), 0, 0, "pop3s://|pop3://|pop3+clear://", "",
+     "A POP3 server to log in to first, which then lets lockstep's address relay; pop3:// speaks STLS."},
 #define REPAIR_ROW(name, function, word, stage, on, says)                                          \
-    {BASE_ROUTE, "repairs", word, TYPE_OVERRIDE, AT(route, repairs), REPAIR_##name, 0, NULL, "",   \
+    {BASE_ROUTE, "repairs", word, TYPE_OVERRIDE, AT(route, repairs_given), REPAIR_##name, 0, NULL, "",   \
      says},
     REPAIRS(REPAIR_ROW)
 #undef REPAIR_ROW

@@ -71,10 +71,8 @@ static bool is_path(struct span text)
 
 /* Of what is text. */
 static bool (*const fits[])(struct span value) = {
-    [TYPE_NAME] = is_name,
-    [TYPE_HOSTNAME] = address_is_name,
-    [TYPE_PATH] = is_path,
-    [TYPE_TEXT] = is_text,
+    [TYPE_NAME] = is_name, [TYPE_HOSTNAME] = address_is_name, [TYPE_PATH] = is_path,
+    [TYPE_TEXT] = is_text, [TYPE_PATTERN] = is_text,
 };
 
 static void field_store(const struct row *row, void *field, uint64_t number)
@@ -369,6 +367,7 @@ static const struct type_facts types[] = {
     [TYPE_HOSTNAME] = {&texts, "a host name such as mx.example"},
     [TYPE_PATH] = {&texts, "a path"},
     [TYPE_TEXT] = {&texts, "text on one line"},
+    [TYPE_PATTERN] = {&texts, "text, in which * stands for any"},
     [TYPE_URL] = {&urls, "a URL that begins with "},
     [TYPE_LISTEN] = {&lists, "a list of addresses such as [127.0.0.1:25]"},
     [TYPE_CONNECT] = {&lists, "a list of addresses such as [smtp://mx.example:25]"},

@@ -87,6 +87,13 @@ struct config_listener {
     struct policy policy; /* complete: what its sessions do, its routes included */
 };
 
+/* Whether TLS must be; the schemes of its addresses say how it is begun. */
+enum config_relay_tls {
+    RELAY_TLS_AUTO,     /* as the scheme says */
+    RELAY_TLS_REQUIRED, /* the same, said aloud */
+    RELAY_TLS_OFFERED,  /* starttls:// goes on in clear where it is not offered */
+};
+
 /* What of the relay's certificate is looked at. */
 enum config_verify {
     VERIFY_FULL, /* its chain and its name */
@@ -105,7 +112,7 @@ struct config_fingerprints {
 struct config_relay {
     struct span name;
     struct config_addresses address; /* all are tried, in this order */
-    bool tls_offered;                /* starttls:// goes on in clear where it is not offered */
+    enum config_relay_tls tls;
     enum config_verify verify;
     struct span ca;                         /* a PEM file; empty: the system's */
     struct config_fingerprints fingerprint; /* given for VERIFY_PIN, and only then */
@@ -273,6 +280,10 @@ bool config_check(struct config *config, struct text *error);
 
 /* The effective configuration, as YAML that reads back to the same. */
 void config_show(const struct config *config, struct text *out);
+
+/* What is allowed and yet must be said aloud, such as a password that may cross a line in clear:
+ * the sentence of that number into `says`. False: there are no more. */
+bool config_warning(const struct config *config, size_t number, struct text *says);
 
 /* One row of the manual. */
 struct config_word {

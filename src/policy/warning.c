@@ -1,0 +1,111 @@
+/* What a configuration allows that somebody should hear of. */
+#include "build.h"
+
+static bool logs_in_clear(const struct config *config, uint32_t number)
+{
+    return config->relays[number].session.allow_clear;
+}
+
+static bool trusts_anybody(const struct config *config, uint32_t number)
+{
+    return config->relays[number].verify == VERIFY_NONE &&
+           config->relays[number].address.scheme != SCHEME_SMTP;
+}
+
+static bool may_be_stripped(const struct config *config, uint32_t number)
+{
+    return config->relays[number].tls == RELAY_TLS_OFFERED;
+}
+
+static bool reaches_by_old_tls(const struct config *config, uint32_t number)
+{
+    return config->relays[number].minimum < CONFIG_TLS_1_2;
+}
+
+static bool serves_by_old_tls(const struct config *config, uint32_t number)
+{
+    return config->listeners[number].tls.minimum < CONFIG_TLS_1_2;
+}
+
+static bool serves_legacy(const struct config *config, uint32_t number)
+{
+    const struct config_tls *tls = &config->listeners[number].tls;
+
+    return tls->legacy_minimum < CONFIG_TLS_1_2 && tls->legacy_minimum < tls->minimum;
+}
+
+static bool takes_clear_logins(const struct config *config, uint32_t number)
+{
+    return config->listeners[number].policy.client_auth.allow_clear;
+}
+
+static bool opens_by_pop(const struct config *config, uint32_t number)
+{
+    const struct policy *policy = &config->listeners[number].policy;
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count; i++) {
+        if (policy->routes[i].pop.size > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool pops_in_clear(const struct config *config, uint32_t number)
+{
+    const struct policy *policy = &config->listeners[number].policy;
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count; i++) {
+        if (span_starts_fold(policy->routes[i].pop, SPAN("pop3+clear://")))
+            return true;
+    }
+    return false;
+}
+
+static const struct {
+    enum base base;
+    bool (*holds)(const struct config *config, uint32_t number);
+    struct span says;
+} warnings[] = {
+    {BASE_LISTENER, serves_by_old_tls,
+     SPAN_INIT("`tls.minimum` lets clients speak TLS that is broken: keep their network apart")},
+    {BASE_LISTENER, serves_legacy,
+     SPAN_INIT("`tls.legacy-minimum` lets those networks speak TLS that is broken: keep them "
+               "apart")},
+    {BASE_LISTENER, takes_clear_logins,
+     SPAN_INIT("`auth.clear: on`: passwords of clients may cross the line in clear")},
+    {BASE_LISTENER, opens_by_pop,
+     SPAN_INIT("`pop` opens the provider's relay for all who share this machine's address")},
+    {BASE_LISTENER, pops_in_clear,
+     SPAN_INIT("`pop3+clear://`: that password crosses the line in clear")},
+    {BASE_RELAY, logs_in_clear,
+     SPAN_INIT("`allow_clear: on`: passwords may cross the line in clear")},
+    {BASE_RELAY, trusts_anybody, SPAN_INIT("`verify: none`: anybody on the way can pose as it")},
+    {BASE_RELAY, may_be_stripped,
+     SPAN_INIT("`tls: offered`: anybody on the way can take STARTTLS out of its offers")},
+    {BASE_RELAY, reaches_by_old_tls,
+     SPAN_INIT("`minimum` lets it speak TLS that is broken: anybody on the way may read along")},
+};
+
+bool config_warning(const struct config *config, size_t number, struct text *says)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(warnings) / sizeof(warnings[0]); i++) {
+        bool listener = warnings[i].base == BASE_LISTENER;
+        struct subject subject = {.base = warnings[i].base};
+
+        for (; subject_exists(config, &subject); subject.number++) {
+            if (!warnings[i].holds(config, subject.number) || number-- > 0)
+                continue;
+            text_add(says, listener ? SPAN("listener `") : SPAN("relay `"));
+            text_add(says, listener ? config->listeners[subject.number].name
+                                    : config->relays[subject.number].name);
+            text_add(says, SPAN("`: "));
+            text_add(says, warnings[i].says);
+            return true;
+        }
+    }
+    return false;
+}
