@@ -161,6 +161,8 @@ static bool read_one(struct span text, struct span *host_r, uint16_t *port_r, st
 {
     struct span rest;
 
+    if (span_find(text, '@') < text.size)
+        return refuse(advice, SPAN("it without a name and a password, no secret stands here"));
     if (!read_host(text, host_r, &rest, advice))
         return false;
     if (span_equal(*host_r, SPAN("*")))
@@ -196,8 +198,6 @@ bool address_url(struct span text, struct text *advice)
     uint16_t port;
     size_t i;
 
-    if (span_find(host, '@') < host.size)
-        return refuse(advice, SPAN("it without a name and a password, no secret stands here"));
     for (i = 0; i < text.size; i++) {
         if (text.at[i] <= ' ' || text.at[i] > '~')
             return refuse(advice, SPAN("it without blanks and with odd bytes as %XX"));

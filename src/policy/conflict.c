@@ -170,13 +170,17 @@ static bool speaks_of_tls(const struct config_tls *tls)
            tls->client_certificate != CLIENT_CERTIFICATE_NONE;
 }
 
+static bool offers_tls(const struct config_listener *listener)
+{
+    return listener->policy.tls_offer != TLS_OFFER_NONE &&
+           listener->policy.tls_offer != TLS_OFFER_AUTO;
+}
+
 static struct span certificate_conflict(const struct config *config,
                                         const struct config_listener *listener, struct text *error)
 {
     const struct config_tls *tls = &listener->tls;
-    bool offered = listener->policy.tls_offer != TLS_OFFER_NONE &&
-                   listener->policy.tls_offer != TLS_OFFER_AUTO;
-    bool asked = tls->client_certificate != CLIENT_CERTIFICATE_NONE;
+    bool offered = offers_tls(listener);
 
     (void)config;
     if (tls->certificate.size == 0 && (offered || speaks_of_tls(tls)))
@@ -188,7 +192,18 @@ static struct span certificate_conflict(const struct config *config,
     if (tls->certificate.size == 0 && tls->key.size > 0)
         return conflict_at(SPAN("tls.key"), error,
                            SPAN("a key without its certificate: write certificate"));
-    if (asked && !offered)
+    return SPAN("");
+}
+
+static struct span client_certificate_conflict(const struct config *config,
+                                               const struct config_listener *listener,
+                                               struct text *error)
+{
+    const struct config_tls *tls = &listener->tls;
+    bool asked = tls->client_certificate != CLIENT_CERTIFICATE_NONE;
+
+    (void)config;
+    if (asked && !offers_tls(listener))
         return conflict_at(SPAN("tls.client-certificate"), error,
                            SPAN("clients show certificates in TLS only: write `offer: starttls`, "
                                 "implicit or both"));
@@ -248,8 +263,9 @@ static struct span listener_conflict(const struct config *config,
 {
     static struct span (*const rules[])(const struct config *, const struct config_listener *,
                                         struct text *) = {
-        name_conflict,        relay_name_conflict, sessions_conflict, listen_conflict,
-        certificate_conflict, legacy_conflict,     check_conflict,    open_conflict,
+        name_conflict,   relay_name_conflict,  sessions_conflict,
+        listen_conflict, certificate_conflict, client_certificate_conflict,
+        legacy_conflict, check_conflict,       open_conflict,
     };
     size_t i;
 

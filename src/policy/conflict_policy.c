@@ -105,7 +105,7 @@ static const struct {
      SPAN_INIT("`bare-newlines: pass` contradicts `mode: repair`: write refuse or normalise, or "
                "observe")},
     {observes_and_upgrades, SPAN_INIT("relay"),
-     SPAN_INIT("`mode: observe` starts no TLS, which this relay's starttls:// asks for: write "
+     SPAN_INIT("`mode: observe` starts no TLS, which starttls:// of a relay asks for: write "
                "smtp:// or smtps://, or `mode: repair`")},
     {observes_and_offers, SPAN_INIT("tls.offer"),
      SPAN_INIT("`mode: observe` offers no STARTTLS of its own: write none or implicit, or `mode: "

@@ -266,7 +266,7 @@ static bool is_external(const struct config *config, uint32_t number)
     return named;
 }
 
-/* The source it has; empty: none or, with a sentence in `error`, two. */
+/* The source it has; empty: none. With a sentence in `error`: the second one. */
 static struct span find_source(const struct config_credential *credential, struct text *error)
 {
     struct span found = credential->oauth.provider != OAUTH_NONE ? SPAN("oauth2") : SPAN("");
@@ -283,7 +283,7 @@ static struct span find_source(const struct config_credential *credential, struc
             text_add(error, SPAN("` and `"));
             text_add(error, source);
             text_add(error, SPAN("` are two sources of one secret: keep one of them"));
-            return SPAN("");
+            return source;
         }
         found = source;
     }
@@ -303,7 +303,7 @@ struct span credential_conflict(const struct config *config, uint32_t number, st
     struct span source = find_source(credential, error);
 
     if (error->size > 0)
-        return SPAN("user");
+        return source;
     if (oauth->provider == OAUTH_NONE && oauth_is_said(oauth))
         return conflict_at(SPAN("oauth2"), error,
                            SPAN("who gives the tokens? write `provider: microsoft`, google, yahoo "
