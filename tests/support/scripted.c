@@ -23,6 +23,9 @@ struct scripted {
     int stop[2]; /* a pipe: its end of input means stop */
     SSL_CTX *context;
     atomic_uint clients;
+    pthread_mutex_t lock;
+    pthread_cond_t gone;
+    uint32_t served; /* under the lock */
     size_t heard;
     char bytes[SCRIPTED_HEARD_MAX];
 };
@@ -79,12 +82,20 @@ static void guest_say(struct guest *guest, struct span says)
     }
 }
 
+static void guest_secure(struct guest *guest)
+{
+    guest->tls = SSL_new(guest->server->context);
+    SSL_set_fd(guest->tls, guest->fd);
+    guest->lost = SSL_accept(guest->tls) != 1;
+}
+
 static void guest_play(struct guest *guest)
 {
     struct scripted *server = guest->server;
     const struct scripted_step *step = server->clients > 1 && server->script.later != NULL
                                            ? server->script.later
                                            : server->script.steps;
+    const char *secure_at = server->script.secure_at;
     size_t seen = server->heard;
 
     for (; step->hears != NULL || step->says.size > 0; step++) {
@@ -98,6 +109,8 @@ static void guest_play(struct guest *guest)
             return;
         seen += at + hears.size;
         guest_say(guest, step->says);
+        if (secure_at != NULL && step->hears != NULL && strcmp(step->hears, secure_at) == 0)
+            guest_secure(guest);
     }
     while (server->script.end == SCRIPTED_SILENCE && !guest->lost)
         guest_read(guest);
@@ -127,14 +140,15 @@ static void *serve(void *data)
         must(guest.fd >= 0);
         server->clients++;
         setsockopt(guest.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        if (server->context != NULL) {
-            guest.tls = SSL_new(server->context);
-            SSL_set_fd(guest.tls, guest.fd);
-            guest.lost = SSL_accept(guest.tls) != 1;
-        }
+        if (server->context != NULL && server->script.secure_at == NULL)
+            guest_secure(&guest);
         if (!guest.lost)
             guest_play(&guest);
         guest_end(&guest);
+        pthread_mutex_lock(&server->lock);
+        server->served++;
+        pthread_cond_broadcast(&server->gone);
+        pthread_mutex_unlock(&server->lock);
     }
     return NULL;
 }
@@ -159,6 +173,8 @@ struct scripted *scripted_start(const struct scripted_script *script, uint16_t *
         must(SSL_CTX_use_certificate_chain_file(server->context, script->certificate) == 1);
         must(SSL_CTX_use_PrivateKey_file(server->context, script->certificate, SSL_FILETYPE_PEM));
     }
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->gone, NULL);
     must(pthread_create(&server->thread, NULL, serve, server) == 0);
     return server;
 }
@@ -181,6 +197,14 @@ uint32_t scripted_clients(const struct scripted *server)
     return server->clients;
 }
 
+void scripted_served(struct scripted *server, uint32_t count)
+{
+    pthread_mutex_lock(&server->lock);
+    while (server->served < count)
+        pthread_cond_wait(&server->gone, &server->lock);
+    pthread_mutex_unlock(&server->lock);
+}
+
 void scripted_free(struct scripted **freed)
 {
     struct scripted *server = *freed;
@@ -192,6 +216,8 @@ void scripted_free(struct scripted **freed)
     close(server->listening);
     if (server->context != NULL)
         SSL_CTX_free(server->context);
+    pthread_mutex_destroy(&server->lock);
+    pthread_cond_destroy(&server->gone);
     free(server);
 }
 

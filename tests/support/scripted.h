@@ -26,7 +26,8 @@ struct scripted_script {
     const struct scripted_step *steps;
     enum scripted_end end;
     size_t piece;            /* bytes of one send; 0: whole */
-    const char *certificate; /* file of certificate and key, in PEM: speak TLS; NULL: don't */
+    const char *certificate; /* file of certificate and key, in PEM; NULL: no TLS */
+    const char *secure_at;   /* TLS begins behind the step that hears that; NULL: at once */
     const struct scripted_step *later; /* to all clients but the first; NULL: the same */
 };
 
@@ -37,6 +38,8 @@ struct scripted *scripted_start(const struct scripted_script *script, uint16_t *
 struct span scripted_heard(const struct scripted *server);
 /* How many have come. */
 uint32_t scripted_clients(const struct scripted *server);
+/* Waits until that many have come and gone. */
+void scripted_served(struct scripted *server, uint32_t count);
 /* Ends the thread: afterwards it can be asked what it heard. */
 void scripted_stop(struct scripted *server);
 void scripted_free(struct scripted **server);
