@@ -8,12 +8,13 @@
 #ifndef LOCKSTEP_SRC_VAULT_SUPPLY_H
 #define LOCKSTEP_SRC_VAULT_SUPPLY_H
 
+#include "import.h"
 #include "keeper.h"
 #include "lockstep/base/secret.h"
 #include "store.h"
 
 /* Bytes of a user's name. */
-#define SUPPLY_USER_MAX 512U
+#define SUPPLY_USER_MAX IMPORT_USER_MAX
 /* Bytes of the words that say why there is no secret. */
 #define SUPPLY_WORDS_MAX 512U
 /* Askers that wait at the same time; one more is told to come later. */
@@ -22,8 +23,6 @@
 #define SUPPLY_FAILED_MS 10000
 /* A secret that was refused is brought anew at most once in that time. */
 #define SUPPLY_REFUSED_MS 60000
-
-struct config_credential;
 
 /* --- for those who ask, on any thread; nothing here waits for anything outside --- */
 
@@ -44,7 +43,7 @@ struct wanted {
     uint16_t port;
 };
 
-/* Clear it with supplied_clear() when it has been used. */
+/* Zeroed before it is first used; cleared with supplied_clear() when it has been. */
 struct supplied {
     uint64_t version; /* for supply_refused() */
     bool bearer;      /* the secret is an access token */
@@ -60,8 +59,8 @@ struct waiter {
     void (*wake)(struct waiter *waiter);
     void *data;
     /* Supply's business. */
-    struct item *item;
     struct waiter *next;
+    struct waiter **link;
 };
 
 /* `waiter` may be NULL: then COMING only means that it was sent for. `why` is for the client and
@@ -81,22 +80,20 @@ struct keeper *vault_keeper(struct vault *vault);
 
 /* --- for the sources, on the keeper's thread --- */
 
-struct import_entry;
-
-/* One secret that is kept in memory, and who waits for it. */
+/* One secret that is kept in memory: a credential's, or that of one entry of its import. */
 struct item {
     struct vault *vault;
     struct keeper *keeper;
     const struct config_credential *definition; /* the vault's copy */
     const struct import_entry *entry; /* that it is made from; NULL: from the definition */
-    void *memo;                       /* the source's */
-    /* The rest is supply's business. */
-    struct item_state *state;
+    char name[STORE_NAME_MAX + 1];    /* its own, in the store: the credential's, with the user's
+                                         behind it when it is one entry of many */
+    void *memo;                       /* the source's; NULL at first */
 };
 
 /* A secret that has come; all is copied. */
 struct offer {
-    struct span user; /* empty: the definition's */
+    struct span user; /* empty: the entry's, or else the definition's */
     const struct secret *secret;
     bool bearer;
     uint32_t fresh_ms; /* 0: as the source's row says */
@@ -105,14 +102,14 @@ struct offer {
 struct source {
     const char *kind;  /* one word, for the log */
     uint32_t fresh_ms; /* how long a secret may be used without looking again */
-    /* Is it this one that brings the credential? */
-    bool (*has)(const struct config_credential *definition);
+    /* Is it this one that brings it? */
+    bool (*has)(const struct config_credential *definition, const struct import_entry *entry);
     /* The item has come to be, or goes; either may be NULL. After `end` the item is gone: what is
      * still under way goes on without it or is given up. */
     void (*begin)(struct item *item);
     void (*end)(struct item *item);
-    /* Bring the secret: ends with one of the three below, at once or later. `again`: the one in
-     * memory was refused. */
+    /* Bring the secret: ends with one of those below, at once or later. `again`: the one in memory
+     * was refused. */
     void (*fetch)(struct item *item, bool again);
 };
 
@@ -123,6 +120,8 @@ void item_confirm(struct item *item);
 /* Of a fetch: there is none. `how` is SUPPLY_LATER or SUPPLY_NONE, `why` is a sentence for the
  * client and the log. A secret in memory is thrown away. */
 void item_fail(struct item *item, enum supply how, struct span why);
+/* Of a fetch: there are many, of which every asker gets the one that fits. Takes the import. */
+void item_offer_many(struct item *item, struct import *import);
 
 /* The store of the configuration; NULL: there is none. */
 struct store *vault_store(struct vault *vault);
@@ -133,6 +132,7 @@ extern const struct source command_source;
 extern const struct source systemd_source;
 extern const struct source store_source;
 extern const struct source import_source;
+extern const struct source certificate_source; /* nothing secret: lockstep's certificate does */
 extern const struct source oauth_source;
 
 #endif

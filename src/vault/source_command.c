@@ -1,0 +1,63 @@
+/* Secrets that a program says: a password manager's, a token helper's. */
+#include <stdlib.h>
+
+#include "lockstep/base/must.h"
+#include "program.h"
+#include "supply.h"
+
+/* A program costs a process, and somebody may have to touch a key for it. */
+#define COMMAND_FRESH_MS (5U * 60 * 1000)
+
+static bool command_has(const struct config_credential *definition,
+                        const struct import_entry *entry)
+{
+    return entry != NULL ? entry->kind == IMPORT_COMMAND : definition->password_command.size > 0;
+}
+
+static void command_done(void *data, const struct secret *secret, struct span why)
+{
+    struct item *item = data;
+    struct offer offer = {.secret = secret};
+
+    item->memo = NULL;
+    if (secret != NULL)
+        item_offer(item, &offer);
+    else
+        item_fail(item, SUPPLY_LATER, why);
+}
+
+/* msmtp has a shell run its commands, and so people write them for one. */
+static void command_fetch(struct item *item, bool again)
+{
+    char memory[SUPPLY_WORDS_MAX];
+    struct text why = text_over(memory, sizeof(memory));
+    struct program_plan plan = {
+        .keeper = item->keeper,
+        .line = item->entry != NULL ? item->entry->secret : item->definition->password_command,
+        .shell = item->entry != NULL,
+        .done = command_done,
+        .data = item,
+    };
+
+    (void)again;
+    must(item->memo == NULL);
+    item->memo = program_start(&plan, &why);
+    if (item->memo == NULL)
+        item_fail(item, SUPPLY_LATER, text_span(&why));
+}
+
+static void command_end(struct item *item)
+{
+    struct program *program = item->memo;
+
+    if (program != NULL)
+        program_stop(&program);
+}
+
+const struct source command_source = {
+    .kind = "command",
+    .fresh_ms = COMMAND_FRESH_MS,
+    .has = command_has,
+    .end = command_end,
+    .fetch = command_fetch,
+};
