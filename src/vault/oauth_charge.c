@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "definition.h"
 #include "lockstep/base/must.h"
-#include "oauth_definition.h"
 
 /* How often what is kept is looked at: while nothing can be done without it, and otherwise. */
 #define LOOK_SOON_MS ((moment)1000)
@@ -428,7 +428,7 @@ struct oauth_charge *oauth_charge_take(struct keeper *keeper, struct store *stor
     charge->keeper = keeper;
     charge->user = user;
     charge->data = data;
-    charge->definition = oauth_definition_copy(definition);
+    charge->definition = definition_copy(definition);
     name = text_over(charge->status.name, OAUTH_NAME_MAX);
     text_add(&name, definition->name);
     must(uv_timer_init(&keeper->uv, &charge->timer) == 0);

@@ -3,9 +3,9 @@
 #include "oauth_charge.h"
 #include "supply.h"
 
-static bool oauth_has(const struct config_credential *definition)
+static bool oauth_has(const struct config_credential *definition, const struct import_entry *entry)
 {
-    return definition->oauth.provider != OAUTH_NONE;
+    return entry == NULL && definition->oauth.provider != OAUTH_NONE;
 }
 
 static void item_came(void *data, const struct secret *access, uint32_t fresh_ms)

@@ -42,6 +42,8 @@ struct store {
     int directory;
     struct secret key;
     char path[PRIVATE_PATH_MAX]; /* of the directory, for sentences */
+    char key_name[PRIVATE_PATH_MAX];
+    bool key_is_systemd;
 };
 
 /* --- the file's bytes --- */
@@ -420,6 +422,11 @@ static bool read_key(struct store *store, const struct store_place *place, struc
     struct private private;
     bool done;
 
+    store->key_is_systemd = systemd;
+    if (!private_path(systemd ? place->key_credential : place->key_file, store->key_name)) {
+        text_add(error, SPAN("the path of the key is too long"));
+        return false;
+    }
     if (!systemd)
         text_add(&path, place->key_file);
     else if (!private_systemd_path(place->key_credential, &path, error))
@@ -459,18 +466,16 @@ static bool open_directory(struct store *store, struct text *error)
 }
 
 /* Two keys in one directory would make half of it unreadable, whichever is used. */
-static bool check_key(struct store *store, const struct store_place *place, struct text *error)
+static bool check_key(const struct store *store, struct text *error)
 {
     char memory[256];
     struct text why = text_over(memory, sizeof(memory));
     struct stored stored;
     struct secret empty = {0};
-    struct span key = place->key_credential.size > 0 ? place->key_credential : place->key_file;
 
     if (read_named(store, KEY_NAME, &empty, &stored, &why) != STORE_FAILED)
         return true;
-    text_format(error, "%.*s is not the key that %s was written with", (int)key.size, key.at,
-                store->path);
+    text_format(error, "%s is not the key that %s was written with", store->key_name, store->path);
     return false;
 }
 
@@ -483,10 +488,22 @@ struct store *store_open(const struct store_place *place, struct text *error)
     if (!private_path(place->directory, store->path))
         text_add(error, SPAN("the path of the store is too long"));
     else if (read_key(store, place, error) && open_directory(store, error) &&
-             check_key(store, place, error))
+             check_key(store, error))
         return store;
     store_close(&store);
     return NULL;
+}
+
+bool store_is(const struct store *store, const struct store_place *place)
+{
+    bool systemd = place->key_credential.size > 0;
+
+    if (store == NULL)
+        return place->directory.size == 0;
+    return span_equal(place->directory, span_of_string(store->path)) &&
+           systemd == store->key_is_systemd &&
+           span_equal(systemd ? place->key_credential : place->key_file,
+                      span_of_string(store->key_name));
 }
 
 void store_close(struct store **store)

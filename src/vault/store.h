@@ -46,6 +46,8 @@ enum store_result {
 /* NULL: `error` says why. The directory is made when it is missing. */
 struct store *store_open(const struct store_place *place, struct text *error);
 void store_close(struct store **store);
+/* Is it the one at that place? No store is at no place, whose directory is empty. */
+bool store_is(const struct store *store, const struct store_place *place);
 /* Any thread, each with a store of its own or in turns. `stored_r` may be NULL. */
 enum store_result store_read(struct store *store, struct span name, struct secret *secret_r,
                              struct stored *stored_r, struct text *error);

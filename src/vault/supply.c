@@ -14,8 +14,8 @@
 #define FRESH_LEAST_MS 1000U
 
 static const struct source *const sources[] = {
-    &file_source,  &environment_source, &command_source,     &systemd_source,
-    &store_source, &import_source,      &certificate_source,
+    &file_source,  &environment_source, &command_source, &systemd_source,
+    &store_source, &import_source,      &oauth_source,   &certificate_source,
 };
 
 /* What is known of one item; all of it under the lock, but for what is marked. */

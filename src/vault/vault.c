@@ -16,14 +16,23 @@ struct change {
     uv_sem_t done;
 };
 
+/* With another store everything begins anew. */
+static void change_store(struct vault *vault, struct store *store)
+{
+    supplies_define(vault, NULL, 0);
+    vault->retired = realloc(vault->retired, (vault->retired_count + 1) * sizeof(*vault->retired));
+    must(vault->retired != NULL);
+    vault->retired[vault->retired_count++] = vault->store;
+    vault->store = store;
+}
+
 static void change_run(struct job *job)
 {
     struct change *change = (struct change *)job;
-    struct store *old = change->vault->store;
 
-    change->vault->store = change->store;
+    if (change->store != change->vault->store)
+        change_store(change->vault, change->store);
     supplies_define(change->vault, change->copies, change->count);
-    store_close(&old);
     uv_sem_post(&change->done);
 }
 
@@ -45,10 +54,10 @@ static bool change_read(struct change *change_r, struct vault *vault, const stru
                                 config->store.key_credential};
     uint32_t i;
 
-    *change_r = (struct change){.vault = vault};
-    if (place.directory.size > 0) {
-        change_r->store = store_open(&place, error);
-        if (change_r->store == NULL)
+    *change_r = (struct change){.vault = vault, .store = vault->store};
+    if (!store_is(vault->store, &place)) {
+        change_r->store = place.directory.size > 0 ? store_open(&place, error) : NULL;
+        if (change_r->store == NULL && place.directory.size > 0)
             return false;
     }
     change_r->count = config->credential_count;
@@ -72,6 +81,7 @@ struct vault *vault_open(const struct config *config, const struct vault_user *u
         return NULL;
     }
     supplies_open(vault);
+    vault->advise = advise_open(vault);
     if (!change_read(&change, vault, config, error)) {
         vault_close(&vault);
         return NULL;
@@ -92,13 +102,24 @@ bool vault_reload(struct vault *vault, const struct config *config, struct text 
 
 void vault_close(struct vault **vault)
 {
-    struct change nothing = {.vault = *vault};
+    struct vault *old = *vault;
+    struct change nothing = {.vault = old, .store = old->store};
 
     change_do(&nothing);
-    keeper_close(&(*vault)->keeper);
-    supplies_close(*vault);
-    free(*vault);
+    keeper_close(&old->keeper);
+    advise_close(&old->advise);
+    supplies_close(old);
+    store_close(&old->store);
+    while (old->retired_count > 0)
+        store_close(&old->retired[--old->retired_count]);
+    free(old->retired);
+    free(old);
     *vault = NULL;
+}
+
+const struct adviser *vault_adviser(struct vault *vault)
+{
+    return advise_adviser(vault->advise);
 }
 
 struct keeper *vault_keeper(struct vault *vault)

@@ -2,6 +2,7 @@
 #ifndef LOCKSTEP_SRC_VAULT_VAULT_STATE_H
 #define LOCKSTEP_SRC_VAULT_VAULT_STATE_H
 
+#include "advise.h"
 #include "supply.h"
 
 struct holding;
@@ -20,7 +21,10 @@ struct supplies {
 struct vault {
     struct keeper keeper;
     struct supplies supplies;
-    struct store *store; /* the keeper's thread only */
+    struct advise *advise;
+    struct store *store;    /* the keeper's thread only */
+    struct store **retired; /* that were configured before: what began with one ends with it */
+    size_t retired_count;
 };
 
 void supplies_open(struct vault *vault);
