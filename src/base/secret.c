@@ -22,7 +22,8 @@ bool secret_set(struct secret *secret, struct span bytes)
     secret_clear(secret);
     if (bytes.size > SECRET_BYTES_MAX)
         return false;
-    memcpy(secret->bytes, bytes.at, bytes.size);
+    if (bytes.size > 0) /* an empty span may point nowhere */
+        memcpy(secret->bytes, bytes.at, bytes.size);
     secret->size = bytes.size;
     return true;
 }
