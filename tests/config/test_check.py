@@ -28,6 +28,90 @@ listeners:
   - {name: a, listen: 127.0.0.1:25, relay: r}
 """
 
+DANGEROUS = """config_version: 1
+relays:
+  clear: {address: smtp://192.0.2.1, allow_clear: on}
+  anybody: {address: smtps://192.0.2.1, verify: none}
+  stripped: {address: starttls://192.0.2.1, tls: offered}
+  old: {address: smtps://192.0.2.1, minimum: TLSv1.1}
+credentials: {c: {user: u, password_file: /f}}
+listeners:
+  - name: a
+    listen: 127.0.0.1:25
+    relay: old
+    tls: {certificate: c, key: k, minimum: TLSv1.0}
+    auth: {clients: accept, clear: on}
+  - name: b
+    listen: 127.0.0.1:26
+    relay: old
+    allow: 10.0.0.0/8
+    tls: {certificate: c, key: k, legacy-networks: 10.0.0.0/9, legacy-minimum: TLSv1.1}
+    routes: [{pop: pop3+clear://pop.example, credential: c}]
+  - {name: c, listen: 127.0.0.1:27, relay: old}
+"""
+
+WARNINGS = (
+    "listener `a`: `tls.minimum` lets clients speak TLS that is broken: keep their network apart",
+    "listener `b`: `tls.legacy-minimum` lets those networks speak TLS that is broken: keep them "
+    "apart",
+    "listener `a`: `auth.clear: on`: passwords of clients may cross the line in clear",
+    "listener `b`: `pop` opens the provider's relay for all who share this machine's address",
+    "listener `b`: `pop3+clear://`: that password crosses the line in clear",
+    "relay `clear`: `allow_clear: on`: passwords may cross the line in clear",
+    "relay `anybody`: `verify: none`: anybody on the way can pose as it",
+    "relay `stripped`: `tls: offered`: anybody on the way can take STARTTLS out of its offers",
+    "relay `old`: `minimum` lets it speak TLS that is broken: anybody on the way may read along",
+)
+
+# Every kind of value that can be empty, given, a list, or one entry instead of a list.
+EVERYTHING = """config_version: 1
+store: {directory: /var/lib/lockstep, key_credential: key}
+admin: {listen: "[::1]:0"}
+tls: {offer: none}
+listeners:
+  - name: a
+    listen: "*:25"
+    relay: r
+    allow: [192.168.10.0/24, 2001:DB8::/32, "::ffff:10.0.0.1"]
+    tls: {offer: both, required: on, certificate: c, key: k, ciphers: "HIGH:!aNULL", client-ca: a,
+          client-certificate: require, wait: 1s}
+    auth: {clients: check, socket: /run/auth}
+    routes:
+      - {client: 192.168.10.7, destination: "*:25", certificate: "s-*", helo: h, login: l,
+         sender: "*@[192.0.2.1]", recipient: "\\"odd\\"@x", relay: s, credential: c,
+         repairs: {bdat-to-data: off, refused-sender: on}}
+      - {ask: "http://127.0.0.1:9000/auth?a=b", helo: x}
+      - {helo: y, credential: c, pop: pop3s://pop.example}
+      - {}
+  - {name: b, listen: 127.0.0.1:26, relay: r}
+relays:
+  r: {address: [starttls://a, "starttls://[::1]:26"], ca: /ca, server-name: mx.example, tls: offered,
+      ciphers: HIGH, certificate: c, key: k, auth: [oauthbearer, EXTERNAL], auth-line: 246,
+      auth-refused: reject}
+  s: {address: smtp://a, allow_clear: on, auth: ANY}
+credentials:
+  c: {user: u@x, oauth2: {provider: generic, grant: jwt, key_file: k, scope: a b, ca: /ca,
+      token-endpoint: "https://[::1]:8443/token"}}
+  d: {import: /n, format: netrc}
+  e: {store: odd name}
+"""
+
+EVERYTHING_SHOWN = (
+    '    allow: ["192.168.10.0/24", "2001:db8::/32", "10.0.0.1"]\n',
+    "      offer: both\n      required: on\n",
+    "    auth:\n      socket: /run/auth\n      clients: check\n",
+    '        client: ["192.168.10.7"]\n        destination: "*:25"\n',
+    "        repairs:\n          refused-sender: on\n          bdat-to-data: off\n      -\n",
+    "      - {}\n",
+    "      offer: none\n",
+    '    address: ["starttls://a:587", "starttls://[::1]:26"]\n    tls: offered\n',
+    "    auth: [EXTERNAL, OAUTHBEARER]\n    allow_clear: off\n    auth-line: 246\n",
+    '    address: ["smtp://a:25"]\n',
+    "    auth: any\n    allow_clear: on\n",
+    "  c:\n    user: \"u@x\"\n    oauth2:\n      provider: generic\n      grant: jwt\n",
+    "  d:\n    import: /n\n    format: netrc\n  e:\n    store: \"odd name\"\n",
+)
+
 # Bytes, and the problems they are.
 RAW = {
     "empty": (b"", ["1:1: the file is empty: begin with `config_version: 1`"]),
@@ -86,6 +170,10 @@ def check(path):
     return subprocess.run([LOCKSTEP, "check", "-c", str(path)], capture_output=True, timeout=30)
 
 
+def complaints(ran):
+    return [line for line in ran.stderr.splitlines() if b": warning: " not in line]
+
+
 class Check(unittest.TestCase):
     maxDiff = None
 
@@ -106,11 +194,11 @@ class Check(unittest.TestCase):
     def read_back(self, path):
         """The effective configuration, and the one it is read back to."""
         first = check(path)
-        self.assertEqual((first.returncode, first.stderr), (0, b""))
+        self.assertEqual((first.returncode, complaints(first)), (0, []))
         head, text = first.stdout.split(b"\n", 1)
         self.assertEqual(head, b"# read from " + bytes(path))
         second = check(self.write(text))
-        self.assertEqual((second.returncode, second.stderr), (0, b""))
+        self.assertEqual((second.returncode, complaints(second)), (0, []))
         return text, second.stdout.split(b"\n", 1)[1]
 
     def test_examples_read_back_to_themselves(self):
@@ -118,6 +206,23 @@ class Check(unittest.TestCase):
         for path in EXAMPLES:
             with self.subTest(path.name):
                 self.assertEqual(*self.read_back(path))
+
+    def test_what_is_allowed_and_dangerous_is_said(self):
+        path = self.write(DANGEROUS.encode())
+        ran = check(path)
+        self.assertEqual(ran.returncode, 0)
+        self.assertEqual(ran.stderr.decode().splitlines(),
+                         [f"{path}: warning: {says}" for says in WARNINGS])
+
+    def test_what_is_not_dangerous_is_not_said(self):
+        for path in (self.write(GOOD.encode()), HERE.parent.parent / "config/senders.yaml"):
+            self.assertEqual(check(path).stderr, b"")
+
+    def test_every_word_reads_back(self):
+        text, again = self.read_back(self.write(EVERYTHING.encode()))
+        self.assertEqual(text, again)
+        for line in EVERYTHING_SHOWN:
+            self.assertIn(line, text.decode())
 
     def test_awkward_text_reads_back(self):
         path = self.write(GOOD.replace("127.0.0.1:25", '"*:0"').encode() +
