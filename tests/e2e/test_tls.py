@@ -1,7 +1,6 @@
 """TLS on either leg, and on both: from the first byte, found out by looking, refused, renewed."""
 
 import contextlib
-import os
 import pathlib
 import signal
 import socket
@@ -15,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from support import packages, place, suite, wire  # noqa: E402
 from support.certificates import Authority  # noqa: E402
-from support.fake import Polite, Secured, Upstream  # noqa: E402
+from support.fake import Polite, Secured, Upstream, server_context  # noqa: E402
 from support.process import Process  # noqa: E402
 
 EX_CONFIG = 78
@@ -170,10 +169,10 @@ class Client(Tls):
 
     def test_told_to_end_during_a_handshake(self):
         self.serve(self.offer("implicit"))
+        files = pathlib.Path(f"/proc/{self.process.pid}/fd")
+        before = len(list(files.iterdir()))
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as silent:
-            place.await_true("accepted", lambda: len(os.listdir(
-                f"/proc/{self.process.pid}/fd")) > 0)
-            time.sleep(0.2)
+            place.await_true("accepted", lambda: len(list(files.iterdir())) > before)
             self.assertEqual(self.process.stop(), 0)
             self.assertEqual(silent.recv(1), b"")
 
@@ -194,6 +193,57 @@ class Client(Tls):
         self.await_log("ending=tls-failed", 2)
 
 
+    def test_starttls(self):
+        self.serve(self.offer("starttls"))
+        with wire.Conversation(self.port) as talk:
+            self.assertIn(b"STARTTLS", talk.open())
+            self.assertEqual(talk.ask(b"STARTTLS").code, 220)
+            talk.secure(self.trusting(), "localhost")
+            reply = talk.ask(b"EHLO client.test")
+            self.assertEqual(reply.code, 250)
+            self.assertNotIn(b"STARTTLS", reply)
+            for line, code in ((b"MAIL FROM:<a@client.test>", 250), (b"RCPT TO:<b@r.test>", 250),
+                               (b"DATA", 354), (b".", 250), (b"QUIT", 221)):
+                self.assertEqual(talk.ask(line).code, code, line)
+        self.assertIn(" client_tls=TLSv1.3 ", self.await_log("ending=quit"))
+
+    def test_starttls_with_more_behind_it_in_clear(self):
+        self.serve(self.offer("starttls"))
+        with wire.Conversation(self.port) as talk:
+            talk.open()
+            talk.say(b"STARTTLS\r\nMAIL FROM:<attacker@client.test>\r\n")
+            reply = talk.reply()
+            self.assertNotEqual(reply.code, 220, reply)
+            self.assertEqual(talk.rest(), b"")
+
+    def test_starttls_without_a_handshake(self):
+        self.serve(self.offer("starttls"), settings="timeouts: {tls: 300ms}")
+        with wire.Conversation(self.port) as talk:
+            talk.open()
+            self.assertEqual(talk.ask(b"STARTTLS").code, 220)
+            self.assertEqual(talk.rest(), b"")
+            talk.close()
+        with wire.Conversation(self.port) as talk:
+            talk.open()
+            self.assertEqual(talk.ask(b"STARTTLS").code, 220)
+            talk.say(b"EHLO client.test\r\n")
+            self.assertNotIn(b"250", talk.rest())
+        self.await_log(" session ", 2)
+
+    def test_starttls_on_both_legs_of_a_port_for_everybody(self):
+        self.polite = Polite(context=server_context(leaf))
+        self.serve(self.offer("both", "wait: 100ms"), upstream=self.upstream(self.polite),
+                   scheme="starttls", relay=f"ca: {authority.certificate}")
+        with wire.Conversation(self.port) as talk:
+            talk.open()
+            self.assertEqual(talk.ask(b"STARTTLS").code, 220)
+            talk.secure(self.trusting(), "localhost")
+            self.assertEqual(talk.ask(b"EHLO client.test").code, 250)
+            self.assertEqual(talk.ask(b"MAIL FROM:<a@client.test>").code, 250)
+            self.assertEqual(talk.ask(b"QUIT").code, 221)
+        self.assertIn(" client_tls=TLSv1.3 relay_tls=TLSv1.3 ", self.await_log("ending=quit"))
+
+
 class Legacy(Tls):
     """TLS 1.0 for those who know nothing newer, and for nobody else."""
 
@@ -209,7 +259,7 @@ class Legacy(Tls):
         old = authority.issue("localhost", file="old", key="rsa")
         self.serve(self.offer("implicit", "legacy-networks: [127.0.0.7/32], "
                                           "legacy-minimum: TLSv1.0", of=old))
-        self.assertIn("listener main takes old TLS", self.process.log())
+        self.assertIn("listener `main`: `tls.legacy-minimum`", self.process.log())
         self.assertIn(b"220 ", self.connect("127.0.0.7"))
         self.await_log("client_tls=TLSv1 ")
         self.assertEqual(self.connect("127.0.0.8"), b"")
@@ -324,6 +374,62 @@ class Relay(Tls):
         self.assertIn("CLIENT_TRAFFIC_SECRET_0 ", keys.read_text())
         self.assertEqual(keys.stat().st_mode & 0o077, 0)
         self.assertIn(f"are written to {keys}", self.process.log())
+
+
+class Upgrade(Tls):
+    """starttls:// relays."""
+
+    def relay(self, leaf_of_relay=None, **facts):
+        self.polite = Polite(context=server_context(leaf_of_relay or leaf), **facts)
+        return self.upstream(self.polite)
+
+    def envelope(self):
+        """The replies up to RCPT's, or to the first refusal."""
+        replies = []
+        with wire.Conversation(self.port) as talk, contextlib.suppress(wire.Broken):
+            replies.append(talk.reply())
+            for line in (b"EHLO client.test", b"MAIL FROM:<a@client.test>", b"RCPT TO:<b@r.test>",
+                         b"QUIT"):
+                if replies[-1].code >= 400:
+                    break
+                replies.append(talk.ask(line))
+        return replies
+
+    def begin(self, upstream, relay=""):
+        self.serve(upstream=upstream, scheme="starttls",
+                   relay=f"ca: {authority.certificate}\n    {relay}")
+
+    def test_starttls_with_the_relay(self):
+        self.begin(self.relay())
+        with wire.Conversation(self.port) as talk:
+            self.send(talk)
+        self.assertEqual(self.polite.delivered, [MESSAGE])
+        self.assertIn(" relay_tls=TLSv1.3 ", self.await_log("ending=quit"))
+
+    def test_certificates_that_will_not_do(self):
+        expired = authority.issue("127.0.0.1", file="expired-too", expired=True)
+        self.begin(self.relay(expired))
+        last = self.envelope()[-1]
+        self.assertEqual(last.code, 421, last)
+        self.assertIn(b"expired", last)
+
+    def test_nothing_is_said_without_it(self):
+        self.begin(self.upstream(Polite()))
+        self.assertEqual(self.envelope()[-1].code, 421)
+
+    def test_offered_is_enough_until_it_was_seen(self):
+        upstream = self.relay()
+        context, self.polite.context = self.polite.context, None
+        self.begin(upstream, "tls: offered")
+        self.assertEqual(self.envelope()[-1].code, 221)
+        self.polite.context = context
+        self.assertEqual(self.envelope()[-1].code, 221)
+        self.polite.context = None
+        self.assertEqual(self.envelope()[-1].code, 421)
+        self.process.child.send_signal(signal.SIGHUP)
+        self.await_log("is in force")
+        self.assertEqual(self.envelope()[-1].code, 421, "a reload has forgotten it")
+        self.assertIn("relay_tls=none", self.await_log("ending=quit", 2))
 
 
 class Reload(Tls):

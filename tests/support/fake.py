@@ -56,7 +56,7 @@ class ServerEnd:
         patience = self.socket.gettimeout()
         self.socket.setblocking(False)
         try:
-            if isinstance(self.socket, ssl.SSLSocket):  # which can't peek, but hold
+            if is_secured(self):  # which can't peek, but hold
                 self.held += self.socket.recv(65536)
                 return self.held
             return self.held + self.socket.recv(65536, socket.MSG_PEEK)
@@ -89,10 +89,13 @@ class Polite:
 
     Override a word's reply with replies={"RCPT": b"550 5.1.1 no\\r\\n"}. A message counts as
     delivered when its dot has come, whatever happens to the reply: as in a relay that queued it.
+    With a `context` (server_context) it offers STARTTLS.
     """
 
-    def __init__(self, keywords=("8BITMIME", "ENHANCEDSTATUSCODES", "SIZE 300000000"), replies=()):
+    def __init__(self, keywords=("8BITMIME", "ENHANCEDSTATUSCODES", "SIZE 300000000"), replies=(),
+                 context=None):
         self.keywords = keywords
+        self.context = context
         self.replies = dict(replies)
         self.said = []
         self.delivered = []
@@ -106,7 +109,7 @@ class Polite:
             if "PIPELINING" not in self.keywords and talk.ahead():
                 self.violations.append(line + talk.ahead())
             if word == "EHLO":
-                names = ("fake.test", *self.keywords)
+                names = ("fake.test", *self.keywords, *self.upgrade(talk))
                 self.say(talk, word, b"".join(
                     b"250%s%s\r\n" % (b" " if at == len(names) - 1 else b"-", name.encode())
                     for at, name in enumerate(names)))
@@ -117,8 +120,14 @@ class Polite:
             elif word == "QUIT":
                 self.say(talk, word, b"221 2.0.0 bye\r\n")
                 return
+            elif word == "STAR" and self.upgrade(talk):
+                if self.say(talk, word, b"220 2.0.0 go ahead\r\n").startswith(b"220"):
+                    shake_hands(talk, self.context)
             else:
                 self.say(talk, word, b"250 2.0.0 ok\r\n")
+
+    def upgrade(self, talk):
+        return () if self.context is None or is_secured(talk) else ("STARTTLS",)
 
     def say(self, talk, word, text):
         text = self.replies.get(word, text)
@@ -144,13 +153,24 @@ class Secured:
 
     def __call__(self, talk):
         try:
-            talk.socket = self.context.wrap_socket(talk.socket, server_side=True)
-        except (ssl.SSLError, OSError) as error:
-            self.handshakes.append(getattr(error, "reason", None) or str(error))
-            raise Lost from None
+            shake_hands(talk, self.context)
+        except Lost as lost:
+            self.handshakes.append(str(lost))
+            raise
         self.handshakes.append(talk.socket.version())
         self.resumed.append(talk.socket.session_reused)
         self.handler(talk)
+
+
+def is_secured(talk):
+    return isinstance(talk.socket, ssl.SSLSocket)
+
+
+def shake_hands(talk, context):
+    try:
+        talk.socket = context.wrap_socket(talk.socket, server_side=True)
+    except OSError as error:
+        raise Lost(getattr(error, "reason", None) or str(error)) from None
 
 
 def server_context(leaf, minimum=ssl.TLSVersion.TLSv1_2, maximum=ssl.TLSVersion.TLSv1_3):
