@@ -1,5 +1,5 @@
 /* Files of other programs: which format it is, and which entry fits. */
-#include "import.h"
+#include "lockstep/vault/import.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "import_parse.h"
 #include "lockstep/base/must.h"
 #include "lockstep/policy/route.h"
+#include "private.h"
 
 struct import_entry *import_add(struct import *import, struct text *error)
 {

@@ -1,5 +1,6 @@
 /* msmtprc: accounts, each from the defaults and from accounts before it; see msmtp(1). */
 #include "import_parse.h"
+#include "private.h"
 
 /* Settings of accounts in the order of `struct account`'s texts; the others are not of interest. */
 enum setting {

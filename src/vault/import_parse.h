@@ -2,7 +2,7 @@
 #ifndef LOCKSTEP_SRC_VAULT_IMPORT_PARSE_H
 #define LOCKSTEP_SRC_VAULT_IMPORT_PARSE_H
 
-#include "import.h"
+#include "lockstep/vault/import.h"
 
 /* `text` is a copy of the file that may be changed in place, to which the entries then point.
  * False: `where_r` is the offset of what is wrong, and `error` says what. */

@@ -1,5 +1,6 @@
 /* Postfix's maps of passwords: a key, blanks, "user:password"; see postmap(1). */
 #include "import_parse.h"
+#include "private.h"
 
 static bool is_blank(char byte)
 {

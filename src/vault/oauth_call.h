@@ -5,8 +5,8 @@
 #ifndef LOCKSTEP_SRC_VAULT_OAUTH_CALL_H
 #define LOCKSTEP_SRC_VAULT_OAUTH_CALL_H
 
+#include "lockstep/vault/store.h"
 #include "oauth.h"
-#include "store.h"
 
 /* For everything; well below the margin that tokens are renewed within. */
 #define OAUTH_CALL_MS 20000U

@@ -9,9 +9,9 @@
 #define LOCKSTEP_SRC_VAULT_OAUTH_KEEP_H
 
 #include "lockstep/base/moment.h"
+#include "lockstep/vault/store.h"
 #include "oauth.h"
 #include "private.h"
-#include "store.h"
 
 /* All that is kept of a credential; all zero: nothing. Wipe it with oauth_record_clear(). */
 struct oauth_record {

@@ -1,5 +1,5 @@
 /* Secrets in files of their own: written whole, or not at all. */
-#include "store.h"
+#include "lockstep/vault/store.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -8,10 +8,10 @@
 #ifndef LOCKSTEP_SRC_VAULT_SUPPLY_H
 #define LOCKSTEP_SRC_VAULT_SUPPLY_H
 
-#include "import.h"
 #include "keeper.h"
 #include "lockstep/base/secret.h"
-#include "store.h"
+#include "lockstep/vault/import.h"
+#include "lockstep/vault/store.h"
 
 /* Bytes of a user's name. */
 #define SUPPLY_USER_MAX IMPORT_USER_MAX

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "folder.h"
-#include "vault/store.h"
+#include "lockstep/vault/store.h"
 
 static char words[1024];
 static struct text error;

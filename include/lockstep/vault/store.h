@@ -9,8 +9,8 @@
  *
  * One process writes at a time; another gets a sentence that says so.
  */
-#ifndef LOCKSTEP_SRC_VAULT_STORE_H
-#define LOCKSTEP_SRC_VAULT_STORE_H
+#ifndef LOCKSTEP_VAULT_STORE_H
+#define LOCKSTEP_VAULT_STORE_H
 
 #include "lockstep/base/secret.h"
 #include "lockstep/base/text.h"

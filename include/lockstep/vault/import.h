@@ -11,17 +11,19 @@
  *
  * An account's password never goes to another host than the one that its file names.
  */
-#ifndef LOCKSTEP_SRC_VAULT_IMPORT_H
-#define LOCKSTEP_SRC_VAULT_IMPORT_H
+#ifndef LOCKSTEP_VAULT_IMPORT_H
+#define LOCKSTEP_VAULT_IMPORT_H
 
 #include "lockstep/base/text.h"
 #include "lockstep/policy/config.h"
-#include "private.h"
 
 /* Bytes of a file, entries in it, and bytes of a user's name. */
 #define IMPORT_BYTES_MAX 1048576U
 #define IMPORT_ENTRIES_MAX 16384U
 #define IMPORT_USER_MAX 512U
+
+struct private;
+struct stamp;
 
 enum import_kind {
     IMPORT_PASSWORD,
