@@ -146,10 +146,10 @@ struct span tls_peer_name(const struct tls *tls, char *memory)
 
 static int digit_of(char byte)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char *at = byte != 0 ? strchr(digits, byte | 0x20) : NULL;
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *at = byte != 0 ? strchr(digits, byte) : NULL;
 
-    return at != NULL ? (int)(at - digits) : -1;
+    return at != NULL ? (int)((at - digits) % 16) : -1;
 }
 
 bool tls_pin(struct span text, unsigned char pin[TLS_PIN_BYTES])

@@ -12,6 +12,10 @@
 #include "lockstep/base/must.h"
 
 #define DAY_S 86400L
+#define ISSUED_MAX 32
+
+static struct issued all[ISSUED_MAX]; /* so that nobody takes them for lost */
+static int count;
 
 static void extend(X509 *certificate, X509 *issuer, int kind, const char *value)
 {
@@ -42,12 +46,15 @@ struct issued issue_days(const struct issued *issuer, const char *name, const ch
     X509 *above = issuer != NULL ? issuer->certificate : new.certificate;
     BIO *bytes = BIO_new(BIO_s_mem());
     unsigned char serial[8];
+    BIGNUM *number;
 
+    must(count < ISSUED_MAX);
     must(RAND_bytes(serial, sizeof(serial)) == 1);
     serial[0] &= 0x7f;
     X509_set_version(new.certificate, 2);
-    BN_to_ASN1_INTEGER(BN_bin2bn(serial, sizeof(serial), NULL),
-                       X509_get_serialNumber(new.certificate));
+    number = BN_bin2bn(serial, sizeof(serial), NULL);
+    BN_to_ASN1_INTEGER(number, X509_get_serialNumber(new.certificate));
+    BN_free(number);
     X509_gmtime_adj(X509_getm_notBefore(new.certificate), -DAY_S * (days < 0 ? 99 : 1));
     X509_gmtime_adj(X509_getm_notAfter(new.certificate), DAY_S * days);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1,
@@ -66,6 +73,7 @@ struct issued issue_days(const struct issued *issuer, const char *name, const ch
     must(PEM_write_bio_PrivateKey(bytes, new.key, NULL, NULL, 0, NULL, NULL) == 1);
     new.key_file = written(name, "key", bytes, 0600);
     BIO_free(bytes);
+    all[count++] = new;
     return new;
 }
 
