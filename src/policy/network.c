@@ -106,7 +106,9 @@ static uint8_t prefix_mask(unsigned bits, size_t byte)
 
     if (bits >= before + 8)
         return 0xFF;
-    return bits <= before ? 0 : (uint8_t)(0xFF00U >> (bits - before));
+    if (bits <= before)
+        return 0;
+    return (uint8_t)(0xFF00U >> (bits - before));
 }
 
 static bool clear_host_bits(struct network *network)
