@@ -3,7 +3,7 @@
 
 #include "lockstep/policy/config.h"
 
-#define NODES_MAX 64
+#define NODES_MAX 80
 #define ARENA_BYTES 4096
 
 /* A tree written as one row per node: how deep it stands, its key, and its text if it is a scalar.
@@ -161,6 +161,149 @@ Test(config, read_fills_every_part)
     cr_assert_eq(config->relays[1].address.rows[0].port, 2500);
     cr_assert_eq(config->relays[0].address.rows[0].port, 25);
     free(reading);
+}
+
+/* clang-format off */
+static const struct sketch routed[] = {
+    MAP(0, ""),
+    SAY(1, "config_version", "1"),
+    SAY(1, "mode", "repair"),
+    SEQ(1, "listeners"),
+        MAP(2, ""),
+            SAY(3, "name", "one"),
+            SAY(3, "listen", "127.0.0.1:25"),
+            SAY(3, "relay", "b"),
+            MAP(3, "tls"),
+                SAY(4, "certificate", "c.pem"),
+                SAY(4, "key", "k.pem"),
+            SEQ(3, "routes"),
+                MAP(4, ""),
+                    SAY(5, "sender", "*@x"),
+                    SAY(5, "credential", "q"),
+                    SAY(5, "relay", "a"),
+                MAP(4, ""),
+                    MAP(5, "repairs"),
+                        SAY(6, "bdat-to-data", "off"),
+        MAP(2, ""),
+            SAY(3, "name", "two"),
+            SAY(3, "listen", "127.0.0.1:26"),
+            SAY(3, "relay", "a"),
+    MAP(1, "credentials"),
+        MAP(2, "p"),
+            SAY(3, "user", "u"),
+            SAY(3, "password_file", "/p"),
+        MAP(2, "q"),
+            SAY(3, "user", "u"),
+            SAY(3, "store", "q"),
+    MAP(1, "store"),
+        SAY(2, "directory", "/s"),
+        SAY(2, "key_file", "/k"),
+    MAP(1, "relays"),
+        MAP(2, "a"),
+            SAY(3, "address", "smtps://192.0.2.1"),
+            SAY(3, "auth-refused", "reject"),
+        MAP(2, "b"),
+            SAY(3, "address", "starttls://mx.example"),
+            SAY(3, "tls", "offered"),
+        MAP(2, "c"),
+            SAY(3, "address", "starttls://mx.example"),
+        MAP(2, "d"),
+            SAY(3, "address", "smtp://mx.example"),
+};
+/* clang-format on */
+
+Test(config, read_tells_every_policy_all_relays_and_credentials)
+{
+    static const enum security securities[] = {SECURITY_IMPLICIT, SECURITY_OFFERED,
+                                               SECURITY_STARTTLS, SECURITY_NONE};
+    struct reading *reading = READ(routed);
+    uint32_t i, k;
+
+    cr_assert(reading->good);
+    for (i = 0; i < 2; i++) {
+        const struct policy *policy = &reading->config.listeners[i].policy;
+
+        cr_assert_eq(policy->relay, i == 0 ? 1 : 0);
+        cr_assert_eq(policy->relay_count, 4);
+        for (k = 0; k < 4; k++) {
+            cr_assert_eq(policy->relays[k].security, securities[k]);
+            cr_assert(span_equal(policy->relays[k].name, reading->config.relays[k].name));
+        }
+        cr_assert_eq(policy->relays[0].refused, REFUSED_REJECT);
+        cr_assert_eq(policy->credential_count, 2);
+        cr_assert(span_equal(policy->credentials[1].name, SPAN("q")));
+    }
+    free(reading);
+}
+
+Test(config, read_resolves_routes_and_what_follows_from_a_certificate)
+{
+    struct reading *reading = READ(routed);
+    const struct policy *one = &reading->config.listeners[0].policy;
+    const struct policy *two = &reading->config.listeners[1].policy;
+
+    cr_assert_eq(one->route_count, 2);
+    cr_assert_eq(one->routes[0].relay, 0);
+    cr_assert_eq(one->routes[0].credential, 1);
+    cr_assert_eq(one->routes[1].relay, NOTHING);
+    cr_assert_eq(one->routes[1].credential, NOTHING);
+    cr_assert_eq(one->routes[1].repairs, one->repairs & ~(1U << REPAIR_BDAT_TO_DATA));
+    cr_assert_eq(one->routes[0].repairs, one->repairs);
+    cr_assert_eq(one->tls_offer, TLS_OFFER_STARTTLS);
+    cr_assert_eq(two->tls_offer, TLS_OFFER_AUTO, "which is none");
+    cr_assert_eq(two->route_count, 0);
+    free(reading);
+}
+
+Test(config, set_over_a_file_settles_again)
+{
+    struct reading *reading = READ(routed);
+    char memory[ARENA_BYTES], sentence[CONFIG_SENTENCE_MAX];
+    struct text arena = text_over(memory, sizeof(memory));
+    struct text error = text_over(sentence, sizeof(sentence));
+    const struct policy *one = &reading->config.listeners[0].policy;
+
+    cr_assert(
+        config_set(&reading->config, SPAN("repairs.refused-sender"), SPAN("off"), &arena, &error));
+    cr_assert(config_check(&reading->config, &error), "%.*s", (int)error.size, error.at);
+    cr_assert_eq(one->routes[0].repairs, one->repairs);
+    cr_assert_eq(one->routes[1].repairs, one->repairs & ~(1U << REPAIR_BDAT_TO_DATA));
+    cr_assert(config_set(&reading->config, SPAN("mode"), SPAN("observe"), &arena, &error));
+    cr_assert_not(config_check(&reading->config, &error));
+    free(reading);
+}
+
+Test(config, set_takes_tls_of_a_single_listener_and_relay)
+{
+    static const char *const settings[][2] = {
+        {"listen", "0.0.0.0:25"},  {"address", "starttls://mx.example"},
+        {"verify", "ca"},          {"auth", "PLAIN"},
+        {"tls.certificate", "c"},  {"tls.key", "k"},
+        {"tls.offer", "both"},     {"allow", "10.0.0.0/8"},
+        {"allow", "192.0.2.0/24"}, {"allow_clear", "on"},
+    };
+    struct config *config = calloc(1, sizeof(*config));
+    char memory[ARENA_BYTES], sentence[CONFIG_SENTENCE_MAX];
+    struct text arena = text_over(memory, sizeof(memory));
+    struct text error = text_over(sentence, sizeof(sentence));
+    size_t i;
+
+    config_default(config);
+    config_single(config, true);
+    for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        cr_assert(config_set(config, span_of_string(settings[i][0]), span_of_string(settings[i][1]),
+                             &arena, &error),
+                  "%s: %.*s", settings[i][0], (int)error.size, error.at);
+    cr_assert(config_check(config, &error));
+    cr_assert_eq(config->listeners[0].allow.count, 2);
+    cr_assert_eq(config->listeners[0].policy.tls_offer, TLS_OFFER_BOTH);
+    cr_assert_eq(config->listeners[0].policy.relays[0].security, SECURITY_STARTTLS);
+    cr_assert(config->listeners[0].policy.relays[0].allow_clear);
+    cr_assert_eq(config->relays[0].verify, VERIFY_CA);
+    cr_assert_not(config_set(config, SPAN("sender"), SPAN("x"), &arena, &error));
+    cr_assert(span_equal(text_span(&error),
+                         SPAN("unknown word `sender`: it belongs in a route of a listener")));
+    free(config);
 }
 
 Test(config, read_copies_all_text_into_the_arena)

@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "lockstep/policy/policy.h"
 
@@ -51,6 +53,33 @@ static const struct row rows[] = {
     {"repairs.bdat-to-data", "no", NULL},
     {"repairs.bdat-to-data", "2", "`repairs.bdat-to-data` is `2`: write on or off"},
     {"transcripts.bodies", "whole", NULL},
+    {"tls.offer", "both", NULL},
+    {"tls.offer", "maybe", "`tls.offer` is `maybe`: write auto, none, starttls, implicit or both"},
+    {"tls.minimum", "TLSv1.0", "unknown word `tls.minimum`: it belongs in a listener"},
+    {"auth.clients", "check", NULL},
+    {"auth.required", "on", NULL},
+    {"relay.security", "starttls", NULL},
+    {"relay.security", "tls", "`security` is `tls`: write none, offered, starttls or implicit"},
+    {"relay.auth", "PLAIN", NULL},
+    {"relay.auth", "any", NULL},
+    {"relay.auth-line", "63",
+     "`auth-line` is `63`: write a size such as 512, 64k or 16M, from 64 to 16k"},
+    {"relay.address", "smtp://a", "unknown word `address`: it belongs in a relay"},
+    {"relays.mx.example.security", "implicit", NULL},
+    {"relays.security", "implicit", "name the relay and its word: relays.NAME.WORD"},
+    {"relays.backup.securty", "implicit", "unknown word `securty`: did you mean `security`?"},
+    {"routes.1.sender", "*@x", NULL},
+    {"routes.1.client", "10.0.0.0/8", NULL},
+    {"routes.1.client", "10.0.0.1/8",
+     "`client` is `10.0.0.1/8`: write 10.0.0.0/8, or a longer prefix"},
+    {"routes.1.repairs.bdat-to-data", "off", NULL},
+    {"routes.1.ask", "http://127.0.0.1/", NULL},
+    {"routes.2.sender", "*@x", "routes are numbered from 1, without a gap, to 64"},
+    {"routes.0.sender", "*@x", "number the route and name its word: routes.1.WORD"},
+    {"routes.sender", "*@x", "number the route and name its word: routes.1.WORD"},
+    {"routes.1.password", "x",
+     "unknown word `password`: no secret stands in this file, write password_file, "
+     "password_command, password_env, credential or store"},
     {"limit.rows", "4",
      "unknown word `limit.rows`: `lockstep check --words` lists what may stand there"},
     {"limits.raws", "4", "unknown word `limits.raws`: did you mean `rows`?"},
@@ -67,7 +96,7 @@ Test(policy, set_takes_or_explains)
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char memory[240];
+        char memory[320];
         struct text error = text_over(memory, sizeof(memory));
         struct policy policy, before;
         bool taken;
@@ -87,7 +116,7 @@ Test(policy, set_takes_or_explains)
 
 static struct policy policy_of(const char *path, const char *value)
 {
-    char memory[240];
+    char memory[320];
     struct text error = text_over(memory, sizeof(memory));
     struct policy policy;
 
@@ -137,6 +166,152 @@ Test(policy, set_switches_one_repair_and_no_other)
     }
 }
 
+static void set(struct policy *policy, const char *path, const char *value)
+{
+    char memory[320];
+    struct text error = text_over(memory, sizeof(memory));
+
+    cr_assert(policy_set(policy, span_of_string(path), span_of_string(value), &error), "%.*s",
+              (int)error.size, error.at);
+}
+
+Test(policy, set_makes_relays_and_credentials_when_they_are_named)
+{
+    struct policy policy;
+
+    policy_default(&policy);
+    cr_assert_eq(policy.relay_count, 1);
+    set(&policy, "relay.security", "starttls");
+    set(&policy, "relay.auth", "plain");
+    set(&policy, "relay.auth", "XOAUTH2");
+    set(&policy, "relays.mx.example.allow_clear", "on");
+    set(&policy, "relays.mx.example.auth-refused", "close");
+    set(&policy, "routes.1.sender", "*@a");
+    set(&policy, "routes.1.relay", "backup");
+    set(&policy, "routes.1.credential", "shop");
+    set(&policy, "routes.2.relay", "mx.example");
+    set(&policy, "routes.2.credential", "shop");
+    set(&policy, "routes.2.credential", "other");
+    cr_assert_eq(policy.relay_count, 3);
+    cr_assert_eq(policy.relays[0].security, SECURITY_STARTTLS);
+    cr_assert_eq(policy.relays[0].mechanisms,
+                 MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_XOAUTH2));
+    cr_assert(span_equal(policy.relays[1].name, SPAN("mx.example")));
+    cr_assert(policy.relays[1].allow_clear);
+    cr_assert_eq(policy.relays[1].refused, REFUSED_CLOSE);
+    cr_assert_eq(policy.relays[1].mechanisms, MECHANISMS_ALL);
+    cr_assert(span_equal(policy.relays[2].name, SPAN("backup")));
+    cr_assert_eq(policy.relays[2].auth_line_bytes, 512);
+    cr_assert_eq(policy.route_count, 2);
+    cr_assert_eq(policy.routes[0].relay, 2);
+    cr_assert_eq(policy.routes[0].credential, 0);
+    cr_assert_eq(policy.routes[1].relay, 1);
+    cr_assert_eq(policy.routes[1].credential, 1);
+    cr_assert_eq(policy.credential_count, 2);
+    cr_assert(span_equal(policy.credentials[1].name, SPAN("other")));
+}
+
+Test(policy, a_route_switches_only_the_repairs_it_names)
+{
+    const uint32_t bdat = 1U << REPAIR_BDAT_TO_DATA, sender = 1U << REPAIR_REFUSED_SENDER;
+    struct policy policy;
+
+    policy_default(&policy);
+    set(&policy, "routes.1.helo", "x");
+    cr_assert_eq(policy.routes[0].repairs_given, 0);
+    set(&policy, "routes.1.repairs.bdat-to-data", "off");
+    cr_assert_eq(policy.routes[0].repairs_given, bdat);
+    cr_assert_eq(policy.routes[0].repairs, policy.repairs & ~bdat);
+    set(&policy, "repairs.refused-sender", "off");
+    cr_assert_eq(policy.routes[0].repairs, policy.repairs & ~bdat, "whatever is said first");
+    cr_assert_eq(policy.routes[0].repairs & sender, 0);
+    set(&policy, "routes.1.repairs.refused-sender", "on");
+    cr_assert_eq(policy.routes[0].repairs & sender, sender);
+}
+
+Test(policy, there_is_room_for_so_many_names_and_routes)
+{
+    struct policy *policy = malloc(sizeof(*policy));
+    static char memory[POLICY_CREDENTIALS_MAX + POLICY_RELAYS_MAX + ROUTES_MAX + 3][64];
+    char sentence[320];
+    struct text error = text_over(sentence, sizeof(sentence));
+    size_t used = 0;
+    unsigned i;
+
+    policy_default(policy);
+    for (i = 1; i < POLICY_RELAYS_MAX; i++) {
+        snprintf(memory[used], sizeof(memory[used]), "relays.r%u.allow_clear", i);
+        set(policy, memory[used++], "on");
+    }
+    cr_assert_not(policy_set(policy, SPAN("relays.more.allow_clear"), SPAN("on"), &error));
+    cr_assert_not(policy_set(policy, SPAN("routes.1.relay"), SPAN("more"), &error));
+    cr_assert_eq(policy->route_count, 0, "nothing has changed");
+    for (i = 1; i <= ROUTES_MAX; i++) {
+        snprintf(memory[used], sizeof(memory[used]), "routes.%u.helo", i);
+        set(policy, memory[used++], "x");
+    }
+    cr_assert_not(policy_set(policy, SPAN("routes.65.helo"), SPAN("x"), &error));
+    for (i = 0; i < POLICY_CREDENTIALS_MAX; i++) {
+        snprintf(memory[used], sizeof(memory[used]), "c%u", i);
+        set(policy, "routes.1.credential", memory[used++]);
+    }
+    cr_assert_not(policy_set(policy, SPAN("routes.1.credential"), SPAN("more"), &error));
+    cr_assert_eq(policy->credential_count, POLICY_CREDENTIALS_MAX);
+    free(policy);
+}
+
+struct contradiction {
+    const char *words[5][2];
+    bool good;
+};
+
+static const struct contradiction contradictions[] = {
+    {{{"mode", "observe"}, {"relay.security", "starttls"}}, false},
+    {{{"mode", "observe"}, {"relay.security", "offered"}}, false},
+    {{{"mode", "observe"}, {"relay.security", "implicit"}}, true},
+    {{{"mode", "observe"}, {"relays.b.security", "starttls"}}, true},
+    {{{"mode", "observe"}, {"relays.b.security", "starttls"}, {"routes.1.relay", "b"}}, false},
+    {{{"mode", "observe"}, {"tls.offer", "starttls"}}, false},
+    {{{"mode", "observe"}, {"tls.offer", "both"}}, false},
+    {{{"mode", "observe"}, {"tls.offer", "implicit"}, {"tls.required", "on"}}, true},
+    {{{"mode", "observe"}, {"routes.1.credential", "c"}}, false},
+    {{{"mode", "observe"}, {"routes.1.ask", "http://a/"}}, false},
+    {{{"mode", "observe"}, {"routes.1.sender", "*"}}, true},
+    {{{"mode", "observe"}, {"auth.clients", "check"}}, false},
+    {{{"mode", "observe"}, {"auth.clients", "accept"}}, false},
+    {{{"mode", "observe"}, {"auth.clients", "hide"}}, false},
+    {{{"mode", "observe"}, {"auth.clients", "pass"}}, true},
+    {{{"mode", "observe"}, {"auth.clients", "pass"}, {"auth.required", "on"}}, false},
+    {{{"tls.required", "on"}}, false},
+    {{{"tls.required", "on"}, {"tls.offer", "none"}}, false},
+    {{{"tls.required", "on"}, {"tls.offer", "starttls"}}, true},
+    {{{"auth.required", "on"}}, false},
+    {{{"auth.required", "on"}, {"auth.clients", "hide"}}, false},
+    {{{"auth.required", "on"}, {"auth.clients", "check"}}, true},
+    {{{"auth.clients", "pass"}, {"routes.1.credential", "c"}}, false},
+    {{{"auth.clients", "pass"}, {"routes.1.relay", "b"}}, true},
+    {{{"routes.1.credential", "c"}, {"routes.2.helo", "x"}}, false},
+    {{{"routes.1.client", "::/0"}, {"routes.2.helo", "x"}, {"routes.3.relay", "b"}}, true},
+};
+
+Test(policy, check_refuses_words_that_contradict_each_other)
+{
+    size_t i, k;
+
+    for (i = 0; i < sizeof(contradictions) / sizeof(contradictions[0]); i++) {
+        char memory[320];
+        struct text error = text_over(memory, sizeof(memory));
+        struct policy policy;
+
+        policy_default(&policy);
+        for (k = 0; contradictions[i].words[k][0]; k++)
+            set(&policy, contradictions[i].words[k][0], contradictions[i].words[k][1]);
+        cr_assert_eq(policy_check(&policy, &error), contradictions[i].good, "row %zu: %.*s", i,
+                     (int)error.size, error.at);
+        cr_assert_eq(error.size == 0, contradictions[i].good, "row %zu", i);
+    }
+}
+
 Test(policy, default_is_what_the_rfc_asks)
 {
     static const uint32_t waits_s[WAIT_COUNT] = {
@@ -163,7 +338,7 @@ Test(policy, default_is_what_the_rfc_asks)
 
 Test(policy, check_refuses_to_pass_bare_newlines_while_repairing)
 {
-    char memory[240];
+    char memory[320];
     struct text error = text_over(memory, sizeof(memory));
     struct policy policy = policy_of("bare-newlines", "pass");
 
