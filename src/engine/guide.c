@@ -66,7 +66,7 @@ static void learn(struct engine *engine, enum fact fact, struct span value)
 
 static bool knows(const struct engine *engine, enum fact fact)
 {
-    return (guide_of(engine)->trail.known >> fact & 1U) != 0;
+    return ((uint32_t)guide_of(engine)->trail.known >> fact & 1U) != 0;
 }
 
 void guide_arrive(struct engine *engine, const struct event *event)

@@ -300,13 +300,14 @@ Test(tls, connections_keep_the_context_they_began_with)
 
 Test(tls, writes_keys_only_when_told_to)
 {
-    const char *path = strdup(folder_path("keys"));
+    static char path[80];
     struct contexts quiet = contexts_new();
     struct contexts talks;
     struct stat status;
     char line[200];
     FILE *file;
 
+    snprintf(path, sizeof(path), "%s", folder_path("keys"));
     pair_close(pair_shake(quiet.server, quiet.client, "mail.example"));
     cr_assert_eq(tls_key_log("/nowhere/keys"), UV_ENOENT);
     cr_assert_eq(tls_key_log(path), 0);

@@ -136,7 +136,7 @@ Test(tls_trust, takes_the_pinned_certificate_or_key_and_no_other)
     struct tls_client pin = {.verify = TLS_VERIFY_PIN, .pin_count = 1};
     struct tls_client two = {.verify = TLS_VERIFY_PIN, .pin_count = 2};
     const char *why;
-    char colons[96];
+    char colons[97];
     size_t i;
 
     pin.pins[0] = span_of_string(issued_pin(&mail));
