@@ -12,6 +12,7 @@
 #include "failure.h"
 #include "lockstep/base/must.h"
 #include "lockstep/net/shell.h"
+#include "lockstep/vault/vault.h"
 #include "log.h"
 #include "running.h"
 #include "sink_server.h"
@@ -23,6 +24,7 @@ struct run {
     uv_signal_t signals[3];
     uv_async_t over; /* the workers have ended */
     struct shell *shell;
+    struct vault *vault;      /* closes after the shell, whose sessions ask it */
     struct sink_server *sink; /* NULL: every listener has a relay */
     struct sink_settings sink_settings;
     uint16_t sink_port;
@@ -74,6 +76,34 @@ static int run_embed(struct run *run, struct config *config)
             .address = {.count = 1, .rows = {{SPAN("127.0.0.1"), run->sink_port}}}};
     }
     return error;
+}
+
+/* --- the vault --- */
+
+static void run_vault_says(void *data, enum vault_weight weight, struct span line)
+{
+    static const enum log_level levels[] = {
+        [VAULT_INFO] = LOG_INFO, [VAULT_WARNING] = LOG_WARNING, [VAULT_ERROR] = LOG_ERROR};
+
+    (void)data;
+    log_say(levels[weight], "%.*s", (int)line.size, line.at);
+}
+
+/* Opens it, or gives it another configuration. False: stderr has the reason. */
+static bool run_configure_vault(struct run *run, const struct running *running)
+{
+    static const struct vault_user user = {.say = run_vault_says};
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text why = text_over(memory, sizeof(memory));
+    bool done;
+
+    if (run->vault == NULL)
+        done = (run->vault = vault_open(&running->loaded.config, &user, &why)) != NULL;
+    else
+        done = vault_reload(run->vault, &running->loaded.config, &why);
+    if (!done)
+        running_complain(running, text_span(&why));
+    return done;
 }
 
 /* --- reloading --- */
@@ -151,7 +181,8 @@ static void run_reload(struct run *run)
     struct running *next =
         running_load(run->file, run->flags, run->flag_count, &run->newest->setup, &code);
 
-    if (next != NULL && run_embed(run, &next->loaded.config) != 0) {
+    if (next != NULL &&
+        (run_embed(run, &next->loaded.config) != 0 || !run_configure_vault(run, next))) {
         setup_drop(&next->setup);
         next = NULL;
     }
@@ -256,7 +287,8 @@ static void print_ready(const struct shell *shell)
     fflush(stdout);
 }
 
-static int run_serve(struct run *run)
+/* 0, or an exit code: then stderr has the reason. */
+static int run_open(struct run *run)
 {
     struct shell_user user = {
         .report = log_session,
@@ -265,29 +297,39 @@ static int run_serve(struct run *run)
         .over = run_over,
         .data = run,
     };
-    char where[ADDRESS_TEXT_MAX];
-    int code = 0;
-    int error;
+    char where[ADDRESS_TEXT_MAX] = "127.0.0.1:0";
+    int error = run_embed(run, &run->started->loaded.config);
+
+    if (error == 0) {
+        if (!run_configure_vault(run, run->started))
+            return EX_CONFIG;
+        user.adviser = vault_adviser(run->vault);
+        run->shell = shell_start(&run->started->setup, &user, &error, where);
+    }
+    if (run->shell == NULL)
+        return failure_start(run_command.word, where, error);
+    print_ready(run->shell);
+    return 0;
+}
+
+static int run_serve(struct run *run)
+{
+    int code;
 
     run_watch(run);
-    error = run_embed(run, &run->started->loaded.config);
-    snprintf(where, sizeof(where), "127.0.0.1:0");
-    if (error == 0)
-        run->shell = shell_start(&run->started->setup, &user, &error, where);
-    if (run->shell == NULL) {
-        code = failure_start(run_command.word, where, error);
+    code = run_open(run);
+    if (code != 0)
         run_wake(&run->over);
-    } else {
-        print_ready(run->shell);
-    }
     uv_run(&run->uv, UV_RUN_DEFAULT);
     must(uv_loop_close(&run->uv) == 0);
     free(run->sink);
-    if (run->shell == NULL)
-        return code;
-    shell_close(&run->shell);
-    log_say(LOG_INFO, "ended");
-    return 0;
+    if (run->shell != NULL)
+        shell_close(&run->shell);
+    if (run->vault != NULL)
+        vault_close(&run->vault);
+    if (code == 0)
+        log_say(LOG_INFO, "ended");
+    return code;
 }
 
 /* Before there is a context, or a second thread. */

@@ -55,16 +55,22 @@ static void running_write_refusals(struct running *running)
     }
 }
 
-/* False: the log has the reason. */
+void running_complain(const struct running *running, struct span why)
+{
+    const char *file = running->loaded.file;
+
+    fprintf(stderr, "%s: %.*s\n", file != NULL ? file : "command line", (int)why.size, why.at);
+}
+
+/* False: stderr has the reason. */
 static bool running_secure(struct running *running, const struct setup *before)
 {
     char memory[CONFIG_SENTENCE_MAX];
     struct text why = text_over(memory, sizeof(memory));
-    const char *file = running->loaded.file;
 
     if (setup_secure(&running->setup, before, &why))
         return true;
-    fprintf(stderr, "%s: %.*s\n", file != NULL ? file : "command line", (int)why.size, why.at);
+    running_complain(running, text_span(&why));
     return false;
 }
 

@@ -18,4 +18,7 @@ struct running {
 struct running *running_load(const char *file, const struct config_flag *flags, size_t flag_count,
                              const struct setup *before, int *code_r);
 
+/* Says to stderr what is wrong with its configuration. */
+void running_complain(const struct running *running, struct span why);
+
 #endif
