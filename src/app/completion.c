@@ -37,7 +37,8 @@ static bool is_setting(const struct config_word *word)
     return strcmp(word->place, "top") == 0 && (*word->section != 0 || *word->initial != 0);
 }
 
-/* The words of "a|b" or "[a|b]", or those of the configuration, with a space between them. */
+/* The words of "a|b", "[a|b]" or "a NAME|b", or those of the configuration, with a space between
+ * them. */
 static void put_words(const char *value)
 {
     struct config_word word;
@@ -46,9 +47,12 @@ static void put_words(const char *value)
     size_t i;
 
     if (kind_of(value) != KIND_SETTINGS) {
-        for (; *value != 0; value++)
-            if (*value != '[' && *value != ']')
+        for (; *value != 0; value++) {
+            if (*value == ' ')
+                value += strcspn(value, "|") - 1; /* what follows a word is no word */
+            else if (*value != '[' && *value != ']')
                 putchar(*value == '|' ? ' ' : *value);
+        }
         return;
     }
     for (i = 0; config_manual(i, &word, &expected); i++) {

@@ -8,7 +8,7 @@
 #include "lockstep/base/must.h"
 
 const struct subcommand *const commands[] = {
-    &run_command,  &check_command,  &sink_command,
+    &run_command,  &check_command,  &oauth_command,      &sink_command,
     &play_command, &manual_command, &completion_command,
 };
 

@@ -30,6 +30,26 @@ static const struct step_row steps[] = {
                            .client = true},
 };
 
+enum oauth_step oauth_step_alone(enum oauth_grant grant)
+{
+    switch (grant) {
+    case GRANT_CLIENT_CREDENTIALS:
+        return OAUTH_CLIENT;
+    case GRANT_JWT:
+        return OAUTH_ASSERT;
+    case GRANT_REFRESH:
+    case GRANT_DEVICE:
+    case GRANT_CODE:
+        break;
+    }
+    return OAUTH_REFRESH;
+}
+
+bool oauth_needs_person(enum oauth_grant grant)
+{
+    return oauth_step_alone(grant) == OAUTH_REFRESH;
+}
+
 /* --- who is asked --- */
 
 /* The configured endpoint, or the preset's with the tenant put in, in `memory`. */
@@ -124,6 +144,11 @@ bool oauth_form(const struct oauth_ask *ask, struct secret *form_r, struct secre
     if (step->client && !in_header) {
         add_given(SPAN("client_id"), ask->party->client_id, &form);
         add_given(SPAN("client_secret"), ask->secret, &form);
+    }
+    if (step->client && ask->assertion.size > 0) {
+        url_add_field(SPAN("client_assertion_type"),
+                      SPAN("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), &form);
+        url_add_field(SPAN("client_assertion"), ask->assertion, &form);
     }
     if (step->scope)
         add_given(SPAN("scope"), ask->party->scope, &form);

@@ -66,10 +66,16 @@ enum oauth_step {
     OAUTH_DEVICE_POLL, /* given: the device code (RFC 8628 3.4) */
 };
 
+/* How a grant gets its tokens without a person being there. */
+enum oauth_step oauth_step_alone(enum oauth_grant grant);
+/* Does it need a person at its beginning? */
+bool oauth_needs_person(enum oauth_grant grant);
+
 struct oauth_ask {
     enum oauth_step step;
     const struct oauth_party *party;
-    struct span secret; /* the client's; empty: it has none */
+    struct span secret;    /* the client's; empty: it has none */
+    struct span assertion; /* what it shows instead (RFC 7523 2.2); empty: nothing */
     struct span given;
     struct span verifier;
     struct span redirect;
@@ -123,6 +129,10 @@ void oauth_read_device(const struct oauth_ask *ask, const struct http_answer *an
  * the JSON of a service account, or a PEM private key whose issuer is client-id. */
 bool oauth_assertion(const struct oauth_party *party, struct span key, struct span user, moment now,
                      struct secret *assertion_r, struct text *error);
+/* The same for the client itself instead of its secret. A certificate beside a PEM key is named, as
+ * Microsoft wants it. */
+bool oauth_client_assertion(const struct oauth_party *party, struct span key, moment now,
+                            struct secret *assertion_r, struct text *error);
 
 /* --- a login in a browser (RFC 6749 4.1, RFC 7636) --- */
 

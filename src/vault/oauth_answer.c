@@ -72,7 +72,8 @@ static bool repeats(struct span said, struct span secret)
 
 static bool repeats_asked(struct span said, const struct oauth_ask *ask)
 {
-    return repeats(said, ask->secret) || repeats(said, ask->given) || repeats(said, ask->verifier);
+    return repeats(said, ask->secret) || repeats(said, ask->given) ||
+           repeats(said, ask->verifier) || repeats(said, ask->assertion);
 }
 
 /* What the endpoint says, as one line of ASCII; nothing when it repeats what it was asked. */

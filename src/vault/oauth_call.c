@@ -35,16 +35,24 @@ static bool read_client_secret(struct oauth_call *call, struct text *error)
     return fits;
 }
 
-static bool make_assertion(struct oauth_call *call, moment now, struct text *error)
+/* What a key signs: who the token is for, or who asks. */
+static bool sign(struct oauth_call *call, moment now, struct text *error)
 {
+    struct span key_file = call->definition->oauth.key_file;
     struct private file;
-    bool made;
+    bool made = true;
 
-    if (!private_read(call->definition->oauth.key_file, PRIVACY_SYSTEMD, KEY_BYTES_MAX, &file,
-                      error))
+    secret_clear(&call->assertion);
+    if (key_file.size == 0)
+        return true;
+    if (!private_read(key_file, PRIVACY_SYSTEMD, KEY_BYTES_MAX, &file, error))
         return false;
-    made = oauth_assertion(call->party, span_of(file.at, file.size), call->definition->user, now,
-                           &call->given, error);
+    if (call->step == OAUTH_ASSERT)
+        made = oauth_assertion(call->party, span_of(file.at, file.size), call->definition->user,
+                               now, &call->given, error);
+    else
+        made = oauth_client_assertion(call->party, span_of(file.at, file.size), now,
+                                      &call->assertion, error);
     private_close(&file);
     return made;
 }
@@ -55,6 +63,7 @@ static struct oauth_ask ask_of(const struct oauth_call *call)
         .step = call->step,
         .party = call->party,
         .secret = secret_reveal(&call->secret),
+        .assertion = secret_reveal(&call->assertion),
         .given = secret_reveal(&call->given),
         .verifier = call->verifier,
         .redirect = call->redirect,
@@ -65,6 +74,7 @@ static void wipe_asked(struct oauth_call *call)
 {
     secret_clear(&call->given);
     secret_clear(&call->secret);
+    secret_clear(&call->assertion);
 }
 
 static void call_told(void *data, const struct http_answer *answer)
@@ -110,8 +120,7 @@ bool oauth_call_start(struct oauth_call *call, moment now, struct text *error)
     struct secret form = {0};
     struct secret header = {0};
     struct oauth_ask ask;
-    bool ready = read_client_secret(call, error) &&
-                 (call->step != OAUTH_ASSERT || make_assertion(call, now, error));
+    bool ready = read_client_secret(call, error) && sign(call, now, error);
 
     if (ready) {
         ask = ask_of(call);

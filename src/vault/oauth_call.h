@@ -28,6 +28,7 @@ struct oauth_call {
     struct oauth_device device; /* OAUTH_GRANTED came of OAUTH_DEVICE */
     /* The rest is the call's business. */
     struct secret secret;
+    struct secret assertion; /* the client's */
     struct http_client *client;
     struct http_call *http;
 };

@@ -101,31 +101,10 @@ static moment wall_ms(void)
     return (moment)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool needs_person(const struct oauth_charge *charge)
-{
-    enum oauth_grant grant = charge->definition->oauth.grant;
-
-    return grant != GRANT_CLIENT_CREDENTIALS && grant != GRANT_JWT;
-}
-
 static bool renewable(const struct oauth_charge *charge)
 {
-    return charge->right && (!needs_person(charge) || charge->record.refresh.size > 0);
-}
-
-static enum oauth_step step_of(enum oauth_grant grant)
-{
-    switch (grant) {
-    case GRANT_CLIENT_CREDENTIALS:
-        return OAUTH_CLIENT;
-    case GRANT_JWT:
-        return OAUTH_ASSERT;
-    case GRANT_REFRESH:
-    case GRANT_DEVICE:
-    case GRANT_CODE:
-        break;
-    }
-    return OAUTH_REFRESH;
+    return charge->right && (!oauth_needs_person(charge->definition->oauth.grant) ||
+                             charge->record.refresh.size > 0);
 }
 
 /* Why there is no token. */
@@ -297,7 +276,7 @@ static void charge_ask(struct oauth_charge *charge, moment now)
     struct text error = text_over(memory, sizeof(memory));
     struct oauth_call *call = &charge->call;
 
-    call->step = step_of(charge->definition->oauth.grant);
+    call->step = oauth_step_alone(charge->definition->oauth.grant);
     if (call->step == OAUTH_REFRESH)
         call->given = charge->record.refresh;
     token_asked(&charge->token);

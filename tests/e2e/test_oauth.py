@@ -1,0 +1,314 @@
+"""OAuth 2.0 tokens: every way to log in for them, and mail that goes on while they are renewed,
+refused, revoked, or nobody is there to give them."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from support import artefacts, packages, place, suite  # noqa: E402
+from support.certificates import Authority  # noqa: E402
+from support.token_endpoint import DEVICE_CODE, JWT_BEARER, SECRET, TokenEndpoint  # noqa: E402
+
+USER = "scanner@oauth.test"
+
+
+class Place:
+    """A folder with a store, keys, and a configuration for one credential "scanner"."""
+
+    def __init__(self):
+        self.folder = place.Folder("oauth")
+        self.path = self.folder.path
+        self.authority = Authority(self.path)
+        self.leaf = self.authority.issue("localhost", "127.0.0.1")
+        self.private("store.key", os.urandom(32))
+        self.private("client.secret", f"{SECRET}\n".encode())
+        subprocess.run([packages.program("openssl"), "genrsa", "-out", self.path / "robot.key",
+                        "2048"], check=True, capture_output=True, timeout=60)
+        subprocess.run([packages.program("openssl"), "rsa", "-in", self.path / "robot.key",
+                        "-pubout", "-out", self.path / "robot.pub"], check=True,
+                       capture_output=True, timeout=60)
+        self.private("robot.json", json.dumps({
+            "type": "service_account", "client_email": "robot@project.test", "private_key_id": "1",
+            "private_key": (self.path / "robot.key").read_text()}).encode())
+
+    def private(self, name, content):
+        (self.path / name).write_bytes(content)
+        (self.path / name).chmod(0o600)
+
+    def endpoint(self, **options):
+        return TokenEndpoint(self.leaf, user=USER, public_key=self.path / "robot.pub", **options)
+
+    def configure(self, oauth2, relay_port=9, top=""):
+        (self.path / "lockstep.yaml").write_text(f"""config_version: 1
+workers: 1
+store: {{directory: {self.path}/store, key_file: {self.path}/store.key}}
+{top}
+listeners:
+  - {{name: main, listen: "127.0.0.1:0", relay: relay, routes: [{{credential: scanner}}]}}
+relays:
+  relay: {{address: "smtp://127.0.0.1:{relay_port}", auth: XOAUTH2, allow_clear: on}}
+credentials:
+  scanner: {{user: {USER}, oauth2: {{{oauth2}}}}}
+""", encoding="ascii")
+
+    def command(self, *words):
+        return [place.lockstep(), "oauth", *words, "-c", str(self.path / "lockstep.yaml")]
+
+    def run(self, *words, typed=""):
+        """(exit code, all that was said)."""
+        done = subprocess.run(self.command(*words), input=typed, capture_output=True, text=True,
+                              timeout=60, check=False)
+        said = done.stdout + done.stderr
+        artefacts.keep_text("oauth.out", said)
+        return done.returncode, said
+
+
+class Person(threading.Thread):
+    """Runs a command that waits for somebody, and hears what it says."""
+
+    def __init__(self, command):
+        super().__init__(daemon=True)
+        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True)
+        self.said = ""
+        self.start()
+
+    def run(self):
+        with self.child.stdout:
+            for line in self.child.stdout:
+                self.said += line
+
+    def hears(self, pattern):
+        return place.await_true(f"{pattern} in {self.said}",
+                                lambda: re.search(pattern, self.said)).group(1)
+
+    def types(self, line):
+        self.child.stdin.write(line + "\n")
+        self.child.stdin.flush()
+
+    def end(self):
+        code = self.child.wait(30)
+        self.child.stdin.close()
+        self.join(5)
+        artefacts.keep_text("oauth.out", self.said)
+        return code, self.said
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.place = Place()
+        cls.addClassCleanup(cls.place.folder.remove)
+
+    def setUp(self):
+        shutil.rmtree(self.place.path / "store", ignore_errors=True)
+        self.endpoint = self.place.endpoint()
+        self.addCleanup(self.endpoint.stop)
+
+    def configure(self, grant, more="", **options):
+        self.place.configure(f"{self.endpoint.yaml(self.place.authority.certificate)}, "
+                             f"grant: {grant}{more}", **options)
+
+    def assert_well(self, done):
+        code, said = done
+        self.assertEqual(code, 0, said)
+        self.assertRegex(said, r"(?m)^scanner: good, token of 0 s ago, ends in \d+ min, renewed")
+        self.assert_discreet(said)
+
+    def assert_ill(self, done, words):
+        code, said = done
+        self.assertEqual(code, 1, said)
+        self.assertIn(words, said)
+        self.assert_discreet(said)
+
+    def assert_discreet(self, said):
+        for secret in self.endpoint.secrets:
+            self.assertNotIn(secret, said)
+
+
+class Logins(Case):
+    """What a person does once."""
+
+    def test_a_device_code(self):
+        self.configure("device")
+        self.assert_ill(self.place.run("status"), "nobody has logged in yet")
+        person = Person(self.place.command("login", "scanner"))
+        code = person.hears(r"type the code\s+(\w+)\n")
+        self.assertIn(self.endpoint.url("/activate"), person.said)
+        place.await_true("a poll", lambda: self.endpoint.count(DEVICE_CODE,
+                                                               "authorization_pending"))
+        self.endpoint.approve(code)
+        self.assert_well(person.end())
+        self.assert_well(self.place.run("status"))
+        # The refresh token is kept, and the next one too, for each is good only once.
+        self.assert_well(self.place.run("refresh", "scanner"))
+        self.assert_well(self.place.run("refresh", "scanner"))
+        self.assertEqual(self.endpoint.count("refresh_token"), 2)
+
+    def test_an_endpoint_that_wants_to_be_asked_less_often(self):
+        self.configure("device")
+        person = Person(self.place.command("login", "scanner"))
+        code = person.hears(r"type the code\s+(\w+)\n")
+        self.endpoint.approve(code, "slow")
+        place.await_true("a wish", lambda: self.endpoint.count(DEVICE_CODE, "slow_down"))
+        self.endpoint.approve(code)
+        heard = time.monotonic()
+        self.assert_well(person.end())
+        self.assertGreater(time.monotonic() - heard, 5, "RFC 8628 3.5")
+
+    def test_a_device_that_is_refused(self):
+        self.configure("device")
+        for state, words in (("access_denied", "an administrator must allow it"),
+                             ("expired_token", "somebody must log in")):
+            person = Person(self.place.command("login", "scanner"))
+            self.endpoint.approve(person.hears(r"type the code\s+(\w+)\n"), state)
+            self.assert_ill(person.end(), words)
+
+    def test_a_browser_that_comes_back(self):
+        self.configure("code")
+        person = Person(self.place.command("login", "scanner"))
+        back = self.endpoint.authorize(person.hears(r"(https://localhost\S+)"))
+        for wrong in (re.sub("state=.*", "state=guessed", back), re.sub(r"\?.*", "favicon", back)):
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(wrong, timeout=10)
+            self.assertEqual(refused.exception.code, 400)
+        with urllib.request.urlopen(back, timeout=10) as page:
+            self.assertIn(b"You can close this page", page.read())
+        self.assert_well(person.end())
+        self.assert_well(self.place.run("refresh", "scanner"))
+
+    def test_a_browser_on_another_machine(self):
+        self.configure("code")
+        person = Person(self.place.command("login", "scanner"))
+        back = self.endpoint.authorize(person.hears(r"(https://localhost\S+)"))
+        person.types("https://else.test/?code=x&state=y")
+        person.hears("(another login)")
+        person.types(back)
+        self.assert_well(person.end())
+
+    def test_a_paste(self):
+        self.configure("code")
+        for what in ("address", "code"):
+            person = Person(self.place.command("login", "scanner", "--paste"))
+            back = self.endpoint.authorize(person.hears(r"(https://localhost\S+)"))
+            code = urllib.parse.parse_qs(urllib.parse.urlsplit(back).query)["code"][0]
+            person.types(back if what == "address" else code)
+            self.assert_well(person.end())
+        self.assert_ill(self.place.run("login", "scanner", "--paste", typed="?code=a&state=b\n"),
+                        "another login")
+        self.assert_ill(self.place.run("login", "scanner", "--paste"), "neither a code")
+
+    def test_a_code_that_was_stolen_is_worth_nothing(self):
+        self.configure("code")
+        person = Person(self.place.command("login", "scanner", "--paste"))
+        person.hears(r"(https://localhost\S+)")
+        stolen = self.endpoint.authorize(
+            self.endpoint.url("/authorize?response_type=code&code_challenge_method=S256&"
+                              "client_id=client-of-tests&code_challenge=other&state=x&"
+                              "redirect_uri=http://127.0.0.1:1/"))
+        person.types(urllib.parse.parse_qs(urllib.parse.urlsplit(stolen).query)["code"][0])
+        self.assert_ill(person.end(), "the verifier does not fit")
+
+    def test_nobody_logs_in_where_no_person_is_needed(self):
+        self.configure("client-credentials",
+                       f", client-secret_file: {self.place.path}/client.secret")
+        self.assert_ill(self.place.run("login", "scanner"), "needs no login")
+
+    def test_google_gives_devices_no_mail(self):
+        self.place.configure("provider: google, client-id: x, grant: code")
+        self.assert_ill(self.place.run("login", "scanner", "--device"), "use a service account")
+
+    def test_words_that_are_wrong(self):
+        self.configure("device")
+        for words, said in ((("login",), "usage: lockstep oauth"),
+                            (("renew", "scanner"), "usage: lockstep oauth"),
+                            (("refresh", "printer"), "no credential printer")):
+            code, heard = self.place.run(*words)
+            self.assertEqual(code, 64)
+            self.assertIn(said, heard)
+
+
+class Grants(Case):
+    """What needs no person, or none any more."""
+
+    def test_client_credentials(self):
+        self.configure("client-credentials",
+                       f", client-secret_file: {self.place.path}/client.secret")
+        self.assert_well(self.place.run("refresh", "scanner"))
+        self.endpoint.secret = artefacts.secret("another secret")
+        self.assert_ill(self.place.run("refresh", "scanner"),
+                        "client-id or the client's secret must be put right")
+        self.assert_ill(self.place.run("status"), "invalid_client")
+
+    def test_a_key_instead_of_the_clients_secret(self):
+        self.configure("client-credentials", f", key_file: {self.place.path}/robot.key")
+        self.assert_well(self.place.run("refresh", "scanner"))
+
+    def test_a_service_account(self):
+        self.configure("jwt", f", key_file: {self.place.path}/robot.json")
+        self.assert_well(self.place.run("refresh", "scanner"))
+        self.assertEqual(self.endpoint.count(JWT_BEARER), 1)
+        self.endpoint.user = "somebody@else.test"
+        self.assert_ill(self.place.run("refresh", "scanner"), "key, user or clock")
+
+    def test_a_file_that_others_can_read_is_refused(self):
+        key = self.place.path / "open.json"
+        key.write_bytes((self.place.path / "robot.json").read_bytes())
+        key.chmod(0o644)
+        self.configure("jwt", f", key_file: {key}")
+        self.assert_ill(self.place.run("refresh", "scanner"), "chmod 600")
+        self.assertEqual(self.endpoint.asked, [])
+
+    def test_a_file_of_another_program(self):
+        tokens = self.place.path / "sasl-xoauth2.json"
+        self.place.private(tokens.name, json.dumps({
+            "access_token": "old", "refresh_token": self.endpoint.new_refresh(),
+            "expiry": "1700000000", "kept": "as it was"}).encode())
+        self.configure("refresh", f", token_file: {tokens}")
+        self.assert_well(self.place.run("refresh", "scanner"))
+        kept = json.loads(tokens.read_text())
+        self.assertTrue(self.endpoint.valid(kept["access_token"]))
+        self.assertEqual(kept["kept"], "as it was")
+        self.assertGreater(int(kept["expiry"]), time.time() + 3000)
+        self.assertEqual(tokens.stat().st_mode & 0o777, 0o600)
+        self.assert_well(self.place.run("refresh", "scanner"))
+        self.assertEqual(list(self.place.path.glob("sasl-xoauth2.json.*")), [])
+
+    def test_whatever_the_endpoint_answers_is_said(self):
+        self.configure("client-credentials",
+                       f", client-secret_file: {self.place.path}/client.secret")
+        for fault, words in (("rubbish", "no JSON object"), ("html", "no JSON object"),
+                             ("empty", "no JSON object"), ("404", "HTTP 404"),
+                             ("500", "HTTP 500"), ("429", "HTTP 429"),
+                             ("endless", "64 KiB"), ("close", "without an answer")):
+            with self.subTest(fault):
+                self.endpoint.faults = [fault]
+                self.assert_ill(self.place.run("refresh", "scanner"), words)
+        self.endpoint.stop()
+        self.assert_ill(self.place.run("refresh", "scanner"), "refused")
+
+    def test_a_certificate_that_nobody_trusts(self):
+        self.configure("client-credentials",
+                       f", client-secret_file: {self.place.path}/client.secret")
+        text = (self.place.path / "lockstep.yaml").read_text()
+        other = Authority(self.place.path, name="other")
+        (self.place.path / "lockstep.yaml").write_text(
+            text.replace(f"ca: {self.place.authority.certificate}", f"ca: {other.certificate}"))
+        self.assert_ill(self.place.run("refresh", "scanner"), "certificate")
+        self.assertEqual(self.endpoint.asked, [])
+
+
+if __name__ == "__main__":
+    suite.main()
