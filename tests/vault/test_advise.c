@@ -78,7 +78,8 @@ void desk_answer(struct desk *to, void *session, uint64_t id, uint32_t serial,
     cr_assert(to == &desk && session == &memo && id == 17);
     to->serial = serial;
     to->answer = *answer;
-    memcpy(to->bytes, answer->bytes.at, answer->bytes.size);
+    if (answer->bytes.size > 0)
+        memcpy(to->bytes, answer->bytes.at, answer->bytes.size);
     to->answer.bytes.at = to->bytes;
     uv_sem_post(&to->rung);
 }
