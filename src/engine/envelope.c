@@ -104,6 +104,7 @@ void envelope_replayed(struct engine *engine, enum verb verb, const struct reply
     if (++kept->next < kept->count)
         return;
     kept->replay = REPLAY_NONE;
-    if (kept->held || guide_of(engine)->leg.auth == AUTH_DONE)
+    kept->held = false;
+    if (!worth_keeping(guide_of(engine)))
         envelope_drop(engine);
 }

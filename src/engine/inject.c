@@ -26,6 +26,12 @@ static const struct plan closed = {.answer_here = true,
                                    .close = true,
                                    .quote_reason = true};
 
+static const struct plan unproven = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.7.0"),
+    .words = SPAN_INIT("The relay did not prove that it knows the credential")};
+
 static bool may_be_heard(const struct engine *engine)
 {
     return engine->peers[SIDE_UPSTREAM].view.secured || relay_of(engine)->allow_clear;
@@ -128,7 +134,9 @@ static void told_outcome(struct engine *engine, const struct advice *advice)
         return;
     }
     note_credential(engine, SPAN("failed"), code);
-    if (advice->told == TOLD_AGAIN)
+    if (code == verb_facts(VERB_AUTH)->success)
+        upstream_leave(engine, &unproven); /* whoever it is, it takes us for somebody now */
+    else if (advice->told == TOLD_AGAIN)
         leg->auth = AUTH_NONE;
     else
         inject_refuse(engine, advice->told == TOLD_NO && code >= 500, SPAN(""));

@@ -192,8 +192,10 @@ void ledger_again(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
 
-    must(ledger->in_flight == 1 && ledger->send == ledger->answer + 1);
-    ledger_row(engine, --ledger->send)->state = ROW_WAITING;
+    must(ledger->in_flight == 1);
+    ledger->send =
+        ledger->answer; /* rows behind it that were answered here are stepped over again */
+    ledger_row(engine, ledger->send)->state = ROW_WAITING;
     ledger->in_flight = 0;
     ledger->barrier = false;
 }

@@ -226,19 +226,19 @@ static void chunk_end(struct engine *engine)
         note_content_part(engine);
     else
         note_content_end(engine);
-    engine->input = INPUT_COMMAND;
     engine->answer_since = engine->now;
+    row = message->fate == FATE_CONVERT ? ledger_row(engine, engine->ledger.tail - 1) : NULL;
+    /* Failing, the chunk's own row hears why: it is still being read then. */
+    if (row && row->last_chunk && message->body.place == BODY_CR &&
+        message->body.bare == BARE_REFUSE)
+        message_fail(engine, &bare_refused);
+    else if (row && row->last_chunk && answered_early(engine))
+        message_fail(engine, &early_answer);
+    engine->input = INPUT_COMMAND;
     if (message->fate != FATE_CONVERT)
         return;
-    row = ledger_row(engine, engine->ledger.tail - 1);
     if (!row->last_chunk) {
         row_decide(engine, row, &chunk_taken);
-    } else if (message->body.place == BODY_CR && message->body.bare == BARE_REFUSE) {
-        row_answer_here(engine, row, &bare_refused);
-        message_fail(engine, &bare_refused);
-    } else if (answered_early(engine)) {
-        row_answer_here(engine, row, &early_answer);
-        message_fail(engine, &early_answer);
     } else {
         pass_terminator(engine);
         message->convert = CONVERT_NONE;

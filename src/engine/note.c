@@ -315,8 +315,10 @@ void note_told(struct engine *engine, const struct advice *advice, struct span w
         }
         record_event_secret(&text, elapsed(engine), text_span(&line), words.size);
     } else {
-        text_add(&line, words.size > 0 ? SPAN(" ") : SPAN(""));
-        text_add(&line, words);
+        if (words.size > 0 && (advice->told == TOLD_LATER || advice->told == TOLD_NO)) {
+            text_add_byte(&line, ' ');
+            text_add(&line, words);
+        }
         record_event(&text, elapsed(engine), text_span(&line));
     }
     text_end(engine, text);

@@ -23,11 +23,19 @@ static const struct plan held = {.answer_here = true,
                                  .code = 250,
                                  .status = SPAN_INIT("2.1.0"),
                                  .words = SPAN_INIT("Noted, the recipient decides the relay")};
+static const struct plan too_long = {.answer_here = true,
+                                     .code = 500,
+                                     .status = SPAN_INIT("5.5.2"),
+                                     .words = SPAN_INIT("Line too long")};
 static const struct plan elsewhere = {
     .answer_here = true,
     .code = 452,
     .status = SPAN_INIT("4.5.3"),
     .words = SPAN_INIT("This recipient goes another way, send to it separately")};
+static const struct plan no_recipients = {.answer_here = true,
+                                          .code = 503,
+                                          .status = SPAN_INIT("5.5.1"),
+                                          .words = SPAN_INIT("Need RCPT before DATA")};
 static const struct plan tls_missing = {
     .answer_here = true,
     .code = 421,
@@ -139,7 +147,13 @@ static enum step next_step(const struct engine *engine, enum verb_does does, enu
 
     if (step == STEP_NONE)
         step = step_to_tls(engine);
-    return step != STEP_NONE ? step : step_to_mail(engine, does);
+    if (step == STEP_NONE)
+        step = step_to_mail(engine, does);
+    /* MAIL may get its answer here: what follows must not join the transaction before (R4). */
+    if (does == DOES_SENDER && engine->peers[SIDE_UPSTREAM].view.mail_open &&
+        (step == STEP_HOLD || step == STEP_ROUTE || step == STEP_REFUSE))
+        step = STEP_RESET;
+    return step;
 }
 
 /* --- the steps --- */
@@ -194,13 +208,16 @@ static void secure_upstream(struct engine *engine)
 
 static void hold(struct engine *engine, struct row *row)
 {
-    struct guide *guide = guide_of(engine);
+    struct kept *kept = &guide_of(engine)->kept;
 
-    guide->kept = (struct kept){.held = true, .replay = REPLAY_NONE};
+    *kept = (struct kept){.held = true};
     engine->envelope = (struct envelope){0};
     envelope_keep(engine, DOES_SENDER, ledger_text(engine, row));
-    guide->kept.replay = REPLAY_ROWS;
-    row_decide(engine, row, &held);
+    if (kept->cut)
+        envelope_drop(engine);
+    else
+        kept->replay = REPLAY_ROWS;
+    row_decide(engine, row, kept->held ? &held : &too_long);
 }
 
 static void start_pop(struct engine *engine)
@@ -250,23 +267,18 @@ static void take_step(struct engine *engine, struct row *row, enum step step)
 }
 
 /* A recipient that a route sends elsewhere than the first one of its envelope. */
-static bool goes_elsewhere(struct engine *engine, const struct row *row)
+static bool goes_elsewhere(const struct engine *engine, const struct row *row)
 {
-    struct guide *guide = guide_of(engine);
-    struct trail first = guide->trail;
-    struct choice wanted = guide->wanted;
-    bool other;
+    const struct guide *guide = guide_of(engine);
+    struct trail trail = guide->trail;
+    uint32_t route;
 
     if (row->verb != VERB_RCPT || !routes_want(engine->policy, FACT_RECIPIENT) ||
-        guide->kept.replay != REPLAY_NONE || engine->envelope.recipients == 0)
+        guide->kept.replay != REPLAY_NONE || (trail.known >> FACT_RECIPIENT & 1U) == 0)
         return false;
-    trail_forget(&guide->trail, FACT_RECIPIENT);
-    guide_learn(engine, row);
-    guide_choose(engine);
-    other = guide->wanted.route != wanted.route;
-    guide->trail = first;
-    guide->wanted = wanted;
-    return other;
+    trail_learn(&trail, engine->policy, FACT_RECIPIENT, guide_recipient(engine, row));
+    route_choose(engine->policy, &trail, &route);
+    return route != guide->wanted.route;
 }
 
 enum prepared prepare(struct engine *engine, struct row *row)
@@ -277,10 +289,15 @@ enum prepared prepare(struct engine *engine, struct row *row)
 
     if (does == DOES_QUIT)
         return PREPARED;
+    if (guide_of(engine)->kept.held && (does == DOES_MESSAGE || does == DOES_CHUNK)) {
+        row_decide(engine, row, &no_recipients);
+        return PREPARE_MOVE;
+    }
     if (asking(engine) || upstream_of(engine)->securing)
         return PREPARE_WAIT;
     if (greets(does) || does == DOES_SENDER || does == DOES_RECIPIENT) {
-        if (engine->ledger.in_flight > 0 && does != DOES_RECIPIENT)
+        if (engine->ledger.in_flight > 0 &&
+            (does != DOES_RECIPIENT || routes_want(engine->policy, FACT_RECIPIENT)))
             return PREPARE_WAIT;
         if (does == DOES_SENDER)
             envelope_drop(engine);
@@ -395,7 +412,8 @@ bool prepare_insists(struct engine *engine, struct row *row, const struct reply 
     if (!prepare_cautious(engine) || engine->ledger.in_flight != 1 || !wants_auth(reply))
         return false;
     guide = guide_of(engine);
-    if (guide->kept.cut || (row->verb != VERB_MAIL && row->verb != VERB_RCPT))
+    if (row->verb != VERB_MAIL &&
+        (row->verb != VERB_RCPT || guide->kept.cut || guide->kept.count == 0))
         return false;
     note_code(engine, SPAN("replay"), verb_facts((enum verb)row->verb)->name, reply->code);
     guide->leg.insisted = true;

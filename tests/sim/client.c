@@ -7,6 +7,7 @@
 
 enum stage {
     STAGE_GREET,
+    STAGE_TLS,
     STAGE_AUTH,
     STAGE_NOISE,
     STAGE_MAIL,
@@ -54,6 +55,38 @@ static void greet(struct world *world)
     bytes_say(&client->out, "%s h~%u~\r\n", dice_chance(&client->dice, 85) ? "EHLO" : "HELO", tag);
     client_expect(client, EXPECT_LINE, tag);
     client->wait = client->wait || !dice_chance(&client->dice, 10);
+}
+
+void client_secured(struct world *world)
+{
+    world->client.handshake = false;
+    world->client.secured = true;
+    if (dice_chance(&world->client.dice, 90))
+        world->client.stage = STAGE_GREET;
+}
+
+void client_lost(struct world *world)
+{
+    struct client *client = &world->client;
+
+    while (client->next != client->first &&
+           client->expected[(client->next - 1) % EXPECTED_MAX].end > client->fed)
+        client->next--;
+    client->cut = client->out.end > client->out.start;
+    bytes_clear(&client->out);
+    client->done = true;
+}
+
+static void ask_for_tls(struct world *world)
+{
+    struct client *client = &world->client;
+
+    if (world->policy.tls_offer == TLS_OFFER_STARTTLS && !client->secured) {
+        bytes_say(&client->out, "STARTTLS\r\n");
+        client_expect(client, EXPECT_TLS, 0);
+        client->wait = true;
+    }
+    client->stage = dice_chance(&client->dice, 30) ? STAGE_AUTH : STAGE_NOISE;
 }
 
 static void authenticate(struct world *world)
@@ -108,7 +141,9 @@ static void say_badly(struct world *world)
         break;
     case 5:
         bytes_say(&client->out, "STARTTLS\r\n");
-        break;
+        client_expect(client, EXPECT_TLS, 0);
+        client->wait = client->wait || world->calm; /* what follows may be read with it */
+        return;
     default:
         bytes_say(&client->out, "\r\n");
         break;
@@ -311,6 +346,11 @@ static void say_next(struct world *world)
     case STAGE_GREET:
         greet(world);
         client->stage = dice_chance(&client->dice, 30) ? STAGE_AUTH : STAGE_NOISE;
+        if (dice_chance(&client->dice, 60))
+            client->stage = STAGE_TLS;
+        break;
+    case STAGE_TLS:
+        ask_for_tls(world);
         break;
     case STAGE_AUTH:
         authenticate(world);
@@ -355,7 +395,7 @@ void client_think(struct world *world)
 {
     struct client *client = &world->client;
 
-    while (!client->done) {
+    while (!client->done && !client->handshake) {
         if (client->wait && client->first != client->next)
             return;
         if (client->next - client->first > 100 || world->tag_count + 2 >= TAGS_MAX)

@@ -52,6 +52,13 @@ static const char *message_justified(const struct heard *heard, enum expected_ki
     return kind == EXPECT_DATA && heard->accepted > 0 ? "DATA is asked about" : NULL;
 }
 
+/* What only the upstream can agree to. */
+static bool is_asked_about(enum expected_kind kind)
+{
+    return kind == EXPECT_RCPT || kind == EXPECT_DATA || kind == EXPECT_DOT ||
+           kind == EXPECT_LAST_CHUNK;
+}
+
 /* What lockstep says for itself while the upstream does all it should. */
 static const char *justified(const struct world *world, const struct expected *expected,
                              uint16_t code)
@@ -60,9 +67,12 @@ static const char *justified(const struct world *world, const struct expected *e
 
     if (code == 421 || world->upstream_down || expected->in_chunks || world->client.stray)
         return NULL;
+    if (world->guided && !(code < 300 && is_asked_about(expected->kind)))
+        return NULL; /* AUTH was refused, TLS is wanted first, the recipient decides ... */
     switch (expected->kind) {
     case EXPECT_ANYTHING:
     case EXPECT_AUTH:
+    case EXPECT_TLS:
     case EXPECT_CHUNK:
     case EXPECT_QUIT:
     case EXPECT_RSET:
@@ -94,7 +104,7 @@ static enum to to_of(enum expected_kind kind)
 static bool is_asked_as_said(enum expected_kind kind)
 {
     return kind != EXPECT_CHUNK && kind != EXPECT_LAST_CHUNK && kind != EXPECT_ANYTHING &&
-           kind != EXPECT_AUTH && kind != EXPECT_RSET;
+           kind != EXPECT_AUTH && kind != EXPECT_TLS && kind != EXPECT_RSET;
 }
 
 static void check_said(struct world *world, const struct expected *expected, struct said said)
@@ -150,6 +160,9 @@ static void learn(struct client *client, const struct expected *expected, uint16
         break;
     case EXPECT_AUTH:
         client->auth_going = code == 334;
+        break;
+    case EXPECT_TLS:
+        client->handshake = code == 220;
         break;
     case EXPECT_RSET:
         if (code < 300)

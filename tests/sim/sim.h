@@ -62,6 +62,7 @@ enum expected_kind {
     EXPECT_LAST_CHUNK,
     EXPECT_RSET,
     EXPECT_AUTH,
+    EXPECT_TLS,
     EXPECT_QUIT,
     EXPECT_ANYTHING, /* to something that is no proper command */
 };
@@ -99,7 +100,9 @@ struct client {
     bool in_chunks;  /* BDAT without LAST so far */
     bool bad_line;   /* said something that may end the session */
     bool stray;      /* a message was said that DATA did not ask for */
-    bool cut;        /* was ended before it had said all */
+    bool handshake;  /* STARTTLS was answered with 220, and TLS is not up yet */
+    bool secured;
+    bool cut; /* was ended before it had said all */
     bool closing, reset;
     bool done;   /* nothing more will be said */
     bool tagged; /* the reply so far */
@@ -107,7 +110,7 @@ struct client {
     uint16_t last_code;
 };
 
-enum upstream_mode { UP_COMMAND, UP_BODY, UP_CHUNK, UP_AUTH, UP_DEAD };
+enum upstream_mode { UP_COMMAND, UP_BODY, UP_CHUNK, UP_AUTH, UP_HANDSHAKE, UP_DEAD };
 
 struct upstream {
     uint64_t salt; /* verdicts are a function of it and of the line */
@@ -118,6 +121,10 @@ struct upstream {
     uint32_t commands;
     moment hold_until;
     bool pipelining, chunking, auth, extended;
+    bool tls, hidden_auth; /* AUTH works and is not offered */
+    bool insists;          /* 530 before AUTH */
+    bool secured;
+    uint32_t as;  /* the credential that logged in, or NOTHING */
     bool offered; /* PIPELINING, in the EHLO reply that counts */
     bool barrier; /* the last reply not heard yet is to a command that lets nothing follow */
     bool mail_open, chunk_last, chunk_failed;
@@ -153,6 +160,12 @@ struct world {
     bool confused; /* the upstream said what it was not asked: replies can't be told apart */
     bool lied;     /* the upstream took a message before its end */
     size_t lie_at; /* bytes carried until the end of what it took */
+    bool guided;   /* TLS, routes, credentials */
+    bool asked;    /* a question waits for its answer */
+    bool securing[SIDE_COUNT];
+    bool logged_in;
+    uint32_t relay; /* connected to */
+    struct question question;
     bool connect_due, connect_fails;
     bool upstream_down; /* it was lost, or has closed */
     bool stopped;
@@ -182,7 +195,22 @@ struct message *world_message(struct world *world, uint32_t tag);
 /* The tag `~17~` in a text; 0: none. */
 uint32_t tag_in(struct span text);
 
+/* One step and all that comes of it. */
+void world_step(struct world *world, struct event event);
+
+/* --- outside.c --- */
+void outside_choose(struct world *world);
+void outside_check_mail(struct world *world, struct span line);
+void outside_check_clear(struct world *world, struct span line);
+void outside_ask(struct world *world, const struct question *question);
+void outside_tell(struct world *world);
+void outside_secure(struct world *world, enum side side);
+void outside_shake_hands(struct world *world, enum side side);
+
 /* --- client.c --- */
+/* Its TLS is up; its connection was lost. */
+void client_secured(struct world *world);
+void client_lost(struct world *world);
 void client_start(struct world *world);
 /* Says what it can say now. */
 void client_think(struct world *world);
@@ -195,7 +223,10 @@ void client_closed(struct world *world, bool reset);
 
 /* --- upstream.c --- */
 void upstream_start(struct world *world);
+/* A new connection to it. */
 void upstream_greet(struct world *world);
+void upstream_secured(struct world *world);
+void upstream_lost(struct world *world);
 void upstream_hear(struct world *world, struct span bytes);
 /* Some of its replies were read by the engine. */
 void upstream_heard_out(struct world *world);

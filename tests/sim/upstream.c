@@ -37,6 +37,9 @@ void upstream_start(struct world *world)
     upstream->auth = dice_chance(dice, 70);
     if (!world->calm && dice_chance(dice, 60))
         upstream->mischief = (enum mischief)dice_below(dice, MISCHIEF_COUNT);
+    upstream->tls = dice_chance(dice, 80);
+    upstream->hidden_auth = dice_chance(dice, 30);
+    upstream->insists = world->guided && dice_chance(dice, 30);
     upstream->mischief_at = dice_below(dice, 14);
     if (upstream->mischief == MISCHIEF_LOST)
         upstream->lose_after = 1 + dice_below(dice, 500);
@@ -85,10 +88,45 @@ static void close_after_replies(struct world *world)
     world->upstream.closing = true;
 }
 
+static void transaction_end(struct upstream *upstream)
+{
+    upstream->mail_open = upstream->chunk_failed = false;
+    upstream->recipients = 0;
+    upstream->mail_tag = 0;
+    bytes_clear(&upstream->content);
+}
+
+/* What it knows of the session; the one before, or the clear, leaves nothing behind. */
+static void begin_anew(struct upstream *upstream)
+{
+    transaction_end(upstream);
+    bytes_clear(&upstream->line);
+    bytes_clear(&upstream->out);
+    upstream->mode = UP_COMMAND;
+    upstream->extended = upstream->offered = upstream->closing = false;
+    upstream->auth_rounds = 0;
+    upstream->as = NOTHING;
+}
+
+void upstream_secured(struct world *world)
+{
+    begin_anew(&world->upstream);
+    world->upstream.secured = true;
+}
+
+void upstream_lost(struct world *world)
+{
+    bytes_clear(&world->upstream.out);
+    world->upstream.mode = UP_DEAD;
+    world->upstream_down = true;
+}
+
 void upstream_greet(struct world *world)
 {
     uint32_t chance = verdict(world, SPAN("greeting"), 0);
 
+    begin_anew(&world->upstream);
+    world->upstream.secured = false;
     if (world->upstream.mischief == MISCHIEF_CLOSING && chance < 15)
         say(world, TO_LINE, 0, chance < 8 ? 421 : 554, "greets you not");
     else
@@ -131,14 +169,6 @@ static bool mischief_done(struct world *world)
         break;
     }
     return false;
-}
-
-static void transaction_end(struct upstream *upstream)
-{
-    upstream->mail_open = upstream->chunk_failed = false;
-    upstream->recipients = 0;
-    upstream->mail_tag = 0;
-    bytes_clear(&upstream->content);
 }
 
 /* --- who gets what --- */
@@ -263,9 +293,11 @@ static void obey_greeting(struct world *world, struct span line, bool extended)
         bytes_say(&upstream->out, "250-PIPELINING\r\n");
     if (upstream->chunking)
         bytes_say(&upstream->out, "250-CHUNKING\r\n250-XBOGUS ~9999~\r\n");
-    if (upstream->auth)
+    if (upstream->auth && !upstream->hidden_auth)
         bytes_say(&upstream->out, "250-AUTH PLAIN LOGIN\r\n");
-    bytes_say(&upstream->out, "250-STARTTLS\r\n250-SIZE 1000000\r\n250 8BITMIME\r\n");
+    if (upstream->tls && !upstream->secured)
+        bytes_say(&upstream->out, "250-STARTTLS\r\n");
+    bytes_say(&upstream->out, "250-SIZE 1000000\r\n250 8BITMIME\r\n");
 }
 
 static void obey_mail(struct world *world, struct span line)
@@ -276,9 +308,12 @@ static void obey_mail(struct world *world, struct span line)
 
     if (upstream->mail_open) {
         say(world, TO_LINE, tag, 503, "nested");
+    } else if (upstream->insists && upstream->as == NOTHING && chance < 50) {
+        say(world, TO_LINE, tag, 530, "log in first");
     } else if (mischief_now(world, MISCHIEF_WRONG) && chance < 20) {
         say(world, TO_LINE, tag, 354, "what");
     } else if (chance < 80) {
+        outside_check_mail(world, line);
         upstream->mail_open = true;
         upstream->mail_tag = tag;
         say(world, TO_LINE, tag, 250, "sender ok");
@@ -296,6 +331,8 @@ static void obey_recipient(struct world *world, struct span line)
 
     if (!upstream->mail_open) {
         say(world, TO_LINE, tag, 503, "need MAIL");
+    } else if (upstream->insists && upstream->as == NOTHING) {
+        say(world, TO_LINE, tag, 530, "log in before that");
     } else if (chance < 70) {
         if (tag_in(second) != upstream->mail_tag && world->policy.mode == MODE_REPAIR &&
             !world->confused)
@@ -348,6 +385,27 @@ static void obey_chunk(struct world *world, struct span line)
         end_chunk(world);
 }
 
+/* Whose credential of ours is it? NOTHING: it is the client's. */
+static uint32_t credential_in(struct span line)
+{
+    struct span mark = SPAN("S3CRETc");
+    size_t at = span_find_span(line, mark) + mark.size;
+
+    return at < line.size ? (uint32_t)(line.at[at] - '0') : NOTHING;
+}
+
+static void obey_starttls(struct world *world, struct span line)
+{
+    struct upstream *upstream = &world->upstream;
+
+    if (!upstream->tls || upstream->secured || !world->guided || verdict(world, line, 8) < 10) {
+        say(world, TO_LINE, 0, 454, "no TLS");
+        return;
+    }
+    say(world, TO_LINE, 0, 220, "go ahead");
+    upstream->mode = UP_HANDSHAKE;
+}
+
 static void obey_auth(struct world *world, struct span line)
 {
     struct upstream *upstream = &world->upstream;
@@ -363,8 +421,11 @@ static void obey_auth(struct world *world, struct span line)
     else if (chance < 40 && upstream->auth_rounds++ < 3) {
         upstream->mode = UP_AUTH;
         say(world, TO_LINE, 0, 334, "VXNlcm5hbWU6");
-    } else
+    } else {
+        if (chance < 80)
+            upstream->as = credential_in(line);
         say(world, TO_LINE, 0, chance < 80 ? 235 : 535, "so it is");
+    }
 }
 
 /* RFC 5321 4.1.1.5 knows no refusal, and still. */
@@ -421,6 +482,8 @@ static void obey_verb(struct world *world, struct span line, enum verb verb)
         close_after_replies(world);
         break;
     case DOES_SECURE:
+        obey_starttls(world, line);
+        break;
     case DOES_NONE:
     case DOES_END:
     case DOES_RESPONSE:
@@ -442,6 +505,7 @@ static void obey(struct world *world, struct span all)
         (line.size + 2 != all.size || span_find(line, '\r') < line.size ||
          span_find(line, '\0') < line.size))
         world_fail(world, "a command that goes on is clean (invariant 4)");
+    outside_check_clear(world, line);
     span_word(&rest, &word);
     verb = verb_find(word);
     upstream->barrier = upstream->mode == UP_AUTH || verb_facts(verb)->last;
@@ -536,6 +600,8 @@ void upstream_hear(struct world *world, struct span bytes)
 {
     struct upstream *upstream = &world->upstream;
 
+    if (upstream->mode == UP_HANDSHAKE && bytes.size > 0 && !world->confused)
+        world_fail(world, "nothing is said in clear behind STARTTLS (R-30)");
     while (bytes.size > 0 && upstream->mode != UP_DEAD) {
         if (upstream->mode == UP_CHUNK) {
             hear_chunk(world, &bytes);

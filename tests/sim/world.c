@@ -14,10 +14,13 @@
  * make of the bytes that came and those that were kept. */
 #define UNSENT_MAX (3U * BLOCK_SIZE)
 /* A step has a connect, and a send and a shut for each side, and a record. */
-#define EFFECTS_MAX 7U
+#define EFFECTS_MAX 12U
 
 enum action {
     ACT_CONNECT,
+    ACT_SECURED_CLIENT,
+    ACT_SECURED_UPSTREAM,
+    ACT_TELL,
     ACT_UPSTREAM,
     ACT_CLIENT,
     ACT_SENT_CLIENT,
@@ -42,6 +45,7 @@ struct world *world_new(void)
     struct policy policy;
 
     policy_default(&policy);
+    policy.tls_required = true; /* the largest there is */
     world->engine = allocate(engine_size(&policy));
     world->lender.outboxes[SIDE_CLIENT].scratch = allocate(SCRATCH_SEND_BYTES);
     world->lender.outboxes[SIDE_UPSTREAM].scratch = allocate(SCRATCH_SEND_BYTES);
@@ -122,6 +126,8 @@ static void choose_policy(struct world *world)
     policy->limits.message_bytes = dice_chance(dice, 10) ? 100 : 0;
     policy->record = dice_chance(dice, 25) || world->keep_record;
     policy->record_bodies = world->keep_record;
+    if (policy->mode == MODE_REPAIR && dice_chance(dice, 40))
+        outside_choose(world);
 }
 
 static void clear(struct world *world)
@@ -227,9 +233,8 @@ static void end_side(struct world *world, const struct effect *effect)
     if (effect->how != SHUT_FLUSH)
         link->unsent = 0;
     if (effect->side == SIDE_UPSTREAM) {
-        bytes_clear(&world->upstream.out);
-        world->upstream.mode = UP_DEAD;
-        world->upstream_down = true;
+        upstream_lost(world);
+        world->securing[SIDE_UPSTREAM] = false;
     }
 }
 
@@ -257,18 +262,21 @@ static void apply(struct world *world, const struct effect *effect)
     switch (effect->kind) {
     case EFFECT_CONNECT:
         world->connect_due = true;
+        world->upstream_down = false;
+        world->relay = effect->relay;
+        world->links[SIDE_UPSTREAM] = (struct link){.slow = world->links[SIDE_UPSTREAM].slow};
         break;
     case EFFECT_SEND:
         carry(world, effect);
         break;
     case EFFECT_SECURE:
-        world_fail(world, "there is no TLS yet");
+        outside_secure(world, effect->side);
         break;
     case EFFECT_SHUT:
         end_side(world, effect);
         break;
     case EFFECT_ASK:
-        world_fail(world, "nobody answers yet");
+        outside_ask(world, effect->question);
         break;
     case EFFECT_RECORD:
         keep_record(world, effect->pieces[0]);
@@ -281,7 +289,7 @@ static struct event event_of(enum event_kind kind, enum side side, struct span b
     return (struct event){.kind = kind, .side = side, .bytes = bytes, .count = count};
 }
 
-static void step(struct world *world, struct event event)
+void world_step(struct world *world, struct event event)
 {
     struct effect effects[EFFECTS_MAX];
     uint32_t count = 0, i;
@@ -335,7 +343,7 @@ static size_t feed(struct world *world, enum side side, struct bytes *from)
         world->client.fed += size;
     if (world->policy.mode == MODE_OBSERVE)
         bytes_add(&world->fed[side], span_of(copy, size));
-    step(world, event_of(EVENT_BYTES, side, span_of(copy, size), 0));
+    world_step(world, event_of(EVENT_BYTES, side, span_of(copy, size), 0));
     memset(copy, 'z', size);
     free(copy);
     return size;
@@ -345,12 +353,11 @@ static void end_upstream(struct world *world)
 {
     bool reset = !world->calm && dice_chance(&world->dice, 30);
 
-    bytes_clear(&world->upstream.out);
-    world->upstream.mode = UP_DEAD;
-    world->upstream_down = true;
+    upstream_lost(world);
     world->links[SIDE_UPSTREAM].ended = true;
     world->links[SIDE_UPSTREAM].failed = reset;
-    step(world, event_of(reset ? EVENT_FAILED : EVENT_ENDED, SIDE_UPSTREAM, SPAN("reset"), 0));
+    world_step(world,
+               event_of(reset ? EVENT_FAILED : EVENT_ENDED, SIDE_UPSTREAM, SPAN("reset"), 0));
 }
 
 static void feed_upstream(struct world *world)
@@ -369,17 +376,11 @@ static void feed_upstream(struct world *world)
 static void end_client(struct world *world, bool reset)
 {
     struct link *link = &world->links[SIDE_CLIENT];
-    struct client *client = &world->client;
 
-    while (client->next != client->first &&
-           client->expected[(client->next - 1) % EXPECTED_MAX].end > client->fed)
-        client->next--;
-    client->cut = client->out.end > client->out.start;
-    bytes_clear(&client->out);
-    client->done = true;
+    client_lost(world);
     link->ended = true;
     link->failed = reset;
-    step(world, event_of(reset ? EVENT_FAILED : EVENT_ENDED, SIDE_CLIENT, SPAN("reset"), 0));
+    world_step(world, event_of(reset ? EVENT_FAILED : EVENT_ENDED, SIDE_CLIENT, SPAN("reset"), 0));
 }
 
 static void connect_upstream(struct world *world)
@@ -390,12 +391,12 @@ static void connect_upstream(struct world *world)
     if (world->connect_fails) {
         world->links[SIDE_UPSTREAM].failed = true;
         world->upstream_down = true;
-        step(world, event_of(EVENT_FAILED, SIDE_UPSTREAM, SPAN("refused"), 0));
+        world_step(world, event_of(EVENT_FAILED, SIDE_UPSTREAM, SPAN("refused"), 0));
         return;
     }
     world->links[SIDE_UPSTREAM].open = true;
     upstream_greet(world);
-    step(world, event_of(EVENT_OPENED, SIDE_UPSTREAM, SPAN(""), 0));
+    world_step(world, event_of(EVENT_OPENED, SIDE_UPSTREAM, SPAN(""), 0));
 }
 
 static void say_sent(struct world *world, enum side side)
@@ -406,7 +407,7 @@ static void say_sent(struct world *world, enum side side)
                        : 1 + dice_below(&world->dice, (uint32_t)link->unsent);
 
     link->unsent -= count;
-    step(world, event_of(EVENT_SENT, side, SPAN(""), count));
+    world_step(world, event_of(EVENT_SENT, side, SPAN(""), count));
 }
 
 /* Somebody else takes a block, or gives one back. */
@@ -417,7 +418,7 @@ static void hog(struct world *world)
     if (world->hogged_count > 0 && dice_chance(&world->dice, 50)) {
         pool_return(&world->lender.pool, world->hogged[--world->hogged_count]);
         if (engine_starved(world->engine))
-            step(world, (struct event){.kind = EVENT_TIME});
+            world_step(world, (struct event){.kind = EVENT_TIME});
         return;
     }
     block = world->hogged_count < 8 ? pool_lend(&world->lender.pool) : 0;
@@ -448,6 +449,14 @@ static bool possible(struct world *world, enum action action)
     switch (action) {
     case ACT_CONNECT:
         return world->connect_due;
+    case ACT_SECURED_CLIENT:
+        return world->securing[SIDE_CLIENT] && !client->failed && !client->ended &&
+               client->unsent == 0;
+    case ACT_SECURED_UPSTREAM:
+        return world->securing[SIDE_UPSTREAM] && !upstream->failed && !upstream->ended &&
+               !upstream->shut;
+    case ACT_TELL:
+        return world->asked;
     case ACT_UPSTREAM:
         return world->now >= world->upstream.hold_until &&
                readable(world, SIDE_UPSTREAM, &world->upstream.out);
@@ -476,6 +485,15 @@ static void act(struct world *world, enum action action)
     switch (action) {
     case ACT_CONNECT:
         connect_upstream(world);
+        break;
+    case ACT_SECURED_CLIENT:
+        outside_shake_hands(world, SIDE_CLIENT);
+        break;
+    case ACT_SECURED_UPSTREAM:
+        outside_shake_hands(world, SIDE_UPSTREAM);
+        break;
+    case ACT_TELL:
+        outside_tell(world);
         break;
     case ACT_UPSTREAM:
         feed_upstream(world);
@@ -515,7 +533,7 @@ static void wait(struct world *world)
         return;
     }
     world->now = until > world->now ? until : world->now;
-    step(world, (struct event){.kind = EVENT_TIME});
+    world_step(world, (struct event){.kind = EVENT_TIME});
 }
 
 /* What nobody planned. */
@@ -537,7 +555,7 @@ static void stumble(struct world *world)
         break;
     case 3:
         world->stopped = true;
-        step(world, (struct event){.kind = EVENT_STOP});
+        world_step(world, (struct event){.kind = EVENT_STOP});
         break;
     default:
         world->upstream.hold_until = world->now + dice_below(&world->dice, 900000);
@@ -573,7 +591,7 @@ const char *world_run(struct world *world, uint64_t seed, struct span choices, b
 {
     prepare(world, seed, choices, calm, cutting);
     world->links[SIDE_CLIENT].open = true;
-    step(world, event_of(EVENT_OPENED, SIDE_CLIENT, SPAN(""), 0));
+    world_step(world, event_of(EVENT_OPENED, SIDE_CLIENT, SPAN(""), 0));
     while (!world->failure && !engine_over(world->engine)) {
         advance(world);
         if (world->steps > STEPS_MAX)

@@ -1,0 +1,190 @@
+/*
+ * The model of what is outside a session: policies with TLS, routes and credentials, whoever
+ * answers questions, and handshakes. A credential says whose it is, so that one that is used for
+ * somebody else shows.
+ */
+#include "sim.h"
+
+#define CREDENTIALS 3U
+
+/* Routes by sender: the last digit of its tag; by recipient; and for everybody else. */
+static void add_routes(struct policy *policy, struct dice *dice)
+{
+    static const struct route routes[] = {
+        {.wants = {[FACT_SENDER] = SPAN_INIT("s~*1~@a")}, .relay = 1, .credential = 0},
+        {.wants = {[FACT_SENDER] = SPAN_INIT("s~*2~@a")}, .relay = NOTHING, .credential = 1},
+        {.wants = {[FACT_RECIPIENT] = SPAN_INIT("r~*3~~*")}, .relay = 1, .credential = NOTHING},
+        {.relay = NOTHING, .credential = 2},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (dice_chance(dice, 45))
+            policy->routes[policy->route_count++] = routes[i];
+    }
+}
+
+void outside_choose(struct world *world)
+{
+    static const enum security securities[] = {SECURITY_NONE, SECURITY_OFFERED, SECURITY_STARTTLS};
+    struct dice *dice = &world->client.dice;
+    struct policy *policy = &world->policy;
+    uint32_t i;
+
+    world->guided = true;
+    policy->relay_count = 2;
+    policy->relays[1] = policy->relays[0];
+    for (i = 0; i < policy->relay_count; i++) {
+        policy->relays[i].security = securities[dice_below(dice, 3)];
+        policy->relays[i].allow_clear = dice_chance(dice, 60);
+        policy->relays[i].refused = (enum refused_auth)dice_below(dice, 4);
+    }
+    policy->credential_count = CREDENTIALS;
+    add_routes(policy, dice);
+    policy->tls_offer = dice_chance(dice, 50) ? TLS_OFFER_STARTTLS : TLS_OFFER_NONE;
+    policy->tls_required = policy->tls_offer == TLS_OFFER_STARTTLS && dice_chance(dice, 20);
+    policy->client_auth.logins = (enum logins)dice_below(dice, LOGINS_HIDE + 1);
+    policy->client_auth.allow_clear = dice_chance(dice, 70);
+    policy->client_auth.equals = dice_chance(dice, 20);
+}
+
+static bool has_digit(struct span line, char digit)
+{
+    size_t at = span_find_span(line, SPAN("@a"));
+
+    return at >= 2 && at < line.size && line.at[at - 2] == digit;
+}
+
+/* Whose MAIL is this? LIVE: only a recipient tells. */
+static uint32_t owner_of(const struct world *world, struct span line)
+{
+    uint32_t i;
+
+    for (i = 0; i < world->policy.route_count; i++) {
+        const struct route *route = &world->policy.routes[i];
+
+        if (route->wants[FACT_RECIPIENT].size > 0)
+            return LIVE;
+        if (route->wants[FACT_SENDER].size == 0 || has_digit(line, route->wants[FACT_SENDER].at[3]))
+            return route->credential;
+    }
+    return NOTHING;
+}
+
+void outside_check_mail(struct world *world, struct span line)
+{
+    uint32_t owner = owner_of(world, line);
+    uint32_t as = world->upstream.as;
+
+    if (world->guided && owner != LIVE && as != NOTHING && as != owner)
+        world_fail(world, "no credential of one identity is used for another");
+}
+
+/* Before TLS only what brings it about may be said, and no secret at all. */
+void outside_check_clear(struct world *world, struct span line)
+{
+    const struct relay *relay = &world->policy.relays[world->relay];
+    struct span rest = line;
+    struct span word;
+
+    if (!world->guided || world->upstream.secured || world->confused)
+        return;
+    span_word(&rest, &word);
+    if (relay->security == SECURITY_STARTTLS && !span_equal_fold(word, SPAN("EHLO")) &&
+        !span_equal_fold(word, SPAN("STARTTLS")) && !span_equal_fold(word, SPAN("QUIT")))
+        world_fail(world, "nothing goes on in clear where TLS is required (R-33)");
+    if (span_find_span(line, SPAN("S3CRETc")) < line.size && !relay->allow_clear)
+        world_fail(world, "no credential of ours is said in clear");
+}
+
+/* --- questions --- */
+
+void outside_ask(struct world *world, const struct question *question)
+{
+    if (world->asked)
+        world_fail(world, "one question at a time");
+    world->asked = true;
+    world->question = *question;
+}
+
+static void tell(struct world *world, enum told told, const char *words)
+{
+    const struct advice advice = {
+        .told = told, .serial = world->question.serial, .credential = NOTHING};
+
+    world_step(world, (struct event){
+                          .kind = EVENT_TOLD, .bytes = span_of_string(words), .advice = &advice});
+}
+
+void outside_tell(struct world *world)
+{
+    static char line[] = "PLAIN S3CRETc0";
+    struct dice *dice = &world->client.dice;
+    uint32_t chance = world->calm ? 0 : dice_below(dice, 100);
+    const struct question *question = &world->question;
+
+    world->asked = false;
+    if (chance > 95) {
+        tell(world, TOLD_LATER, "not now");
+        return;
+    }
+    if (chance > 90) {
+        tell(world, TOLD_NO, "never");
+        return;
+    }
+    switch (question->kind) {
+    case QUESTION_AUTH:
+        line[sizeof(line) - 2] = (char)('0' + question->credential);
+        tell(world, chance > 85 ? TOLD_AGAIN : TOLD_LINE, line);
+        break;
+    case QUESTION_CHALLENGE:
+        line[sizeof(line) - 2] = (char)('0' + question->credential);
+        tell(world, TOLD_LINE, line + 6);
+        break;
+    case QUESTION_OUTCOME:
+        tell(world, question->code == 235 ? TOLD_DONE : chance > 50 ? TOLD_AGAIN : TOLD_NO, "");
+        break;
+    case QUESTION_LOGIN:
+        world->logged_in = chance < 60;
+        tell(world, chance < 60 ? TOLD_DONE : TOLD_NO, "");
+        break;
+    case QUESTION_POP:
+    case QUESTION_ROUTE:
+        world_fail(world, "nobody asked for that");
+        break;
+    }
+}
+
+/* --- handshakes --- */
+
+void outside_secure(struct world *world, enum side side)
+{
+    if (world->securing[side])
+        world_fail(world, "TLS begins once");
+    world->securing[side] = true;
+}
+
+/* What came in clear behind STARTTLS is taken for the handshake, which then fails. */
+void outside_shake_hands(struct world *world, enum side side)
+{
+    struct client *client = &world->client;
+    bool fails = side == SIDE_CLIENT ? client->out.end > client->out.start
+                                     : !world->calm && dice_chance(&world->dice, 10);
+
+    world->securing[side] = false;
+    if (fails) {
+        world->links[side].failed = true;
+        if (side == SIDE_UPSTREAM)
+            upstream_lost(world);
+        else
+            client_lost(world);
+        world_step(world,
+                   (struct event){.kind = EVENT_FAILED, .side = side, .bytes = SPAN("handshake")});
+        return;
+    }
+    if (side == SIDE_UPSTREAM)
+        upstream_secured(world);
+    else
+        client_secured(world);
+    world_step(world, (struct event){.kind = EVENT_SECURED, .side = side, .bytes = SPAN("TLS")});
+}
