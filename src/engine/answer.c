@@ -72,13 +72,24 @@ static void settle_greeting(struct engine *engine, const struct reply *reply, bo
     transaction_end(engine);
 }
 
+void transaction_begin(struct engine *engine, uint16_t refusal)
+{
+    struct envelope *envelope = &engine->envelope;
+
+    if (refusal == 0)
+        *envelope = (struct envelope){0};
+    envelope->recipients = envelope->accepted = 0;
+    envelope->sender_refused = refusal != 0;
+    envelope->code = refusal;
+    engine->message.convert = CONVERT_NONE;
+    engine->data_refused = false;
+}
+
 static void settle_sender(struct engine *engine, const struct reply *reply, enum outcome outcome)
 {
     struct view *view = &upstream_of(engine)->view;
 
-    engine->envelope = (struct envelope){.sender_refused = outcome != SUCCEEDED};
-    engine->message.convert = CONVERT_NONE;
-    engine->data_refused = false;
+    transaction_begin(engine, outcome != SUCCEEDED ? reply->code : 0);
     if (outcome == SUCCEEDED) {
         view->mail_open = true;
         return;

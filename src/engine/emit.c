@@ -274,7 +274,7 @@ void emit_plan(struct engine *engine, const struct plan *plan)
     if (plan->status.size > 0)
         text_add_byte(&words, ' ');
     text_add(&words, plan->words);
-    if (plan->quote_reason && engine->envelope.code != 0) {
+    if (plan->quote_reason && !engine->envelope.worded) {
         text_add_byte(&words, ' ');
         text_add_number(&words, engine->envelope.code);
     }

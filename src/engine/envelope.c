@@ -86,7 +86,7 @@ static void refused_again(struct engine *engine, const struct reply *reply)
     ledger_keep_reason(engine, reply);
     envelope_drop(engine);
     if (held)
-        engine->envelope.sender_refused = true;
+        transaction_begin(engine, reply->code);
     else
         upstream_leave(engine, &changed);
 }

@@ -138,7 +138,7 @@ void guide_told(struct engine *engine, const struct advice *advice, struct span 
     }
     ledger_keep_words(engine, words);
     row_decide(engine, ledger_row(engine, engine->ledger.send), &plan);
-    engine->envelope.sender_refused = true;
+    transaction_begin(engine, plan.code);
 }
 
 /* Whatever the client has not told by the time it says MAIL, it will not tell. */

@@ -78,7 +78,7 @@ void inject_refuse(struct engine *engine, bool forever, struct span words)
     struct leg *leg = &guide_of(engine)->leg;
 
     leg->auth = AUTH_REFUSED;
-    leg->refusal = forever ? 550 : 454;
+    leg->forever = forever;
     note_credential(engine, SPAN("refused"), 0);
     if (words.size > 0)
         ledger_keep_words(engine, words);
@@ -108,6 +108,8 @@ void inject_begin(struct engine *engine)
 void inject_answered(struct engine *engine, const struct reply *reply)
 {
     const struct verb_facts *facts = verb_facts(VERB_AUTH);
+    char bytes[REASON_BYTES_MAX];
+    struct text words = text_over(bytes, sizeof(bytes));
 
     if (guide_of(engine)->leg.auth != AUTH_TALKING)
         return; /* the client's own exchange was cancelled */
@@ -117,20 +119,25 @@ void inject_answered(struct engine *engine, const struct reply *reply)
     }
     if (reply->code < 400 && reply->code != facts->success)
         note_code(engine, SPAN("odd"), facts->name, reply->code);
+    guide_of(engine)->leg.code = reply->code;
+    text_add_number(&words, reply->code);
+    text_add_byte(&words, ' ');
     ledger_keep_reason(engine, reply);
+    text_add(&words, ledger_reason(engine));
+    ledger_keep_words(engine, text_span(&words));
     ask(engine, QUESTION_OUTCOME, ledger_reason(engine), SPAN(""), reply->code);
 }
 
 static void told_outcome(struct engine *engine, const struct advice *advice)
 {
     struct leg *leg = &guide_of(engine)->leg;
-    uint16_t code = engine->envelope.code;
+    uint16_t code = leg->code;
 
     if (advice->told == TOLD_DONE && code == verb_facts(VERB_AUTH)->success) {
         leg->auth = AUTH_DONE;
         upstream_of(engine)->view.authenticated = true;
         note_credential(engine, SPAN("done"), 0);
-        engine->envelope.code = engine->envelope.reason_size = 0;
+        engine->envelope = (struct envelope){0};
         return;
     }
     note_credential(engine, SPAN("failed"), code);
@@ -195,7 +202,7 @@ bool inject_refused(struct engine *engine, struct row *row)
         plan = &deferred;
         break;
     case REFUSED_REJECT:
-        plan = guide_of(engine)->leg.refusal == 550 ? &rejected : &deferred;
+        plan = guide_of(engine)->leg.forever ? &rejected : &deferred;
         break;
     case REFUSED_PASS:
         return false;
@@ -204,7 +211,7 @@ bool inject_refused(struct engine *engine, struct row *row)
         break;
     }
     row_decide(engine, row, plan);
-    engine->envelope.sender_refused = true;
+    transaction_begin(engine, plan->code);
     envelope_drop(engine);
     return true;
 }

@@ -234,6 +234,7 @@ void ledger_keep_reason(struct engine *engine, const struct reply *reply)
 
     engine->envelope.code = reply->code;
     engine->envelope.reason_size = 0;
+    engine->envelope.worded = false;
     if (!ledger_open(engine))
         return; /* the code alone must do */
     reason = text_over(block_of(engine) + REASON_AT, REASON_BYTES_MAX);
@@ -254,6 +255,7 @@ void ledger_keep_words(struct engine *engine, struct span words)
 {
     engine->envelope.code = 0;
     engine->envelope.reason_size = 0;
+    engine->envelope.worded = true;
     if (!ledger_open(engine))
         return;
     words = span_head(span_trim(words), REASON_BYTES_MAX);

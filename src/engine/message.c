@@ -333,6 +333,8 @@ bool chunk_send(struct engine *engine, struct row *row)
 
     if (limit > 0 && !observing(engine) &&
         engine->message.total + engine->message.chunk_left > limit) {
+        if (engine->ledger.in_flight > 0)
+            return false; /* an earlier refusal would be the reason */
         engine->reset_owed = true;
         row_decide(engine, row, &too_large);
         return true;

@@ -211,7 +211,7 @@ static void hold(struct engine *engine, struct row *row)
     struct kept *kept = &guide_of(engine)->kept;
 
     *kept = (struct kept){.held = true};
-    engine->envelope = (struct envelope){0};
+    transaction_begin(engine, 0);
     envelope_keep(engine, DOES_SENDER, ledger_text(engine, row));
     if (kept->cut)
         envelope_drop(engine);

@@ -156,7 +156,8 @@ struct leg {
     struct choice choice; /* what it is opened for; the credential is the one it used */
     uint8_t auth;         /* enum auth */
     uint8_t tries;        /* of AUTH */
-    uint16_t refusal;     /* 4xx or 5xx: how AUTH was refused */
+    uint16_t code;        /* the upstream's last answer to AUTH; 0: it has not been asked */
+    bool forever;         /* the refusal, says who knows */
     bool anew;            /* not the session's first: its greeting is not for the client */
     bool secured_before;  /* this relay is known to take STARTTLS */
     bool clear;           /* STARTTLS was not to be had, and need not be */
@@ -337,6 +338,8 @@ bool order_repaired(struct engine *engine, enum verb verb, uint16_t reply_code,
 /* --- answer.c --- */
 bool upstream_read(struct engine *engine);
 
+/* MAIL has its answer: 0, or the code of its refusal, whose words may have been kept already. */
+void transaction_begin(struct engine *engine, uint16_t refusal);
 /* Nothing of the transaction holds any more. */
 void transaction_end(struct engine *engine);
 

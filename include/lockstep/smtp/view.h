@@ -21,6 +21,7 @@ struct envelope {
     bool sender_refused;  /* its MAIL was refused: nothing may be added to it (table 4.3) */
     uint16_t code;        /* the first refusal's code; a 5xx to RCPT takes the place of a 4xx */
     uint16_t reason_size; /* and its words, kept beside the ledger */
+    bool worded;          /* which say all: the code before them is only ours */
     uint32_t recipients;  /* RCPTs answered */
     uint32_t accepted;    /* of which 2xx */
 };
