@@ -124,7 +124,11 @@ class Polite:
                 if self.say(talk, word, b"220 2.0.0 go ahead\r\n").startswith(b"220"):
                     shake_hands(talk, self.context)
             else:
-                self.say(talk, word, b"250 2.0.0 ok\r\n")
+                self.say(talk, word, self.other(talk, line))
+
+    def other(self, talk, line):
+        """The reply to any other line."""
+        return b"250 2.0.0 ok\r\n"
 
     def upgrade(self, talk):
         return () if self.context is None or is_secured(talk) else ("STARTTLS",)
