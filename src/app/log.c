@@ -65,11 +65,19 @@ static void log_word(struct log_line *line, const char *key, struct span value)
         text_add(&line->text, value);
 }
 
-/* More than one word. */
+/* Words of a peer, who need not write in UTF-8. */
 static void log_words(struct log_line *line, const char *key, struct span value)
 {
+    char memory[LOG_LINE_MAX / 4];
+    struct text words = text_over(memory, sizeof(memory));
+    size_t i;
+
+    text_add(&words, value);
+    for (i = 0; i < words.size; i++)
+        if ((unsigned char)memory[i] > '~')
+            memory[i] = '?';
     log_key(line, key);
-    log_quoted(&line->text, value);
+    log_quoted(&line->text, text_span(&words));
 }
 
 static void log_number(struct log_line *line, const char *key, uint64_t value)
@@ -164,6 +172,8 @@ const struct log_field log_fields[] = {
     {"relay", "The relay's address; not there when none was reached."},
     {"client_tls", "The version of TLS that the client spoke, or none."},
     {"relay_tls", "The version of TLS that was spoken with the relay, or none."},
+    {"login", "The name the client logged in with; not there when it did not."},
+    {"credential", "The credential that the relay took; not there when none was used."},
     {"ending", "Why it ended, one word such as quit."},
     {"why", "More words; not there but for a client that never came to begin."},
     {"commands", "Commands of the client that were answered."},
@@ -198,6 +208,10 @@ void log_session(const struct report *report)
         log_word(&line, "relay", span_of_string(address_text(&report->relay, text)));
     log_tls(&line, "client_tls", report->tls[SIDE_CLIENT]);
     log_tls(&line, "relay_tls", report->tls[SIDE_UPSTREAM]);
+    if (summary->login.size > 0)
+        log_words(&line, "login", summary->login);
+    if (report->credential.size > 0)
+        log_word(&line, "credential", report->credential);
     log_word(&line, "ending", span_of_string(summary->ending != NULL ? summary->ending : "lost"));
     if (report->why.size > 0)
         log_words(&line, "why", report->why);

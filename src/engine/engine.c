@@ -338,7 +338,17 @@ bool engine_over(const struct engine *engine)
 
 void engine_summary(const struct engine *engine, struct summary *summary_r)
 {
+    const struct guide *guide;
+
     *summary_r = engine->summary;
+    summary_r->credential = NOTHING;
+    if (!engine->guided)
+        return;
+    guide = guide_of(engine);
+    if (guide->leg.auth == AUTH_DONE)
+        summary_r->credential = guide->leg.choice.credential;
+    if (engine->peers[SIDE_CLIENT].view.authenticated)
+        summary_r->login = name_span(&guide->user);
 }
 
 void engine_close(struct engine *engine)

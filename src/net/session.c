@@ -159,6 +159,10 @@ static void session_report(struct session *session, const char *ending, struct s
     engine_summary(session->engine, &report.summary);
     if (ending != NULL)
         report.summary.ending = ending;
+    if (report.summary.credential == LIVE)
+        report.credential = SPAN("live");
+    else if (report.summary.credential != NOTHING)
+        report.credential = session->setup->config->credentials[report.summary.credential].name;
     session->worker->user->report(&report);
 }
 

@@ -143,6 +143,7 @@ class Credentials(Advice):
         self.serve(self.upstream(Secured(relay, leaf)), f"password_file: {folder.path}/password")
         self.assertEqual(self.codes(), self.DELIVERED)
         self.assertEqual(len(relay.asked), 1)
+        self.assertIn(" credential=scanner ending=quit ", self.await_log("ending=quit"))
 
     def test_from_a_program_that_takes_its_time(self):
         relay = Wanting()

@@ -165,6 +165,8 @@ struct summary {
     uint32_t repairs;       /* times any repair acted */
     uint64_t message_bytes; /* of accepted messages */
     const char *ending;     /* why it ended, one word: "quit", "client-lost", ... */
+    uint32_t credential;    /* the upstream took it last: a number, LIVE, or NOTHING */
+    struct span login;      /* the name the client logged in with here; borrowed; empty: none */
     bool upstream_greeted;
 };
 

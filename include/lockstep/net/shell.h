@@ -18,6 +18,7 @@ struct report {
     struct address relay; /* the last that was tried; family 0: none was */
     struct summary summary;
     struct span tls[SIDE_COUNT]; /* "TLSv1.3"; empty: in clear */
+    struct span credential;      /* name of the one that the relay took; empty: none */
     struct span why;             /* of an ending before there was a session, may be empty */
     uint64_t duration_ms;
 };
