@@ -14,6 +14,7 @@
 #include "lockstep/net/shell.h"
 #include "lockstep/vault/vault.h"
 #include "log.h"
+#include "overseer.h"
 #include "running.h"
 #include "sink_server.h"
 
@@ -159,8 +160,11 @@ static void say_what_waits(const struct config *old, const struct config *new)
     if (old->workers != new->workers || old->memory_bytes != new->memory_bytes ||
         old->log_format != new->log_format || old->transcripts.files != new->transcripts.files ||
         old->transcripts.session_bytes != new->transcripts.session_bytes ||
-        !span_equal(old->transcripts.directory, new->transcripts.directory))
-        log_say(LOG_WARNING, "changes of workers, memory, log and transcripts need a restart");
+        !span_equal(old->transcripts.directory, new->transcripts.directory) ||
+        !span_equal(old->admin.token_file, new->admin.token_file) ||
+        !same_addresses(&old->admin.listen, &new->admin.listen))
+        log_say(LOG_WARNING,
+                "changes of workers, memory, log, transcripts and admin need a restart");
 }
 
 static void say_warnings(const struct config *config)
@@ -213,6 +217,7 @@ static void run_signal(uv_signal_t *handle, int number)
     } else {
         run->draining = true;
         log_say(LOG_INFO, "ending: no new sessions, waiting for those that are open");
+        overseer_ending();
         shell_drain(run->shell);
     }
 }
@@ -227,6 +232,7 @@ static void run_wake(uv_async_t *over)
         uv_close((uv_handle_t *)&run->signals[i], NULL);
     if (run->sink != NULL)
         sink_server_stop(run->sink);
+    overseer_stop();
 }
 
 /* From the last worker's thread. */
@@ -288,11 +294,23 @@ static void print_ready(const struct shell *shell)
 }
 
 /* 0, or an exit code: then stderr has the reason. */
+/* False: stderr has the reason. */
+static bool run_oversee(struct run *run)
+{
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text why = text_over(memory, sizeof(memory));
+
+    if (overseer_open(&run->uv, &run->started->loaded.config.admin, run->vault, &why))
+        return true;
+    running_complain(run->started, text_span(&why));
+    return false;
+}
+
 static int run_open(struct run *run)
 {
     struct shell_user user = {
-        .report = log_session,
-        .refused = log_refused,
+        .report = overseer_report,
+        .refused = overseer_refused,
         .warn = log_warn,
         .over = run_over,
         .data = run,
@@ -301,7 +319,7 @@ static int run_open(struct run *run)
     int error = run_embed(run, &run->started->loaded.config);
 
     if (error == 0) {
-        if (!run_configure_vault(run, run->started))
+        if (!run_configure_vault(run, run->started) || !run_oversee(run))
             return EX_CONFIG;
         user.adviser = vault_adviser(run->vault);
         run->shell = shell_start(&run->started->setup, &user, &error, where);
@@ -323,6 +341,7 @@ static int run_serve(struct run *run)
     uv_run(&run->uv, UV_RUN_DEFAULT);
     must(uv_loop_close(&run->uv) == 0);
     free(run->sink);
+    overseer_close();
     if (run->shell != NULL)
         shell_close(&run->shell);
     if (run->vault != NULL)

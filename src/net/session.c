@@ -143,6 +143,16 @@ void session_note_tls(struct session *session, enum side side)
     session->tls[side][kept.size] = 0;
 }
 
+/* Empty as long as none was tried. */
+static struct span session_relay_name(const struct session *session)
+{
+    if (session->relay.any.sa_family == AF_UNSPEC)
+        return (struct span){0};
+    if (session->moved != NULL)
+        return SPAN("live");
+    return session->setup->config->relays[session->relay_number].name;
+}
+
 static void session_report(struct session *session, const char *ending, struct span why)
 {
     struct report report = {
@@ -150,6 +160,7 @@ static void session_report(struct session *session, const char *ending, struct s
         .listener = session->listener->name,
         .client = session->client,
         .relay = session->relay,
+        .relay_name = session_relay_name(session),
         .tls = {span_of_string(session->tls[SIDE_CLIENT]),
                 span_of_string(session->tls[SIDE_UPSTREAM])},
         .why = why,

@@ -16,6 +16,8 @@ struct report {
     struct span listener;
     struct address client;
     struct address relay; /* the last that was tried; family 0: none was */
+    struct span
+        relay_name; /* as configured; "live": a live source named it; empty: none was tried */
     struct summary summary;
     struct span tls[SIDE_COUNT]; /* "TLSv1.3"; empty: in clear */
     struct span credential;      /* name of the one that the relay took; empty: none */

@@ -1,0 +1,67 @@
+/*
+ * admin: what an operator and his tools ask the running proxy, over HTTP:
+ *
+ *     /livez    200 as long as somebody is there to answer; needs no token
+ *     /readyz   200 when mail can pass; else 503, and why: a credential without a token, ending
+ *     /metrics  counters and credentials in Prometheus' text format
+ *
+ * All else is answered with 404 or 405 and JSON. Nothing it says is a secret or an address. It
+ * listens on loopback only, unless a token is configured: then all but /livez wants it, as
+ * "Authorization: Bearer TOKEN".
+ *
+ * It runs on the owner's loop: answers are small, and nobody waits for them.
+ */
+#ifndef LOCKSTEP_ADMIN_ADMIN_H
+#define LOCKSTEP_ADMIN_ADMIN_H
+
+#include <uv.h>
+
+#include "lockstep/admin/tally.h"
+
+/* Bytes of a token. */
+#define ADMIN_TOKEN_MIN 16U
+#define ADMIN_TOKEN_MAX 256U
+#define ADMIN_NAME_MAX 129U
+#define ADMIN_ERROR_MAX 321U
+
+enum admin_health {
+    ADMIN_GOOD,
+    ADMIN_RENEWING, /* nothing to log in with now; it is being fetched */
+    ADMIN_LOGIN,    /* likewise, and a person must act */
+};
+
+/* How a credential is. */
+struct admin_credential {
+    char name[ADMIN_NAME_MAX];
+    enum admin_health health;
+    int64_t came_ms;   /* the token; since 1970, like all of these; 0: there is none */
+    int64_t ends_ms;   /* 0: there is none */
+    int64_t failed_ms; /* 0: the last renewal was good */
+    uint64_t renewals; /* since the start */
+    uint64_t failures;
+    char error[ADMIN_ERROR_MAX]; /* of the last failure; never a secret */
+};
+
+struct admin_user {
+    struct tally *tally;
+    const char *version;
+    /* How the credentials are now: how many there are, of which as many as fit were written. */
+    size_t (*credentials)(void *data, struct admin_credential *rows, size_t room);
+    void *data;
+};
+
+struct admin;
+
+/* NULL: `error` says why, for instance that anybody may read the token. `user` outlives it. */
+struct admin *admin_open(uv_loop_t *uv, const struct config_admin *config,
+                         const struct admin_user *user, struct text *error);
+/* With the real ports, in the order of the configuration. */
+uint32_t admin_addresses(const struct admin *admin, const struct address **addresses_r);
+/* No longer ready: the proxy is ending. */
+void admin_ending(struct admin *admin);
+/* Its handles close with the next turns of the loop. */
+void admin_stop(struct admin *admin);
+/* When the loop has ended. */
+void admin_free(struct admin **admin);
+
+#endif
