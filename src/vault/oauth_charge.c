@@ -432,6 +432,10 @@ void oauth_charge_want(struct oauth_charge *charge, bool refused)
                                                 "the mailbox may not send"));
         return;
     }
+    if (refused) {
+        secret_clear(&charge->record.access);
+        charge->record.came = charge->record.ends = 0;
+    }
     charge->wanted = true;
     charge_think(charge);
 }

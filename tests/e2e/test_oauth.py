@@ -1,11 +1,13 @@
 """OAuth 2.0 tokens: every way to log in for them, and mail that goes on while they are renewed,
 refused, revoked, or nobody is there to give them."""
 
+import base64
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -17,8 +19,9 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from support import artefacts, packages, place, suite  # noqa: E402
+from support import artefacts, fake, packages, place, secure_relays, suite, wire  # noqa: E402
 from support.certificates import Authority  # noqa: E402
+from support.process import Process  # noqa: E402
 from support.token_endpoint import DEVICE_CODE, JWT_BEARER, SECRET, TokenEndpoint  # noqa: E402
 
 USER = "scanner@oauth.test"
@@ -124,7 +127,7 @@ class Case(unittest.TestCase):
     def assert_well(self, done):
         code, said = done
         self.assertEqual(code, 0, said)
-        self.assertRegex(said, r"(?m)^scanner: good, token of 0 s ago, ends in \d+ min, renewed")
+        self.assertRegex(said, r"(?m)^scanner: good, token of 0 s ago, ends in \d+ (min|s), renewed")
         self.assert_discreet(said)
 
     def assert_ill(self, done, words):
@@ -308,6 +311,224 @@ class Grants(Case):
             text.replace(f"ca: {self.place.authority.certificate}", f"ca: {other.certificate}"))
         self.assert_ill(self.place.run("refresh", "scanner"), "certificate")
         self.assertEqual(self.endpoint.asked, [])
+
+
+class Relay(fake.Polite):
+    """Takes mail from whoever shows a token that is good at that moment."""
+
+    def __init__(self, endpoint):
+        super().__init__(keywords=("AUTH XOAUTH2", "ENHANCEDSTATUSCODES"))
+        self.endpoint = endpoint
+        self.tokens = []  # those shown, in order
+        self.entered = set()
+        self.on_login = lambda token: None
+
+    def say(self, talk, word, text):
+        line = talk.heard.splitlines()[-1] if talk.heard else b""
+        if word == "AUTH":
+            text = self.judge(talk, line.split()[2])
+        elif not word.strip():
+            text = b"535 5.7.8 no\r\n"  # the answer to the challenge that says why
+        elif word == "MAIL" and talk not in self.entered:
+            text = b"530 5.7.0 log in first\r\n"
+        return super().say(talk, word, text)
+
+    def judge(self, talk, response):
+        user, token = re.fullmatch(r"user=(.*)\x01auth=Bearer (.*)\x01\x01",
+                                   base64.b64decode(response).decode()).groups()
+        self.tokens.append(token)
+        if user != USER or not self.endpoint.valid(token):
+            return b"334 eyJzdGF0dXMiOiI0MDEifQ==\r\n"
+        self.on_login(token)
+        self.entered.add(talk)
+        return b"235 2.7.0 welcome\r\n"
+
+
+class Mail(Case):
+    """A scanner that knows nothing but HELO and MAIL, in front of a relay that wants tokens."""
+
+    def setUp(self):
+        super().setUp()
+        self.relay = Relay(self.endpoint)
+        self.upstream = fake.Upstream(self.relay)
+        self.addCleanup(self.upstream.stop)
+        self.lockstep = None
+
+    def start(self, grant="refresh", more="", relay_port=None):
+        self.configure(grant, more, relay_port=relay_port or self.upstream.port)
+        self.begin()
+
+    def begin(self):
+        self.lockstep = Process("lockstep", [place.lockstep(), "run", "-c",
+                                             self.place.path / "lockstep.yaml"], self.place.path)
+        self.addCleanup(self.lockstep.stop)
+        self.port = self.lockstep.await_ready()[0]
+
+    def log_in(self):
+        """Somebody does it, on the command line."""
+        person = Person(self.place.command("login", "scanner", "--device"))
+        self.endpoint.approve(person.hears(r"type the code\s+(\w+)\n"))
+        self.assert_well(person.end())
+
+    def deliver(self):
+        """The reply that ended it: the one to the dot, or a refusal before."""
+        with wire.Conversation(self.port) as scanner:
+            scanner.reply()
+            for command in (b"HELO scanner", b"MAIL FROM:<scanner@oauth.test>",
+                            b"RCPT TO:<one@oauth.test>", b"DATA"):
+                reply = scanner.ask(command)
+                if reply.code >= 400:
+                    return reply
+            scanner.say(b"Subject: scan\r\n\r\npage\r\n.\r\n")
+            return scanner.reply()
+
+    def assert_delivered(self):
+        reply = self.deliver()
+        self.assertEqual(reply.code, 250, (reply, self.lockstep.explain()))
+
+    def await_delivered(self, seconds=20):
+        def delivered():
+            reply = self.deliver()
+            self.assertIn(reply.code, (250, 454), reply)
+            return reply.code == 250
+        place.await_true("mail goes on", delivered, seconds)
+
+    def status(self):
+        code, said = self.place.run("status")
+        self.assert_discreet(said)
+        return code, said
+
+    def test_tokens_are_renewed_before_they_end(self):
+        self.endpoint.life = 6
+        self.endpoint.slow_s = 1
+        self.start("client-credentials", f", client-secret_file: {self.place.path}/client.secret")
+        self.await_delivered()
+        # Every renewal but one meets something; there is time for that until the token ends.
+        self.endpoint.faults = ["503", None, "slow", "rubbish", None, None, "close", None]
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            self.assert_delivered()
+            time.sleep(0.1)
+        self.assertGreaterEqual(len(set(self.relay.tokens)), 4)
+        self.assertLessEqual(len(self.endpoint.faults), 2)
+        self.assertEqual(self.endpoint.flying_most, 1)
+        self.assertLess(len(self.endpoint.asked), 20, self.endpoint.asked)
+        self.assert_discreet(self.lockstep.explain())
+
+    def test_idle_tokens_are_renewed_too_and_outlive_the_process(self):
+        self.endpoint.life = 2
+        self.configure("device", relay_port=self.upstream.port)
+        self.log_in()
+        self.begin()
+        place.await_true("renewals", lambda: self.endpoint.count("refresh_token") >= 3)
+        self.lockstep.stop()
+        self.assertEqual(self.relay.tokens, [])
+        self.begin()
+        self.await_delivered()
+
+    def test_a_refresh_token_is_kept_before_its_access_token_is_used(self):
+        """Whoever is killed at the first use of a new token finds the new refresh token kept."""
+        self.endpoint.life = 2
+        self.configure("device", relay_port=self.upstream.port)
+        self.log_in()
+        for _ in range(3):
+            known = set(self.relay.tokens)
+            self.begin()
+            child = self.lockstep
+
+            def kill(token, known=known, child=child):
+                if known and token not in known:
+                    os.kill(child.pid, signal.SIGKILL)
+                known.add(token)
+
+            self.relay.on_login = kill
+            with self.assertRaises((wire.Broken, ConnectionError)):
+                end = time.monotonic() + 20
+                while time.monotonic() < end:
+                    self.deliver()
+            child.stop()
+            self.relay.on_login = lambda token: None
+        code, said = self.place.run("refresh", "scanner")
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.endpoint.count("refresh_token", "invalid_grant"), 0)
+
+    def test_while_the_endpoint_is_away_mail_is_put_off_and_then_goes_on(self):
+        self.endpoint.life = 3
+        self.start("client-credentials", f", client-secret_file: {self.place.path}/client.secret")
+        self.await_delivered()
+        self.endpoint.stop()
+        reply = place.await_true("the token ends", lambda: next(
+            (reply for reply in [self.deliver()] if reply.code != 250), None))
+        self.assertRegex(reply, rb"^454 4\.7\.0 .*(refused|failed|scanner)")
+        code, said = self.status()
+        self.assertEqual(code, 0, said)
+        self.assertRegex(said, "^scanner: failing, .*refused")
+        self.endpoint.start()
+        self.await_delivered(40)
+        self.assertRegex(self.status()[1], "^scanner: good")
+
+    def test_a_revoked_login_asks_for_a_person_and_needs_no_restart(self):
+        self.configure("device", relay_port=self.upstream.port)
+        self.begin()
+        self.assertRegex(self.deliver(), rb"^454 4\.7\.0 .*nobody has logged in yet")
+        self.log_in()
+        self.await_delivered()
+        self.endpoint.revoke()
+        reply = self.deliver()
+        self.assertRegex(reply, rb"^454 4\.7\.0 .*somebody must log in, with lockstep oauth login")
+        self.assert_discreet(reply.decode())
+        code, said = self.status()
+        self.assertEqual(code, 1, said)
+        self.assertRegex(said, "^scanner: needs a login, failed .*invalid_grant")
+        self.log_in()
+        self.await_delivered()
+        self.assert_discreet(self.lockstep.explain())
+
+    def test_a_token_that_the_relay_refuses_is_replaced_within_the_session(self):
+        self.start("client-credentials", f", client-secret_file: {self.place.path}/client.secret")
+        self.await_delivered()
+        self.endpoint.end_access()
+        self.assert_delivered()
+        self.assertEqual(self.endpoint.count("client_credentials"), 2)
+        # Once more, and nothing is asked for again: it would not be better.
+        self.endpoint.end_access()
+        self.assertEqual(self.deliver().code, 454)
+        self.assertEqual(self.endpoint.count("client_credentials"), 2)
+
+    def test_a_reload_does_not_ask_twice(self):
+        self.endpoint.always = "slow"
+        self.start("client-credentials", f", client-secret_file: {self.place.path}/client.secret")
+        text = (self.place.path / "lockstep.yaml").read_text()
+        for user in ("a@oauth.test", "b@oauth.test", USER):
+            (self.place.path / "lockstep.yaml").write_text(text.replace(USER, user))
+            os.kill(self.lockstep.pid, signal.SIGHUP)
+            time.sleep(0.3)
+        self.await_delivered()
+        self.assertEqual(self.endpoint.flying_most, 1)
+
+    def test_a_real_relay_takes_the_token(self):
+        relay = secure_relays.Dovecot()
+        self.addCleanup(relay.stop)
+        endpoint = self.endpoint
+
+        class Users:
+            @staticmethod
+            def get(token):
+                return USER if endpoint.valid(token) else None
+
+        relay.tokens.valid = Users
+        for mechanism in ("XOAUTH2", "OAUTHBEARER"):
+            with self.subTest(mechanism):
+                self.configure("client-credentials", ", client-secret_file: "
+                               f"{self.place.path}/client.secret", relay_port=relay.port)
+                path = self.place.path / "lockstep.yaml"
+                path.write_text(path.read_text().replace("XOAUTH2", mechanism))
+                self.begin()
+                self.await_delivered()
+                endpoint.end_access()
+                self.await_delivered()
+                self.assertIn(f"method={mechanism}", relay.log())
+                self.lockstep.stop()
 
 
 if __name__ == "__main__":

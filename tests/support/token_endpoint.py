@@ -41,7 +41,7 @@ class TokenEndpoint:
 
     Each request to /token takes one of `faults` first, if there is one: "slow" (and then answers),
     "hang", "close", "rubbish", "html", "404", "500", "503", "429", "empty", "endless",
-    "revoked". `always` is a fault of every request.
+    "revoked"; None for none. `always` is a fault of every request.
     """
 
     def __init__(self, leaf, life=3600, user="scanner@oauth.test", public_key=None, rotates=True,
