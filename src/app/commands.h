@@ -10,6 +10,7 @@ extern const struct subcommand manual_command;
 extern const struct subcommand oauth_command;
 extern const struct subcommand play_command;
 extern const struct subcommand run_command;
+extern const struct subcommand secret_command;
 extern const struct subcommand sink_command;
 
 /* All of them, in the order in which they are shown. */

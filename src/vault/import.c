@@ -221,14 +221,14 @@ struct import *import_open(struct span path, enum config_format format, struct s
     struct import *import;
     struct private file;
 
-    *stamp_r = (struct stamp){0};
     if (!private_read(path, PRIVACY_OWNER, IMPORT_BYTES_MAX, &file, error))
         return NULL;
     text_format(error, "%.*s: ", (int)path.size, path.at);
     import = import_read(span_of(file.at, file.size), format, error);
     if (import != NULL) {
         text_clear(error);
-        *stamp_r = file.stamp;
+        if (stamp_r != NULL)
+            *stamp_r = file.stamp;
         if (!open_tokens(import, error))
             import_close(&import);
     }

@@ -27,6 +27,7 @@ static void import_fetch(struct item *item, bool again)
         item_confirm(item);
         return;
     }
+    *stamp = (struct stamp){0};
     import = import_open(item->definition->import, item->definition->format, stamp, &why);
     if (import != NULL)
         item_offer_many(item, import);

@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import suite  # noqa: E402
 
 LOCKSTEP = os.environ["LOCKSTEP"]
-COMMANDS = ("run", "check", "sink", "play", "manual", "completion")
+COMMANDS = ("run", "check", "sink", "secret", "oauth", "play", "manual", "completion")
 
 # Typed, exit code, first line on stderr. {folder} is a fresh one, {busy} a port in use, {file} a
 # file that is there, {locked} a file that nobody may read.

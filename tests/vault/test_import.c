@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "folder.h"
-#include "vault/private.h"
 #include "lockstep/vault/import.h"
+#include "vault/private.h"
 
 /* As Postfix's documentation has it, with what people make of it. */
 static const char postfix[] = "# comment\n"

@@ -61,7 +61,7 @@ struct import_wish {
 };
 
 /* Reads the file, and the token files it names. NULL: `error` has a sentence that names the file,
- * with the number of the line. */
+ * with the number of the line. `stamp_r` may be NULL. */
 struct import *import_open(struct span path, enum config_format format, struct stamp *stamp_r,
                            struct text *error);
 /* What such a file says. NULL: `error` has a sentence, and no secret in it. */
