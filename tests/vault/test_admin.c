@@ -40,73 +40,74 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+static const struct {
+    struct asked asked;
+    struct span token;
+    const char *first;
+    const char *holds;
+} answers[] = {
+    {{.path = SPAN_INIT("/livez")}, SPAN_INIT(""), "HTTP/1.1 200 OK\r\n", "\"live\":true"},
+    {{.path = SPAN_INIT("/livez")}, SPAN_INIT("hush"), "HTTP/1.1 200 OK\r\n", "\"live\":true"},
+    {{.path = SPAN_INIT("/readyz")}, SPAN_INIT(""), "HTTP/1.1 200 OK\r\n", "\"ready\":true"},
+    {{.path = SPAN_INIT("/metrics")},
+     SPAN_INIT(""),
+     "HTTP/1.1 200 OK\r\n",
+     "\r\n\r\n# HELP lockstep_build_info "},
+    {{.path = SPAN_INIT("/")}, SPAN_INIT(""), "HTTP/1.1 404 ", "{\"error\":\"there are /livez"},
+    {{.path = SPAN_INIT("/livez/")}, SPAN_INIT(""), "HTTP/1.1 404 ", "{\"error\""},
+    {{.path = SPAN_INIT("/LIVEZ")}, SPAN_INIT(""), "HTTP/1.1 404 ", "{\"error\""},
+    {{.path = SPAN_INIT("/metrics"), .method = SPAN_INIT("POST")},
+     SPAN_INIT(""),
+     "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\n",
+     "{\"error\""},
+    {{.path = SPAN_INIT("/metrics")},
+     SPAN_INIT("hush"),
+     "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n",
+     "{\"error\""},
+    {{.path = SPAN_INIT("/nowhere")}, SPAN_INIT("hush"), "HTTP/1.1 401 ", "{\"error\""},
+    {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Bearer hush")},
+     SPAN_INIT("hush"),
+     "HTTP/1.1 200 ",
+     "\"ready\":true"},
+    {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("bearer  hush ")},
+     SPAN_INIT("hush"),
+     "HTTP/1.1 200 ",
+     "\"ready\":true"},
+    {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Bearer husH")},
+     SPAN_INIT("hush"),
+     "HTTP/1.1 401 ",
+     "{\"error\""},
+    {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Bearer hus")},
+     SPAN_INIT("hush"),
+     "HTTP/1.1 401 ",
+     "{\"error\""},
+    {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Bearer hushh")},
+     SPAN_INIT("hush"),
+     "HTTP/1.1 401 ",
+     "{\"error\""},
+    {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Bearer ")},
+     SPAN_INIT("hush"),
+     "HTTP/1.1 401 ",
+     "{\"error\""},
+    {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Basic hush")},
+     SPAN_INIT("hush"),
+     "HTTP/1.1 401 ",
+     "{\"error\""},
+    {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("hush")},
+     SPAN_INIT("hush"),
+     "HTTP/1.1 401 ",
+     "{\"error\""},
+};
+
 Test(admin, answers)
 {
-    static const struct {
-        struct asked asked;
-        struct span token;
-        const char *first;
-        const char *holds;
-    } rows[] = {
-        {{.path = SPAN_INIT("/livez")}, SPAN_INIT(""), "HTTP/1.1 200 OK\r\n", "\"live\":true"},
-        {{.path = SPAN_INIT("/livez")}, SPAN_INIT("hush"), "HTTP/1.1 200 OK\r\n", "\"live\":true"},
-        {{.path = SPAN_INIT("/readyz")}, SPAN_INIT(""), "HTTP/1.1 200 OK\r\n", "\"ready\":true"},
-        {{.path = SPAN_INIT("/metrics")},
-         SPAN_INIT(""),
-         "HTTP/1.1 200 OK\r\n",
-         "\r\n\r\n# HELP lockstep_build_info "},
-        {{.path = SPAN_INIT("/")}, SPAN_INIT(""), "HTTP/1.1 404 ", "{\"error\":\"there are /livez"},
-        {{.path = SPAN_INIT("/livez/")}, SPAN_INIT(""), "HTTP/1.1 404 ", "{\"error\""},
-        {{.path = SPAN_INIT("/LIVEZ")}, SPAN_INIT(""), "HTTP/1.1 404 ", "{\"error\""},
-        {{.path = SPAN_INIT("/metrics"), .method = SPAN_INIT("POST")},
-         SPAN_INIT(""),
-         "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\n",
-         "{\"error\""},
-        {{.path = SPAN_INIT("/metrics")},
-         SPAN_INIT("hush"),
-         "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n",
-         "{\"error\""},
-        {{.path = SPAN_INIT("/nowhere")}, SPAN_INIT("hush"), "HTTP/1.1 401 ", "{\"error\""},
-        {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Bearer hush")},
-         SPAN_INIT("hush"),
-         "HTTP/1.1 200 ",
-         "\"ready\":true"},
-        {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("bearer  hush ")},
-         SPAN_INIT("hush"),
-         "HTTP/1.1 200 ",
-         "\"ready\":true"},
-        {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Bearer husH")},
-         SPAN_INIT("hush"),
-         "HTTP/1.1 401 ",
-         "{\"error\""},
-        {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Bearer hus")},
-         SPAN_INIT("hush"),
-         "HTTP/1.1 401 ",
-         "{\"error\""},
-        {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Bearer hushh")},
-         SPAN_INIT("hush"),
-         "HTTP/1.1 401 ",
-         "{\"error\""},
-        {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Bearer ")},
-         SPAN_INIT("hush"),
-         "HTTP/1.1 401 ",
-         "{\"error\""},
-        {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("Basic hush")},
-         SPAN_INIT("hush"),
-         "HTTP/1.1 401 ",
-         "{\"error\""},
-        {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("hush")},
-         SPAN_INIT("hush"),
-         "HTTP/1.1 401 ",
-         "{\"error\""},
-    };
     size_t i;
 
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char *text = answer(rows[i].asked, (struct snapshot){.token = rows[i].token});
+    for (i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        char *text = answer(answers[i].asked, (struct snapshot){.token = answers[i].token});
 
-        cr_expect(begins(text, rows[i].first), "row %zu: %s", i, text);
-        cr_expect_not_null(strstr(text, rows[i].holds), "row %zu: %s", i, text);
+        cr_expect(begins(text, answers[i].first), "row %zu: %s", i, text);
+        cr_expect_not_null(strstr(text, answers[i].holds), "row %zu: %s", i, text);
         free(text);
     }
 }

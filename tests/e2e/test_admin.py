@@ -1,0 +1,134 @@
+"""The admin interface of a running lockstep: alive, ready, counted, and closed to strangers."""
+
+import http.client
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from support import artefacts, place, proxy, suite, wire  # noqa: E402
+from support.process import Process  # noqa: E402
+
+TOKEN = artefacts.secret("admin-token-9f2c41")
+REFUSED_START = 78   # EX_CONFIG
+
+
+class Admin(unittest.TestCase):
+    def start(self, settings="admin: {listen: 127.0.0.1:0}"):
+        sink = Process("sink", [place.lockstep(), "sink", "--listen", "127.0.0.1:0"],
+                       self.folder.path)
+        self.addCleanup(sink.stop)
+        running = proxy.Proxy(sink.await_ready()[0], settings=settings)
+        self.addCleanup(running.stop)
+        self.port = int(re.search(r"answers at http://127\.0\.0\.1:(\d+)",
+                                  running.process.log()).group(1))
+        return running
+
+    def setUp(self):
+        self.folder = place.Folder("admin")
+        self.addCleanup(self.folder.remove)
+
+    def ask(self, path, method="GET", **headers):
+        talk = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        talk.request(method, path, headers=headers)
+        answer = talk.getresponse()
+        body = answer.read().decode()
+        talk.close()
+        return answer, body
+
+    def test_lives_and_is_ready(self):
+        self.start()
+        for path in ("/livez", "/readyz?verbose"):
+            answer, body = self.ask(path)
+            self.assertEqual((answer.status, answer.getheader("Content-Type")),
+                             (200, "application/json"))
+            self.assertTrue(json.loads(body).get("live") or json.loads(body)["ready"])
+        self.assertEqual(self.ask("/")[0].status, 404)
+        self.assertEqual(self.ask("/metrics", "DELETE")[0].status, 405)
+
+    def test_sessions_are_counted(self):
+        running = self.start()
+        with wire.Conversation(running.port) as talk:
+            talk.open()
+            for line in (b"MAIL FROM:<a@b.test>", b"RCPT TO:<c@d.test>", b"DATA",
+                         b"Subject: one\r\n\r\nwords\r\n.", b"QUIT"):
+                talk.ask(line)
+        place.await_true("a session is counted",
+                         lambda: "lockstep_sessions_total{" in self.ask("/metrics")[1])
+        answer, body = self.ask("/metrics")
+        self.assertTrue(answer.getheader("Content-Type").startswith("text/plain; version=0.0.4"))
+        of = '{listener="main",relay="relay"'
+        self.assertIn(f'lockstep_sessions_total{of},ending="quit"}} 1\n', body)
+        self.assertIn(f"lockstep_messages_total{of}}} 1\n", body)
+        self.assertNotIn("127.0.0.1", body, "labels are names, never addresses")
+
+    def test_not_ready_while_ending(self):
+        running = self.start()
+        with wire.Conversation(running.port) as talk:
+            talk.open()
+            for line in (b"MAIL FROM:<a@b.test>", b"RCPT TO:<c@d.test>", b"DATA"):
+                talk.ask(line)
+            running.drain()
+            place.await_true("not ready", lambda: self.ask("/readyz")[0].status == 503)
+            self.assertIn("ending", self.ask("/readyz")[1])
+            self.assertEqual(self.ask("/livez")[0].status, 200)
+
+    def test_with_a_token(self):
+        path = self.folder.path / "token"
+        path.write_text(TOKEN + "\n", encoding="ascii")
+        path.chmod(0o600)
+        running = self.start(f"admin: {{listen: 127.0.0.1:0, token_file: {path}}}")
+        right = {"Authorization": f"Bearer {TOKEN}"}
+        wrong = {"Authorization": f"Bearer {TOKEN[:-1]}x"}
+        self.assertEqual(self.ask("/livez")[0].status, 200)
+        self.assertEqual(self.ask("/metrics")[0].status, 401)
+        self.assertEqual(self.ask("/metrics", **wrong)[0].status, 401)
+        self.assertEqual(self.ask("/metrics", **right)[0].status, 200)
+        self.assertNotIn(TOKEN, running.process.log())
+
+    def test_strangers_need_a_token_and_nobody_else_may_read_it(self):
+        path = self.folder.path / "token"
+        path.write_text(TOKEN, encoding="ascii")
+        path.chmod(0o644)
+        for admin, words in (("{listen: 0.0.0.0:0}", "write token_file"),
+                             (f"{{listen: 127.0.0.1:0, token_file: {path}}}", "others may read")):
+            done = subprocess.run(
+                [place.lockstep(), "run", "-c", "/dev/stdin"], capture_output=True, timeout=20,
+                input=f"""config_version: 1
+admin: {admin}
+listeners: [{{name: main, listen: 127.0.0.1:0, relay: relay}}]
+relays: {{relay: {{address: [smtp://127.0.0.1:1]}}}}
+""".encode(), check=False)
+            self.assertEqual(done.returncode, REFUSED_START)
+            self.assertIn(words, done.stderr.decode())
+
+    def test_those_who_say_nothing_or_nonsense(self):
+        running = self.start()
+        silent = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(31)]
+        self.assertEqual(self.ask("/livez")[0].status, 200, "one place is left")
+        for talk in silent:
+            talk.close()
+        for said in (b"EHLO me\r\n", b"GET /livez HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x00\x01",
+                     b"GET /" + b"x" * 300 + b" HTTP/1.1\r\n\r\n",
+                     b"GET /livez HTTP/1.1\r\n" + b"a: b\r\n" * 4000):
+            with socket.create_connection(("127.0.0.1", self.port), timeout=10) as talk:
+                self.assertEqual(read_all(talk, said), b"", said[:40])
+        self.assertEqual(self.ask("/livez")[0].status, 200)
+        self.assertTrue(running.process.running())
+
+
+def read_all(talk, said):
+    try:
+        talk.sendall(said)
+        return talk.recv(1000)
+    except ConnectionError:
+        return b""
+
+
+if __name__ == "__main__":
+    suite.main()
