@@ -206,8 +206,9 @@ class Dovecot(Secure, relays.Relay):
     """Dovecot's submission service in front of a sink, and its login socket for other relays."""
 
     name = "dovecot"
+    service, package = "submission", "dovecot-submissiond"
     mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
-    login = rf"submission-login: .*Login: user=<{USER}>, method=([A-Z0-9-]+)"
+    login = rf"-login: .*Login: user=<{USER}>, method=([A-Z0-9-]+)"
 
     def _start(self):
         root = self.folder.path / "root"
@@ -215,13 +216,13 @@ class Dovecot(Secure, relays.Relay):
         self.tls_port = place.free_port()
         self.behind = relays.Sink()
         self.tokens = Introspection()
-        jail = packages.Jail(root, ["dovecot-core", "dovecot-submissiond"],
+        jail = packages.Jail(root, ["dovecot-core", self.package],
                              {"dovecot": (20094, "/"), "dovenull": (20095, "/"),
                               "vmail": (UID, "/home")},
                              ["usr/lib/dovecot", "usr/lib/dovecot/modules/old-stats"])
         for program in ("usr/sbin/dovecot", "usr/bin/doveconf", *(
                 f"usr/lib/dovecot/{name}" for name in (
-                    "auth", "config", "anvil", "log", "stats", "submission", "submission-login",
+                    "auth", "config", "anvil", "log", "stats", self.service, f"{self.service}-login",
                     "modules/libssl_iostream_openssl.so"))):
             jail.add_packaged(program)
         jail.folder("var/lib/dovecot")
@@ -249,7 +250,7 @@ active_value = true
             "imap-hibernate", "indexer", "indexer-worker", "ipc", "old-stats", "replicator",
             "tcpwrap"))
         return f"""
-protocols = submission
+protocols = {self.service}
 log_path = /dev/stderr
 hostname = {NAME}
 listen = 127.0.0.1
@@ -282,12 +283,12 @@ service auth {{
     mode = 0666
   }}
 }}
-service submission-login {{
+service {self.service}-login {{
   chroot =
-  inet_listener submission {{
+  inet_listener {self.service} {{
     port = {self.port}
   }}
-  inet_listener submissions {{
+  inet_listener {self.service}s {{
     port = {self.tls_port}
     ssl = yes
   }}
@@ -306,6 +307,13 @@ service submission-login {{
         for other in ("behind", "tokens"):
             if hasattr(self, other):
                 getattr(self, other).stop()
+
+
+class DovecotPop(Dovecot):
+    """Dovecot's POP3 service, which relays nothing; `port` has STLS, `tls_port` is pop3s."""
+
+    name = "dovecot-pop3"
+    service, package = "pop3", "dovecot-pop3d"
 
 
 class Introspection:
