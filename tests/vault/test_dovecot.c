@@ -184,14 +184,14 @@ Test(dovecot, tells_what_the_service_says)
         cr_assert_eq(ask(login, path, users[i].user, "password"), users[i].told, "%s",
                      users[i].user);
     cr_assert_eq(ask(login, path, "right", "password"), TOLD_DONE);
+    keeper_close(&keeper);
+    login_close(&login);
+    service_close(&service);
     cr_assert_eq(service.connections, 4);
     cr_assert_not_null(strstr(service.lines, "\tPLAIN\tservice=smtp\tnologin\trip=192.0.2.7\tresp="
                                              "AHJpZ2h0AHBhc3N3b3Jk\n"));
     cr_assert_not_null(strstr(service.lines, "\tPLAIN\tservice=smtp\tnologin\trip=192.0.2.7\t"
                                              "secured\tresp="));
-    keeper_close(&keeper);
-    login_close(&login);
-    service_close(&service);
 }
 
 Test(dovecot, does_without_a_service_that_is_none)
