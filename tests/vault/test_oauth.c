@@ -225,66 +225,67 @@ struct refused_row {
 
 #define LOGIN "somebody must log in, with lockstep oauth login scanner: "
 
+static const struct refused_row refused_rows[] = {
+    {OAUTH_REFRESH, 400, "{\"error\":\"invalid_grant\"}", OAUTH_BARRED,
+     LOGIN "the token endpoint says invalid_grant"},
+    {OAUTH_REFRESH, 200, "{\"error\":\"invalid_grant\"}", OAUTH_BARRED,
+     LOGIN "the token endpoint says invalid_grant"},
+    {OAUTH_REFRESH, 400,
+     "{\"error\":\"invalid_grant\",\"error_description\":\" AADSTS700082:\\r\\n it\\u00e9 is "
+     "\\u0000old. \"}",
+     OAUTH_BARRED, LOGIN "the token endpoint says invalid_grant (AADSTS700082: it is old.)"},
+    {OAUTH_ASSERT, 400, "{\"error\":\"invalid_grant\"}", OAUTH_BARRED,
+     "key, user or clock must be put right: the token endpoint says invalid_grant"},
+    {OAUTH_REFRESH, 401, "{\"error\":\"invalid_client\"}", OAUTH_BARRED,
+     "client-id or the client's secret must be put right: the token endpoint says "
+     "invalid_client"},
+    {OAUTH_REFRESH, 400, "{\"error\":\"invalid_scope\"}", OAUTH_BARRED,
+     "scope, grant or endpoint must be put right: the token endpoint says invalid_scope"},
+    {OAUTH_REFRESH, 400, "{\"error\":\"consent_required\"}", OAUTH_BARRED,
+     LOGIN "the token endpoint says consent_required"},
+    {OAUTH_REFRESH, 403, "{\"error\":\"org_internal\"}", OAUTH_BARRED,
+     "an administrator must allow it at the provider: the token endpoint says org_internal"},
+    {OAUTH_REFRESH, 400, "{\"error\":\"two words\"}", OAUTH_BARRED,
+     "an administrator must allow it at the provider: the token endpoint says something "
+     "unknown"},
+    {OAUTH_REFRESH, 400, "{\"error\":\"temporarily_unavailable\"}", OAUTH_AWAY,
+     "the token endpoint says temporarily_unavailable"},
+    {OAUTH_REFRESH, 503, "{\"error\":\"invalid_grant\"}", OAUTH_AWAY,
+     "the token endpoint has no time (HTTP 503)"},
+    {OAUTH_REFRESH, 429, "", OAUTH_AWAY, "the token endpoint gives no token (HTTP 429)"},
+    {OAUTH_REFRESH, 404, "<html>", OAUTH_AWAY, "the token endpoint gives no token (HTTP 404)"},
+    {OAUTH_REFRESH, 200, "<html>", OAUTH_AWAY,
+     "the token endpoint answers something that is no JSON object (HTTP 200)"},
+    {OAUTH_REFRESH, 200, "[]", OAUTH_AWAY,
+     "the token endpoint answers something that is no JSON object (HTTP 200)"},
+    {OAUTH_REFRESH, 200, "{\"access_token\":\"a\"", OAUTH_AWAY,
+     "the token endpoint answers something that is no JSON object (HTTP 200)"},
+    {OAUTH_REFRESH, 200, "{}", OAUTH_AWAY,
+     "the token endpoint gives no token that can be used (HTTP 200)"},
+    {OAUTH_REFRESH, 200, "{\"access_token\":\"\"}", OAUTH_AWAY,
+     "the token endpoint gives no token that can be used (HTTP 200)"},
+    {OAUTH_REFRESH, 200, "{\"access_token\":\"a\\r\\nb\"}", OAUTH_AWAY,
+     "the token endpoint gives no token that can be used (HTTP 200)"},
+    {OAUTH_REFRESH, 200, "{\"access_token\":\"a\",\"refresh_token\":\"\\u0001\"}", OAUTH_AWAY,
+     "the token endpoint gives no token that can be used (HTTP 200)"},
+    {OAUTH_REFRESH, 200, "{\"access_token\":\"a\",\"token_type\":\"mac\"}", OAUTH_AWAY,
+     "the token endpoint gives a token that is no bearer token (HTTP 200)"},
+    {OAUTH_DEVICE_POLL, 400, "{\"error\":\"authorization_pending\"}", OAUTH_PENDING,
+     "the token endpoint says authorization_pending"},
+    {OAUTH_DEVICE_POLL, 429, "{\"error\":\"slow_down\"}", OAUTH_SLOWER,
+     "the token endpoint says slow_down"},
+    {OAUTH_DEVICE_POLL, 400, "{\"error\":\"expired_token\"}", OAUTH_BARRED,
+     LOGIN "the token endpoint says expired_token"},
+};
+
 Test(oauth, every_other_answer_says_who_must_act_or_that_it_passes)
 {
-    static const struct refused_row rows[] = {
-        {OAUTH_REFRESH, 400, "{\"error\":\"invalid_grant\"}", OAUTH_BARRED,
-         LOGIN "the token endpoint says invalid_grant"},
-        {OAUTH_REFRESH, 200, "{\"error\":\"invalid_grant\"}", OAUTH_BARRED,
-         LOGIN "the token endpoint says invalid_grant"},
-        {OAUTH_REFRESH, 400,
-         "{\"error\":\"invalid_grant\",\"error_description\":\" AADSTS700082:\\r\\n it\\u00e9 is "
-         "\\u0000old. \"}",
-         OAUTH_BARRED, LOGIN "the token endpoint says invalid_grant (AADSTS700082: it is old.)"},
-        {OAUTH_ASSERT, 400, "{\"error\":\"invalid_grant\"}", OAUTH_BARRED,
-         "key, user or clock must be put right: the token endpoint says invalid_grant"},
-        {OAUTH_REFRESH, 401, "{\"error\":\"invalid_client\"}", OAUTH_BARRED,
-         "client-id or the client's secret must be put right: the token endpoint says "
-         "invalid_client"},
-        {OAUTH_REFRESH, 400, "{\"error\":\"invalid_scope\"}", OAUTH_BARRED,
-         "scope, grant or endpoint must be put right: the token endpoint says invalid_scope"},
-        {OAUTH_REFRESH, 400, "{\"error\":\"consent_required\"}", OAUTH_BARRED,
-         LOGIN "the token endpoint says consent_required"},
-        {OAUTH_REFRESH, 403, "{\"error\":\"org_internal\"}", OAUTH_BARRED,
-         "an administrator must allow it at the provider: the token endpoint says org_internal"},
-        {OAUTH_REFRESH, 400, "{\"error\":\"two words\"}", OAUTH_BARRED,
-         "an administrator must allow it at the provider: the token endpoint says something "
-         "unknown"},
-        {OAUTH_REFRESH, 400, "{\"error\":\"temporarily_unavailable\"}", OAUTH_AWAY,
-         "the token endpoint says temporarily_unavailable"},
-        {OAUTH_REFRESH, 503, "{\"error\":\"invalid_grant\"}", OAUTH_AWAY,
-         "the token endpoint has no time (HTTP 503)"},
-        {OAUTH_REFRESH, 429, "", OAUTH_AWAY, "the token endpoint gives no token (HTTP 429)"},
-        {OAUTH_REFRESH, 404, "<html>", OAUTH_AWAY, "the token endpoint gives no token (HTTP 404)"},
-        {OAUTH_REFRESH, 200, "<html>", OAUTH_AWAY,
-         "the token endpoint answers something that is no JSON object (HTTP 200)"},
-        {OAUTH_REFRESH, 200, "[]", OAUTH_AWAY,
-         "the token endpoint answers something that is no JSON object (HTTP 200)"},
-        {OAUTH_REFRESH, 200, "{\"access_token\":\"a\"", OAUTH_AWAY,
-         "the token endpoint answers something that is no JSON object (HTTP 200)"},
-        {OAUTH_REFRESH, 200, "{}", OAUTH_AWAY,
-         "the token endpoint gives no token that can be used (HTTP 200)"},
-        {OAUTH_REFRESH, 200, "{\"access_token\":\"\"}", OAUTH_AWAY,
-         "the token endpoint gives no token that can be used (HTTP 200)"},
-        {OAUTH_REFRESH, 200, "{\"access_token\":\"a\\r\\nb\"}", OAUTH_AWAY,
-         "the token endpoint gives no token that can be used (HTTP 200)"},
-        {OAUTH_REFRESH, 200, "{\"access_token\":\"a\",\"refresh_token\":\"\\u0001\"}", OAUTH_AWAY,
-         "the token endpoint gives no token that can be used (HTTP 200)"},
-        {OAUTH_REFRESH, 200, "{\"access_token\":\"a\",\"token_type\":\"mac\"}", OAUTH_AWAY,
-         "the token endpoint gives a token that is no bearer token (HTTP 200)"},
-        {OAUTH_DEVICE_POLL, 400, "{\"error\":\"authorization_pending\"}", OAUTH_PENDING,
-         "the token endpoint says authorization_pending"},
-        {OAUTH_DEVICE_POLL, 429, "{\"error\":\"slow_down\"}", OAUTH_SLOWER,
-         "the token endpoint says slow_down"},
-        {OAUTH_DEVICE_POLL, 400, "{\"error\":\"expired_token\"}", OAUTH_BARRED,
-         LOGIN "the token endpoint says expired_token"},
-    };
     size_t i;
 
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        answer(rows[i].step, rows[i].status, rows[i].body);
-        cr_assert_eq(verdict.outcome, rows[i].outcome, "row %zu", i);
-        assert_text(text_span(&verdict.words), rows[i].words);
+    for (i = 0; i < sizeof(refused_rows) / sizeof(refused_rows[0]); i++) {
+        answer(refused_rows[i].step, refused_rows[i].status, refused_rows[i].body);
+        cr_assert_eq(verdict.outcome, refused_rows[i].outcome, "row %zu", i);
+        assert_text(text_span(&verdict.words), refused_rows[i].words);
     }
 }
 
