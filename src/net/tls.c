@@ -182,9 +182,12 @@ static struct span ciphers_of(struct span all, bool newest, struct text *some)
     return text_span(some);
 }
 
-static bool use_ciphers(SSL_CTX *ssl, struct span all, struct text *why)
+static bool use_ciphers(struct tls_context *context, struct span all, struct text *why)
 {
-    static const struct span always = SPAN_INIT(":!aNULL:!eNULL");
+    SSL_CTX *ssl = context->ssl;
+    /* Whoever need not show a certificate may as well have none. */
+    struct span always =
+        context->verify == TLS_VERIFY_NONE ? SPAN(":!eNULL") : SPAN(":!aNULL:!eNULL");
     char memory[CIPHERS_MAX];
     struct text some = text_over(memory, sizeof(memory) - 1);
 
@@ -205,8 +208,9 @@ static bool use_ciphers(SSL_CTX *ssl, struct span all, struct text *why)
     return true;
 }
 
-static bool use_rules(SSL_CTX *ssl, const struct tls_rules *rules, struct text *why)
+static bool use_rules(struct tls_context *context, const struct tls_rules *rules, struct text *why)
 {
+    SSL_CTX *ssl = context->ssl;
     static const int versions[] = {[TLS_DEFAULT] = TLS1_2_VERSION,
                                    [TLS_1_0] = TLS1_VERSION,
                                    [TLS_1_1] = TLS1_1_VERSION,
@@ -222,7 +226,7 @@ static bool use_rules(SSL_CTX *ssl, const struct tls_rules *rules, struct text *
         SSL_CTX_set_security_level(ssl, 0);
         SSL_CTX_set_options(ssl, SSL_OP_LEGACY_SERVER_CONNECT); /* from before RFC 5746 */
     }
-    return use_ciphers(ssl, rules->ciphers, why);
+    return use_ciphers(context, rules->ciphers, why);
 }
 
 /* --- the key log --- */
@@ -319,7 +323,7 @@ struct tls_context *tls_server_new(const struct tls_server *settings, struct tex
     SSL_CTX_sess_set_cache_size(ssl, SESSIONS_OF_SERVER_MAX);
     SSL_CTX_set_dh_auto(ssl, 1);
     tls_trust(context);
-    return context_if(context, use_rules(ssl, &settings->rules, why) &&
+    return context_if(context, use_rules(context, &settings->rules, why) &&
                                    load_identity(ssl, &settings->identity, why) &&
                                    ask_clients(ssl, settings, why));
 }
@@ -358,7 +362,7 @@ struct tls_context *tls_client_new(const struct tls_client *settings, struct tex
 
     context->verify = settings->verify;
     tls_trust(context);
-    good = use_rules(context->ssl, &settings->rules, why) &&
+    good = use_rules(context, &settings->rules, why) &&
            (settings->identity.certificate.size == 0 ||
             load_identity(context->ssl, &settings->identity, why)) &&
            trust_server(context, settings, why);

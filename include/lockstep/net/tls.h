@@ -52,7 +52,8 @@ struct tls_identity {
 struct tls_rules {
     enum tls_version minimum;
     /* As `openssl ciphers` takes it; names that begin with "TLS_" choose among those of TLS 1.3.
-     * What nothing is said of has the library's choice. Never a cipher without authentication. */
+     * What nothing is said of has the library's choice. A cipher without authentication only where
+     * nothing is verified, and none without encryption. */
     struct span ciphers;
 };
 
