@@ -9,11 +9,13 @@ from support.process import Process
 class Proxy:
     """`lockstep run` on a free port in front of `upstream_port`, or of `addresses`.
 
-    `settings` are YAML lines of the top of the configuration, `listener` and `relay` of theirs.
+    `settings` are YAML lines of the top of the configuration, `listener` and `relay` of theirs,
+    `listeners` and `relays` those of more of them.
     """
 
-    def __init__(self, upstream_port, settings="", listener="", relay="", transcripts=False,
-                 workers=1, listen="127.0.0.1:0", addresses=()):
+    def __init__(self, upstream_port=0, settings="", listener="", relay="", transcripts=False,
+                 workers=1, listen="127.0.0.1:0", addresses=(),
+                 listeners="", relays=""):
         self.folder = place.Folder("run")
         addresses = addresses or [f"smtp://127.0.0.1:{upstream_port}"]
         here = self.folder.path
@@ -25,10 +27,12 @@ listeners:
     listen: {listen}
     relay: relay
 {_indented(listener, 4)}
+{_indented(listeners, 2)}
 relays:
   relay:
     address: [{", ".join(f'"{address}"' for address in addresses)}]
 {_indented(relay, 4)}
+{_indented(relays, 2)}
 """
         if transcripts:
             text += f"transcripts: {{directory: {here}/transcripts}}\n"

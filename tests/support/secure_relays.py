@@ -1,9 +1,9 @@
-"""Real relays that take mail only from who logged in, each on two ports: `port` offers STARTTLS,
-and takes logins in clear too; `tls_port` speaks TLS from the first byte.
+"""Real relays that take mail only from who logged in, each on two ports: `port` offers STARTTLS
+(and most take logins in clear there too), `tls_port` speaks TLS from the first byte.
 
 They know one login, USER with PASSWORD, who may send as SENDER. `logins()` says which mechanisms
-let it in so far, from the relay's own log; `secured()` which stored messages came over TLS, from
-the traces in them.
+let it in so far, from the relay's own log; `arrived()` which messages came over TLS, from the
+traces in them.
 """
 
 import http.server
@@ -21,7 +21,6 @@ from support.relays import DOMAIN, UID, USERS
 
 USER = "scanner"
 PASSWORD = artefacts.new_secret()
-TOKEN = artefacts.new_secret()  # an access token of the same user
 SENDER = "sender@client.test"  # may be used by USER only
 NAME = "relay.lockstep.test"  # in the relays' certificates, beside the loopback addresses
 
@@ -30,7 +29,9 @@ class Secure:
     """What the secure relays have in common; `mechanisms` are those it offers with a password."""
 
     mechanisms = ("PLAIN", "LOGIN")
-    ciphers = ""  # that its peers must be told to want
+    bearers = ()   # mechanisms that take an access token
+    clear = True   # it takes logins in clear too
+    ciphers = ""   # that its peers must be told to want
     login = None  # finds the mechanisms in the log
 
     def __init__(self, leaf=None):
@@ -48,10 +49,14 @@ class Secure:
     def logins(self):
         return [name.replace("_", "-") for name in re.findall(self.login, self.log())]
 
-    def secured(self, user):
-        """For each stored message whether it came over TLS from who had logged in, or neither."""
-        found = (re.search(r"\bwith (E?SMTP(S?)A)\b", trace, re.I) for trace in self.traces(user))
-        return [bool(match.group(2)) if match else None for match in found]
+    def arrived(self, user):
+        """(number, over TLS) of each stored message; None: it is not said to come from a login."""
+        rows = []
+        for trace, message in zip(self.traces(user), self.stored(user)):
+            with_ = re.search(r"\bwith E?SMTP(S?)A\b", trace, re.I)
+            rows.append((int(message[len(relays.MARK):].split(b"\r\n")[0]),
+                         bool(with_.group(1)) if with_ else None))
+        return rows
 
 
 class Postfix(Secure, relays.Postfix):
@@ -152,7 +157,6 @@ CRAM_MD5:
     def _settings(self, jail):
         self.tls_port = place.free_port()
         _hand_over(jail, self.leaf, "Debian-exim")
-        (jail.root / "usr/sbin/exim4").chmod(0o4755)  # behind TLS it starts itself anew to deliver
         return f"""
 tls_advertise_hosts = *
 tls_certificate = /etc/leaf.pem
@@ -169,6 +173,7 @@ class OpenSmtpd(Secure, relays.OpenSmtpd):
     to it has to want `ciphers`, which need no certificate."""
 
     name = "opensmtpd-auth"
+    clear = False
     ciphers = "aNULL:@SECLEVEL=0"
     mechanisms = ("PLAIN", "LOGIN")
     login = r"<<< AUTH (\S+)"
@@ -208,6 +213,7 @@ class Dovecot(Secure, relays.Relay):
     name = "dovecot"
     service, package = "submission", "dovecot-submissiond"
     mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
+    bearers = ("XOAUTH2", "OAUTHBEARER")
     login = rf"-login: .*Login: user=<{USER}>, method=([A-Z0-9-]+)"
 
     def _start(self):
@@ -259,7 +265,7 @@ ssl = yes
 ssl_cert = </etc/leaf.pem
 ssl_key = </etc/leaf.key
 disable_plaintext_auth = no
-auth_mechanisms = {" ".join(self.mechanisms).lower()} xoauth2 oauthbearer
+auth_mechanisms = {" ".join((*self.mechanisms, *self.bearers)).lower()}
 auth_failure_delay = 0
 mail_location = maildir:/home/mail
 submission_relay_host = 127.0.0.1
@@ -317,21 +323,18 @@ class DovecotPop(Dovecot):
 
 
 class Introspection:
-    """Who has which token (RFC 7662): TOKEN is USER's until `valid` says otherwise."""
+    """Says whether an access token is USER's (RFC 7662), as `valid(token)` has it."""
 
     def __init__(self):
-        self.valid = {TOKEN: USER}
-        self.asked = []
+        self.valid = lambda token: False
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 token = urllib.parse.parse_qs(body).get("token", [""])[0]
-                server.asked.append(token)
-                user = server.valid.get(token)
-                answer = {"active": True, "username": user} if user else {"active": False}
-                text = json.dumps(answer).encode()
+                active = server.valid(token)
+                text = json.dumps({"active": active, "username": USER if active else ""}).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
