@@ -165,6 +165,7 @@ static void put_configuration(void)
         {"route", "In a route of a listener"},
         {"relay", "In a relay, behind its name"},
         {"credential", "In a credential, behind its name"},
+        {"script", "In a transcript, of a relay"},
     };
     size_t i;
 

@@ -130,77 +130,25 @@ static void transcript_write(struct transcript *transcript)
     text_clear(&transcript->text);
 }
 
-static void transcript_word(struct transcript *transcript, struct span path, struct span value)
-{
-    text_add(&transcript->text, SPAN("@ "));
-    text_add(&transcript->text, path);
-    text_add_byte(&transcript->text, ' ');
-    text_add(&transcript->text, value);
-    text_add_byte(&transcript->text, '\n');
-}
-
-static void transcript_number(struct transcript *transcript, struct span path, uint64_t number)
-{
-    char digits[24];
-    struct text text = text_over(digits, sizeof(digits));
-
-    text_add_number(&text, number);
-    transcript_word(transcript, path, text_span(&text));
-}
-
-static void transcript_wait(struct transcript *transcript, struct span path, uint32_t wait_ms)
-{
-    char digits[24];
-    struct text text = text_over(digits, sizeof(digits));
-
-    text_add_number(&text, wait_ms);
-    text_add(&text, SPAN("ms"));
-    transcript_word(transcript, path, text_span(&text));
-}
-
 /* What `play` needs to do the same again: the policy as it was, and the seed. */
 static void transcript_header(struct transcript *transcript, uint64_t id,
                               const struct config_listener *listener, const struct address *client)
 {
-    static const struct span modes[] = {SPAN_INIT("repair"), SPAN_INIT("observe")};
-    static const struct span pipelinings[] = {SPAN_INIT("auto"), SPAN_INIT("never")};
-    static const struct span bares[] = {SPAN_INIT("refuse"), SPAN_INIT("normalise"),
-                                        SPAN_INIT("pass")};
-    static const struct span waits[] = {
-#define WAIT_PATH(name, word, ...) SPAN_INIT("timeouts." word),
-        WAITS(WAIT_PATH)
-#undef WAIT_PATH
-    };
-    const struct policy *policy = &listener->policy;
     char text[ADDRESS_TEXT_MAX];
-    uint32_t i;
+    uint32_t part = 0;
 
     text_add(&transcript->text, SPAN("# client "));
     text_add(&transcript->text, span_of_string(address_text(client, text)));
     text_add(&transcript->text, SPAN("\n# listener "));
     text_add(&transcript->text, listener->name);
     text_add_byte(&transcript->text, '\n');
-    transcript_word(transcript, SPAN("mode"), modes[policy->mode]);
-    transcript_word(transcript, SPAN("pipelining"), pipelinings[policy->pipelining]);
-    transcript_word(transcript, SPAN("bare-newlines"), bares[policy->bare]);
-    transcript_word(transcript, SPAN("hostname"), policy->hostname);
-    transcript_number(transcript, SPAN("limits.line"), policy->limits.line_bytes);
-    transcript_number(transcript, SPAN("limits.auth-line"), policy->limits.auth_line_bytes);
-    transcript_number(transcript, SPAN("limits.reply"), policy->limits.reply_bytes);
-    transcript_number(transcript, SPAN("limits.rows"), policy->limits.rows);
-    transcript_number(transcript, SPAN("limits.message"), policy->limits.message_bytes);
-    for (i = 0; i < REPAIR_COUNT; i++) {
-        char path[64];
-        struct text word = text_over(path, sizeof(path));
-
-        text_add(&word, SPAN("repairs."));
-        text_add(&word, repair_row((enum repair_id)i)->name);
-        transcript_word(transcript, text_span(&word),
-                        (policy->repairs >> i & 1U) != 0 ? SPAN("on") : SPAN("off"));
+    while (policy_show(&listener->policy, part++, &transcript->text)) {
+        if (text_left(&transcript->text) < POLICY_PART_MAX)
+            transcript_write(transcript);
     }
-    for (i = 0; i < WAIT_COUNT; i++)
-        transcript_wait(transcript, waits[i], policy->wait_ms[i]);
-    transcript_number(transcript, SPAN("seed"), id);
+    text_add(&transcript->text, SPAN("@ seed "));
+    text_add_number(&transcript->text, id);
+    text_add_byte(&transcript->text, '\n');
 }
 
 struct transcript *transcript_open(struct transcripts *transcripts, uint64_t id,

@@ -83,7 +83,7 @@ static bool read_fingerprint(void *list, uint32_t number, struct span value, str
 
     for (i = 0; i < value.size && (is_hex(value.at[i]) || value.at[i] == ':'); i++)
         digits += value.at[i] != ':';
-    if (i < value.size || digits != FINGERPRINT_DIGITS) {
+    if (i < value.size || digits != FINGERPRINT_DIGITS || value.size >= 2 * FINGERPRINT_DIGITS) {
         text_add(advice, SPAN("64 hexadecimal digits, as `openssl x509 -noout -fingerprint "
                               "-sha256` prints them"));
         return false;
@@ -138,15 +138,10 @@ bool list_empty(const struct row *row, const void *field)
     return count_load(field) == 0;
 }
 
-void list_show(const struct row *row, const void *field, struct text *out)
+bool list_entry(const struct row *row, const void *field, uint32_t number, struct text *out)
 {
-    uint32_t i;
-
-    text_add_byte(out, '[');
-    for (i = 0; i < count_load(field); i++) {
-        text_add(out, i == 0 ? SPAN("\"") : SPAN(", \""));
-        facts[row->type].show(field, i, out);
-        text_add_byte(out, '"');
-    }
-    text_add_byte(out, ']');
+    if (number >= count_load(field))
+        return false;
+    facts[row->type].show(field, number, out);
+    return true;
 }

@@ -7,6 +7,6 @@
 /* One more entry. False: nothing changed, and `advice` says what would be right. */
 bool list_set(const struct row *row, void *field, struct span value, struct text *advice);
 bool list_empty(const struct row *row, const void *field);
-void list_show(const struct row *row, const void *field, struct text *out);
+bool list_entry(const struct row *row, const void *field, uint32_t number, struct text *out);
 
 #endif

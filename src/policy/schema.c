@@ -130,7 +130,7 @@ void schema_unknown(unsigned bases, struct span section, struct span word, struc
         [BASE_ROUTE] = "it belongs in a route of a listener",
         [BASE_RELAY] = "it belongs in a relay",
         [BASE_SESSION] = "it belongs in a relay",
-        [BASE_SCRIPT] = "the address says it, with smtp://, starttls:// or smtps://",
+        [BASE_SCRIPT] = "the name or the address of the relay says it",
         [BASE_CREDENTIAL] = "it belongs in a credential",
     };
     struct span near = nearest(bases, section, word);

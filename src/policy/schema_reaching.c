@@ -39,6 +39,8 @@ const struct row schema_reaching[] = {
     {BASE_SESSION, "", "pipelining", TYPE_CHOICE, AT(relay, pipelining), 0, 0, "auto|never",
      "auto", "never: one command at a time to this relay, whatever it offers."},
 
+    {BASE_SCRIPT, "", "name", TYPE_NAME, AT(relay, name), 0, 0, NULL, "",
+     "What the relay is called, which a file says in front of its words."},
     {BASE_SCRIPT, "", "security", TYPE_CHOICE, AT(relay, security), 0, 0,
      "none|offered|starttls|implicit", "none",
      "TLS to the relay, which a file says with the scheme of its address."},

@@ -1,4 +1,4 @@
-/* The configuration as text: the effective values, and the manual of its words. */
+/* The configuration as text: the effective values, those of a policy, the manual of its words. */
 #include "build.h"
 #include "value.h"
 
@@ -137,6 +137,90 @@ void config_show(const struct config *config, struct text *out)
         show_part(credential->name, &(struct shown){{BASE_CREDENTIAL, 0}, {credential, NULL}}, 2,
                   out);
     }
+}
+
+/* --- as a script --- */
+
+/* "@ routes.1." and the word, with its entry of that number; false, and nothing written: it has no
+ * such entry. */
+static bool show_line(struct span prefix, const struct row *row, const void *object,
+                      uint32_t number, struct text *out)
+{
+    size_t before = out->size;
+
+    text_add(out, SPAN("@ "));
+    text_add(out, prefix);
+    text_add(out, span_of_string(row->section));
+    text_add(out, *row->section ? SPAN(".") : SPAN(""));
+    text_add(out, span_of_string(row->word));
+    text_add_byte(out, ' ');
+    if (!value_entry(row, object, number, out)) {
+        out->size = before;
+        return false;
+    }
+    text_add_byte(out, '\n');
+    return true;
+}
+
+static void show_lines(struct span prefix, enum base base, const void *object, struct text *out)
+{
+    const struct row *row;
+    uint32_t number;
+    size_t i;
+
+    for (i = 0; (row = schema_row(i)) != NULL; i++) {
+        if (row->base != base || row->type >= TYPE_VERSION || value_is_empty(row, object))
+            continue;
+        for (number = 0; show_line(prefix, row, object, number, out); number++)
+            continue;
+    }
+}
+
+static bool is_routed(const struct policy *policy, uint32_t relay)
+{
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count; i++) {
+        if (policy->routes[i].relay == relay)
+            return true;
+    }
+    return false;
+}
+
+static void show_relay_lines(const struct policy *policy, uint32_t number, struct text *out)
+{
+    const struct relay *relay = &policy->relays[number];
+    char memory[96];
+    struct text prefix = text_over(memory, sizeof(memory));
+
+    text_add(&prefix, number == policy->relay ? SPAN("relay") : SPAN("relays."));
+    text_add(&prefix, number == policy->relay ? SPAN("") : relay->name);
+    text_add_byte(&prefix, '.');
+    show_lines(text_span(&prefix), BASE_SCRIPT, relay, out);
+    show_lines(text_span(&prefix), BASE_SESSION, relay, out);
+}
+
+bool policy_show(const struct policy *policy, uint32_t part, struct text *out)
+{
+    char memory[32];
+    struct text prefix = text_over(memory, sizeof(memory));
+
+    if (part == 0) {
+        show_lines(SPAN(""), BASE_POLICY, policy, out);
+        show_relay_lines(policy, policy->relay, out);
+    } else if (part <= policy->relay_count) {
+        if (part - 1 != policy->relay && is_routed(policy, part - 1))
+            show_relay_lines(policy, part - 1, out);
+    } else if (part <= policy->relay_count + policy->route_count) {
+        part -= policy->relay_count;
+        text_add(&prefix, SPAN("routes."));
+        text_add_number(&prefix, part);
+        text_add_byte(&prefix, '.');
+        show_lines(text_span(&prefix), BASE_ROUTE, &policy->routes[part - 1], out);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 bool config_manual(size_t number, struct config_word *word_r, struct text *expected)

@@ -11,6 +11,7 @@
 /* Bytes of a value that a sentence quotes. */
 #define QUOTED_BYTES_MAX 60U
 #define TEXT_BYTES_MAX 4096U
+#define PATTERN_BYTES_MAX 256U
 
 struct unit {
     const char *word;
@@ -28,7 +29,8 @@ static const struct unit plain_units[] = {{"", 1}, {NULL, 0}};
 struct kind {
     bool (*set)(const struct row *row, void *field, struct span value, struct text *advice);
     bool (*empty)(const struct row *row, const void *field);
-    void (*show)(const struct row *row, const void *field, struct text *out);
+    /* Its entry of that number, as it would be set; of what is no list only 0. */
+    bool (*entry)(const struct row *row, const void *field, uint32_t number, struct text *out);
 };
 
 struct type_facts {
@@ -64,6 +66,12 @@ static bool is_text(struct span text)
     return text.size > 0 && text.size < TEXT_BYTES_MAX;
 }
 
+/* Not longer than any address can be that it is compared with (RFC 5321 4.5.3.1.3). */
+static bool is_pattern(struct span text)
+{
+    return is_text(text) && text.size <= PATTERN_BYTES_MAX;
+}
+
 static bool is_path(struct span text)
 {
     return text.size > 0 && text.size < TEXT_BYTES_MAX && span_find(text, '\0') == text.size;
@@ -72,7 +80,7 @@ static bool is_path(struct span text)
 /* Of what is text. */
 static bool (*const fits[])(struct span value) = {
     [TYPE_NAME] = is_name, [TYPE_HOSTNAME] = address_is_name, [TYPE_PATH] = is_path,
-    [TYPE_TEXT] = is_text, [TYPE_PATTERN] = is_text,
+    [TYPE_TEXT] = is_text, [TYPE_PATTERN] = is_pattern,
 };
 
 static void field_store(const struct row *row, void *field, uint64_t number)
@@ -183,9 +191,11 @@ static bool number_set(const struct row *row, void *field, struct span value, st
     return true;
 }
 
-static void number_show(const struct row *row, const void *field, struct text *out)
+static bool number_entry(const struct row *row, const void *field, uint32_t number,
+                         struct text *out)
 {
     show_units(units[row->type], field_load(row, field), out);
+    return number == 0;
 }
 
 static bool choice_set(const struct row *row, void *field, struct span value, struct text *advice)
@@ -198,14 +208,16 @@ static bool choice_set(const struct row *row, void *field, struct span value, st
     return true;
 }
 
-static void choice_show(const struct row *row, const void *field, struct text *out)
+static bool choice_entry(const struct row *row, const void *field, uint32_t number,
+                         struct text *out)
 {
     struct span rest = span_of_string(row->choices), choice;
-    uint64_t number;
+    uint64_t i;
 
-    for (number = 0; next_choice(&rest, &choice) && number < field_load(row, field); number++)
+    for (i = 0; next_choice(&rest, &choice) && i < field_load(row, field); i++)
         continue;
     text_add(out, choice);
+    return number == 0;
 }
 
 /* A credential speaks of what it has; the first choice of its words is always "nothing". */
@@ -225,9 +237,11 @@ static bool switch_set(const struct row *row, void *field, struct span value, st
     return true;
 }
 
-static void switch_show(const struct row *row, const void *field, struct text *out)
+static bool switch_entry(const struct row *row, const void *field, uint32_t number,
+                         struct text *out)
 {
     text_add(out, field_load(row, field) >> row->minimum & 1 ? SPAN("on") : SPAN("off"));
+    return number == 0;
 }
 
 /* A route's field is which are given; what they say lies behind it. */
@@ -250,9 +264,10 @@ static bool override_empty(const struct row *row, const void *field)
     return (field_load(row, field) >> row->minimum & 1) == 0;
 }
 
-static void override_show(const struct row *row, const void *field, struct text *out)
+static bool override_entry(const struct row *row, const void *field, uint32_t number,
+                           struct text *out)
 {
-    switch_show(row, (const uint32_t *)field + 1, out);
+    return switch_entry(row, (const uint32_t *)field + 1, number, out);
 }
 
 static bool text_set(const struct row *row, void *field, struct span value, struct text *advice)
@@ -297,10 +312,11 @@ static bool text_empty(const struct row *row, const void *field)
     return text_load(field).size == 0;
 }
 
-static void text_show(const struct row *row, const void *field, struct text *out)
+static bool text_entry(const struct row *row, const void *field, uint32_t number, struct text *out)
 {
     (void)row;
-    value_show_text(text_load(field), out);
+    text_add(out, text_load(field));
+    return number == 0;
 }
 
 static bool never_empty(const struct row *row, const void *field)
@@ -331,30 +347,33 @@ static bool mechanisms_set(const struct row *row, void *field, struct span value
     return true;
 }
 
-static void mechanisms_list(const struct row *row, const void *field, struct text *out)
+static bool mechanisms_entry(const struct row *row, const void *field, uint32_t number,
+                             struct text *out)
 {
     uint64_t set = field_load(row, field);
-    const char *between = "[";
     unsigned i;
 
-    for (i = 0; i < MECHANISM_COUNT && set != MECHANISMS_ALL; i++) {
-        if ((set & MECHANISM_BIT(i)) == 0)
-            continue;
-        text_add(out, span_of_string(between));
-        text_add(out, mechanism_facts((enum mechanism)i)->word);
-        between = ", ";
+    if (set == MECHANISMS_ALL) {
+        text_add(out, SPAN("any"));
+        return number == 0;
     }
-    text_add(out, set == MECHANISMS_ALL ? SPAN("any") : SPAN("]"));
+    for (i = 0; i < MECHANISM_COUNT; i++) {
+        if ((set & MECHANISM_BIT(i)) == 0 || number-- > 0)
+            continue;
+        text_add(out, mechanism_facts((enum mechanism)i)->word);
+        return true;
+    }
+    return false;
 }
 
-static const struct kind numbers = {number_set, never_empty, number_show};
-static const struct kind switches = {switch_set, never_empty, switch_show};
-static const struct kind overrides = {override_set, override_empty, override_show};
-static const struct kind choices = {choice_set, choice_empty, choice_show};
-static const struct kind texts = {text_set, text_empty, text_show};
-static const struct kind urls = {url_set, text_empty, text_show};
-static const struct kind mechanisms = {mechanisms_set, never_empty, mechanisms_list};
-static const struct kind lists = {list_set, list_empty, list_show};
+static const struct kind numbers = {number_set, never_empty, number_entry};
+static const struct kind switches = {switch_set, never_empty, switch_entry};
+static const struct kind overrides = {override_set, override_empty, override_entry};
+static const struct kind choices = {choice_set, choice_empty, choice_entry};
+static const struct kind texts = {text_set, text_empty, text_entry};
+static const struct kind urls = {url_set, text_empty, text_entry};
+static const struct kind mechanisms = {mechanisms_set, never_empty, mechanisms_entry};
+static const struct kind lists = {list_set, list_empty, list_entry};
 
 static const struct type_facts types[] = {
     [TYPE_NUMBER] = {&numbers, "a number"},
@@ -380,6 +399,46 @@ static const struct type_facts types[] = {
     [TYPE_RELAYS] = {NULL, "relays by their names"},
     [TYPE_CREDENTIALS] = {NULL, "credentials by their names"},
 };
+
+/* Text that YAML can't take for anything else. */
+static bool is_plain(struct span value)
+{
+    size_t i;
+
+    for (i = 0; i < value.size; i++) {
+        bool inside = value.at[i] == '/' || (i > 0 && (value.at[i] == '.' || value.at[i] == '-'));
+
+        if (!inside && !address_is_name(span_of(value.at + i, 1)))
+            return false;
+    }
+    return value.size > 0;
+}
+
+static void show_text(struct span value, struct text *out)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t i;
+
+    if (is_plain(value)) {
+        text_add(out, value);
+        return;
+    }
+    text_add_byte(out, '"');
+    for (i = 0; i < value.size; i++) {
+        unsigned char byte = (unsigned char)value.at[i];
+
+        if (is_control(value.at[i])) {
+            text_add(out, SPAN("\\x"));
+            text_add_byte(out, hex[byte >> 4]);
+            text_add_byte(out, hex[byte & 15]);
+            continue;
+        }
+        if (byte == '"' || byte == '\\')
+            text_add_byte(out, '\\');
+        text_add_byte(out, value.at[i]);
+    }
+    text_add_byte(out, '"');
+}
 
 static void *field_of(const struct row *row, const void *base)
 {
@@ -407,9 +466,42 @@ bool value_is_empty(const struct row *row, const void *base)
     return types[row->type].kind->empty(row, field_of(row, base));
 }
 
+bool value_entry(const struct row *row, const void *base, uint32_t number, struct text *out)
+{
+    size_t before = out->size;
+    bool there = types[row->type].kind->entry(row, field_of(row, base), number, out);
+
+    if (!there)
+        out->size = before;
+    return there;
+}
+
+static void show_list(const struct row *row, const void *base, struct text *out)
+{
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text entry = text_over(memory, sizeof(memory));
+    uint32_t i;
+
+    text_add_byte(out, '[');
+    for (i = 0; value_entry(row, base, i, &entry); i++) {
+        text_add(out, i == 0 ? SPAN("") : SPAN(", "));
+        show_text(text_span(&entry), out);
+        must(!entry.cut);
+        text_clear(&entry);
+    }
+    text_add_byte(out, ']');
+}
+
 void value_show(const struct row *row, const void *base, struct text *out)
 {
-    types[row->type].kind->show(row, field_of(row, base), out);
+    const struct kind *kind = types[row->type].kind;
+
+    if (kind == &lists || kind == &mechanisms)
+        show_list(row, base, out);
+    else if (kind == &texts || kind == &urls)
+        show_text(text_load(field_of(row, base)), out);
+    else
+        (void)value_entry(row, base, 0, out);
 }
 
 void value_defaults(enum base base, void *object)
@@ -423,46 +515,6 @@ void value_defaults(enum base base, void *object)
         if (row->base == base && row->initial && *row->initial)
             must(value_set(row, object, span_of_string(row->initial), &error));
     }
-}
-
-/* Text that YAML can't take for anything else. */
-static bool is_plain(struct span value)
-{
-    size_t i;
-
-    for (i = 0; i < value.size; i++) {
-        bool inside = value.at[i] == '/' || (i > 0 && (value.at[i] == '.' || value.at[i] == '-'));
-
-        if (!inside && !address_is_name(span_of(value.at + i, 1)))
-            return false;
-    }
-    return value.size > 0;
-}
-
-void value_show_text(struct span value, struct text *out)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    size_t i;
-
-    if (is_plain(value)) {
-        text_add(out, value);
-        return;
-    }
-    text_add_byte(out, '"');
-    for (i = 0; i < value.size; i++) {
-        unsigned char byte = (unsigned char)value.at[i];
-
-        if (is_control(value.at[i])) {
-            text_add(out, SPAN("\\x"));
-            text_add_byte(out, hex[byte >> 4]);
-            text_add_byte(out, hex[byte & 15]);
-            continue;
-        }
-        if (byte == '"' || byte == '\\')
-            text_add_byte(out, '\\');
-        text_add_byte(out, value.at[i]);
-    }
-    text_add_byte(out, '"');
 }
 
 void value_expected(const struct row *row, struct text *out)

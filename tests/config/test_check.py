@@ -97,17 +97,17 @@ credentials:
 """
 
 EVERYTHING_SHOWN = (
-    '    allow: ["192.168.10.0/24", "2001:db8::/32", "10.0.0.1"]\n',
+    '    allow: [192.168.10.0/24, "2001:db8::/32", 10.0.0.1]\n',
     "      offer: both\n      required: on\n",
     "    auth:\n      socket: /run/auth\n      clients: check\n",
-    '        client: ["192.168.10.7"]\n        destination: "*:25"\n',
+    '        client: [192.168.10.7]\n        destination: "*:25"\n',
     "        repairs:\n          refused-sender: on\n          bdat-to-data: off\n      -\n",
     "      - {}\n",
     "      offer: none\n",
     '    address: ["starttls://a:587", "starttls://[::1]:26"]\n    tls: offered\n',
     "    auth: [EXTERNAL, OAUTHBEARER]\n    allow_clear: off\n    auth-line: 246\n",
     '    address: ["smtp://a:25"]\n',
-    "    auth: any\n    allow_clear: on\n",
+    "    auth: [any]\n    allow_clear: on\n",
     "  c:\n    user: \"u@x\"\n    oauth2:\n      provider: generic\n      grant: jwt\n",
     "  d:\n    import: /n\n    format: netrc\n  e:\n    store: \"odd name\"\n",
 )

@@ -112,7 +112,9 @@ class Page(Written):
             self.assertEqual(options[-1], "help")
 
     def test_every_word_of_the_configuration_is_in_it(self):
-        words = re.findall(r"^([a-z]\S*) \(", say("check", "--words"), flags=re.M)
+        listed = re.findall(r"^([a-z]\S*) \((\w+)", say("check", "--words"), flags=re.M)
+        words = [word for word, place in listed    # a route's repairs are those of a listener
+                 if not (place == "route" and word.startswith("repairs."))]
         told = self.tags("CONFIGURATION") + [f"repairs.{word}" for word in self.tags("REPAIRS")]
         self.assertEqual(sorted(told), sorted(words))
 

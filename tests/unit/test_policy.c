@@ -260,6 +260,79 @@ Test(policy, there_is_room_for_so_many_names_and_routes)
     free(policy);
 }
 
+/* The lines of a policy, and the policy that they make. */
+static struct span replay(const struct policy *policy, char *memory, size_t room,
+                          struct policy *again_r)
+{
+    struct text lines = text_over(memory, room);
+    struct span rest;
+    uint32_t part = 0;
+
+    while (policy_show(policy, part++, &lines))
+        cr_assert_leq(lines.size, part * POLICY_PART_MAX);
+    cr_assert_not(lines.cut);
+    policy_default(again_r);
+    for (rest = text_span(&lines); rest.size > 0;) {
+        struct span line = span_head(rest, span_find(rest, '\n'));
+        char sentence[320];
+        struct text error = text_over(sentence, sizeof(sentence));
+        size_t blank;
+
+        rest = span_tail(rest, line.size + 1);
+        cr_assert(span_starts(line, SPAN("@ ")));
+        line = span_tail(line, 2);
+        blank = span_find(line, ' ');
+        cr_assert(policy_set(again_r, span_head(line, blank), span_tail(line, blank + 1), &error),
+                  "%.*s: %.*s", (int)line.size, line.at, (int)error.size, error.at);
+    }
+    return text_span(&lines);
+}
+
+Test(policy, show_makes_the_same_again)
+{
+    static const char *const words[][2] = {
+        {"mode", "observe"},
+        {"limits.rows", "7"},
+        {"tls.offer", "both"},
+        {"repairs.bdat-to-data", "off"},
+        {"relay.name", "main"},
+        {"relay.security", "offered"},
+        {"relay.auth", "PLAIN"},
+        {"relay.auth", "LOGIN"},
+        {"relays.unused.security", "implicit"},
+        {"relays.mx.example.allow_clear", "on"},
+        {"routes.1.client", "192.168.0.0/16"},
+        {"routes.1.client", "2001:db8::1"},
+        {"routes.1.sender", "*@[192.0.2.1] \"odd\""},
+        {"routes.1.credential", "shop"},
+        {"routes.2.relay", "mx.example"},
+        {"routes.2.helo", "x"},
+        {"routes.2.repairs.refused-sender", "off"},
+        {"routes.3.relay", "main"},
+    };
+    static char first[65536], second[65536];
+    static struct policy policy, again, third;
+    struct span lines;
+    size_t i;
+
+    policy_default(&policy);
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        set(&policy, words[i][0], words[i][1]);
+    lines = replay(&policy, first, sizeof(first), &again);
+    cr_assert(span_equal(lines, replay(&again, second, sizeof(second), &third)));
+    cr_assert_eq(span_find_span(lines, SPAN("unused")), lines.size, "no session gets there");
+    cr_assert_eq(again.routes[0].client.count, 2);
+    cr_assert_eq(again.routes[1].relay, 1);
+    cr_assert(span_equal(again.relays[1].name, SPAN("mx.example")));
+    cr_assert(again.relays[1].allow_clear);
+    cr_assert_eq(again.routes[1].repairs, policy.routes[1].repairs);
+    cr_assert_eq(again.routes[2].relay, 0);
+    cr_assert_eq(again.relays[0].security, SECURITY_OFFERED);
+    cr_assert_eq(again.relays[0].mechanisms, policy.relays[0].mechanisms);
+    cr_assert_eq(again.tls_offer, TLS_OFFER_BOTH);
+    cr_assert_eq(again.limits.rows, 7);
+}
+
 struct contradiction {
     const char *words[5][2];
     bool good;

@@ -137,6 +137,15 @@ void policy_default(struct policy *policy_r);
  */
 bool policy_set(struct policy *policy, struct span path, struct span value, struct text *error);
 
+/*
+ * The lines of a script that make the policy again, "@ mode repair", part by part: part 0 is its
+ * own words and those of its first relay, the others are relays and routes. False: there are no
+ * more. What is recorded is not among them: that is whoever plays the script's affair.
+ */
+bool policy_show(const struct policy *policy, uint32_t part, struct text *out);
+/* Bytes that a part takes at most. */
+#define POLICY_PART_MAX 16384U
+
 /* Whether the words agree with each other; false: `error` says which two do not. */
 bool policy_check(const struct policy *policy, struct text *error);
 
