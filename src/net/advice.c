@@ -6,12 +6,12 @@
 
 #include "lockstep/base/must.h"
 
-/* An address that came with an answer; what it points to is its own. */
+/* An address that came with an answer; what it points to is its own. It was given for what the
+ * session does next, with a credential that came with it: no later connection goes there by it. */
 struct moved {
     struct moved *before;
     struct config_addresses where;
-    bool used;
-    uint32_t relay; /* used: it stands for that one, until the session goes to another */
+    bool used; /* for one connection, which may still be there */
     char host[];
 };
 
@@ -70,14 +70,13 @@ const struct config_addresses *advice_where(struct session *session, uint32_t re
 {
     struct moved *moved = session->moved;
 
-    if (moved != NULL && moved->used && moved->relay != relay)
-        moved_free(&session->moved);
-    if (session->moved == NULL)
-        return &session->setup->config->relays[relay].address;
-    moved_free(&moved->before);
-    moved->used = true;
-    moved->relay = relay;
-    return &moved->where;
+    if (moved != NULL && !moved->used) {
+        moved_free(&moved->before);
+        moved->used = true;
+        return &moved->where;
+    }
+    moved_free(&session->moved);
+    return &session->setup->config->relays[relay].address;
 }
 
 struct event advice_event(struct session *session, uint32_t serial, const struct answer *answer,

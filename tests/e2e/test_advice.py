@@ -228,6 +228,25 @@ class Moved(Advice):
         self.assertIn(f"relay=127.0.0.1:{there.port} ", self.await_log("ending=quit"))
         self.assertEqual(source.asked[0]["Client-IP"], "127.0.0.1")
 
+    def test_only_as_long_as_the_source_was_asked(self):
+        """A credential of ours goes to our relay, not to where another one's session was sent."""
+        near, far = Wanting(), Wanting(user="live@office.test", password=LIVE)
+        there = self.upstream(Secured(far, leaf))
+        source, routes = self.source({"Auth-Status": "OK", "Auth-Server": "127.0.0.1",
+                                      "Auth-Port": str(there.port),
+                                      "Auth-User": "live@office.test", "Auth-Pass": LIVE})
+        asks = routes[1:-1].replace("{", '{sender: "live@*", ')
+        self.serve(self.upstream(Secured(near, leaf)), f"password_file: {folder.path}/password",
+                   routes=f"[{asks}, {{credential: scanner}}]")
+        with wire.Conversation(self.port) as talk:
+            talk.open()
+            for sender, asked in ((b"live@office.test", (0, 1)), (b"a@office.test", (1, 1)),
+                                  (b"live@office.test", (1, 2)), (b"b@office.test", (2, 2))):
+                self.assertEqual(talk.ask(b"MAIL FROM:<%s>" % sender).code, 250)
+                self.assertEqual((len(near.asked), len(far.asked)), asked)
+                self.assertEqual(talk.ask(b"RSET").code, 250)
+            self.assertEqual(talk.ask(b"QUIT").code, 221)
+
     def test_a_source_that_says_no(self):
         _, routes = self.source({"Auth-Status": "You are not known here"})
         self.serve(self.upstream(Secured(Wanting(), leaf)),

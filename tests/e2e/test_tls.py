@@ -499,7 +499,8 @@ class Cost(Tls):
             self.talk(context).open()
         each = (self.process.rss_kib() - before) / IDLE
         print(f"an idle session with TLS on both legs: {each:.1f} KiB")
-        self.assertLess(each, 60)
+        watched = b"__asan_init" in pathlib.Path(place.lockstep()).read_bytes()
+        self.assertLess(each, 2000 if watched else 60)
 
 
 if __name__ == "__main__":
