@@ -230,6 +230,7 @@ enum chosen guide_choose(struct engine *engine)
 
         choice.relay = route->relay != NOTHING ? route->relay : policy->relay;
         choice.credential = route->credential;
+        choice.live = route->ask.size > 0 && guide->route_asked;
         if (route->ask.size > 0 && guide->route_asked && guide->told != NOTHING)
             choice.credential = guide->told;
     }

@@ -67,13 +67,14 @@ static bool greets(enum verb_does does)
     return does == DOES_GREET || does == DOES_GREET_OLD;
 }
 
-/* The connection is to somebody else than is wanted now, or AUTH there was for another identity. */
+/* The connection is to somebody else than is wanted now, or AUTH there was for another identity. A
+ * place that a live source named was meant for that envelope. */
 static bool switch_due(const struct guide *guide)
 {
     const struct choice *is = &guide->leg.choice;
     const struct choice *wanted = &guide->wanted;
 
-    return guide->moved || is->relay != wanted->relay ||
+    return guide->moved || is->relay != wanted->relay || (is->live && !wanted->live) ||
            (guide->leg.auth == AUTH_DONE && is->credential != wanted->credential);
 }
 

@@ -149,6 +149,7 @@ struct choice {
     uint32_t route;      /* its number, or NOTHING */
     uint32_t relay;      /* a number in the policy */
     uint32_t credential; /* a number in the policy, LIVE, or NOTHING */
+    bool live;           /* the route's live source was asked, and may have named another place */
 };
 
 /* One connection to an upstream, and how far it is prepared. */

@@ -247,6 +247,20 @@ class Moved(Advice):
                 self.assertEqual(talk.ask(b"RSET").code, 250)
             self.assertEqual(talk.ask(b"QUIT").code, 221)
 
+    def test_who_was_sent_elsewhere_without_a_login(self):
+        near, far = Wanting(), Wanting()
+        there = self.upstream(Secured(far, leaf))
+        _, routes = self.source({"Auth-Status": "OK", "Auth-Server": "127.0.0.1",
+                                 "Auth-Port": str(there.port)})
+        asks = routes[1:-1].replace("{", '{sender: "live@*", ')
+        self.serve(self.upstream(Secured(near, leaf)), f"password_file: {folder.path}/password",
+                   routes=f"[{asks}, {{credential: scanner}}]")
+        with wire.Conversation(self.port) as talk:
+            talk.open()
+            self.assertEqual(talk.ask(b"MAIL FROM:<live@office.test>").code, 530)
+            self.assertEqual(talk.ask(b"MAIL FROM:<a@office.test>").code, 250)
+        self.assertEqual((len(near.asked), len(far.asked)), (1, 0))
+
     def test_a_source_that_says_no(self):
         _, routes = self.source({"Auth-Status": "You are not known here"})
         self.serve(self.upstream(Secured(Wanting(), leaf)),
