@@ -133,7 +133,7 @@ class Legs(unittest.TestCase):
         cls.relay = secure_relays.RELAYS[cls.key]()
         cls.addClassCleanup(cls.relay.stop)
         if cls.relay.bearers:
-            cls.relay.tokens.valid = endpoint.valid
+            cls.relay.trust(endpoint)
 
     def mechanisms(self):
         return [*self.relay.mechanisms, *self.relay.bearers]

@@ -80,13 +80,7 @@ class Pop(unittest.TestCase):
         leaf = self.dovecot.authority.issue("localhost", "127.0.0.1")
         endpoint = TokenEndpoint(leaf, user=secure_relays.USER)
         self.addCleanup(endpoint.stop)
-
-        class Users:
-            @staticmethod
-            def get(token):
-                return secure_relays.USER if endpoint.valid(token) else None
-
-        self.dovecot.tokens.valid = Users
+        self.dovecot.trust(endpoint)
         running = self.start(
             f"pop3s://127.0.0.1:{self.dovecot.tls_port}", SECRET,
             endpoint.yaml(self.dovecot.authority.certificate) + ", grant: client-credentials")

@@ -301,6 +301,10 @@ service {self.service}-login {{
 }}
 """
 
+    def trust(self, endpoint):
+        """From now on it takes the tokens of that token_endpoint.TokenEndpoint."""
+        self.tokens.endpoint = endpoint
+
     def files(self, user):
         # Its own trace names the recipient once more.
         return sorted(set(self.behind.files(user)))
@@ -323,18 +327,20 @@ class DovecotPop(Dovecot):
 
 
 class Introspection:
-    """Says whether an access token is USER's (RFC 7662), as `valid(token)` has it."""
+    """Says whose an access token is (RFC 7662): nobody's, until an endpoint that gives them is
+    trusted."""
 
     def __init__(self):
-        self.valid = lambda token: False
+        self.endpoint = None
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 token = urllib.parse.parse_qs(body).get("token", [""])[0]
-                active = server.valid(token)
-                text = json.dumps({"active": active, "username": USER if active else ""}).encode()
+                active = bool(server.endpoint and server.endpoint.valid(token))
+                text = json.dumps({"active": active,
+                                   "username": server.endpoint.user if active else ""}).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
