@@ -69,7 +69,7 @@ static void shut(struct engine *engine, enum side side, enum shut how)
 }
 
 /* Never the dot, never QUIT behind half a message: the upstream must see it as broken off. */
-static void shut_upstream(struct engine *engine)
+static void shut_upstream(struct engine *engine, bool at_once)
 {
     struct peer *upstream = upstream_of(engine);
     bool idle = engine->phase == PHASE_TALKING && upstream->open && !upstream->ended &&
@@ -81,14 +81,13 @@ static void shut_upstream(struct engine *engine)
         note_said(engine, SIDE_UPSTREAM, true, SPAN("QUIT\r\n"));
         emit_bytes(engine, SIDE_UPSTREAM, SPAN("QUIT\r\n"), false);
     }
-    shut(engine, SIDE_UPSTREAM, idle || engine->input == INPUT_OPAQUE ? SHUT_FLUSH : SHUT_NOW);
+    idle = idle || engine->input == INPUT_OPAQUE;
+    shut(engine, SIDE_UPSTREAM, idle && !at_once ? SHUT_FLUSH : SHUT_NOW);
 }
 
 void leg_leave(struct engine *engine)
 {
-    shut_upstream(engine);
-    if (engine->shut_due[SIDE_UPSTREAM] != 0)
-        engine->shut_due[SIDE_UPSTREAM] = 1 + SHUT_NOW;
+    shut_upstream(engine, true); /* what follows does not wait for its goodbye */
     inbox_drop(engine, SIDE_UPSTREAM);
     inbox_keep(engine, SIDE_UPSTREAM);
 }
@@ -136,7 +135,7 @@ void session_close(struct engine *engine, const char *word)
     if (outcome_awaited(engine))
         note(engine, SPAN("unknown-outcome"), SPAN(""), SPAN(""));
     note(engine, SPAN("end"), SPAN(""), word_span(engine->summary.ending));
-    shut_upstream(engine);
+    shut_upstream(engine, false);
     if (client_of(engine)->open)
         shut(engine, SIDE_CLIENT, SHUT_FLUSH);
     engine->phase = PHASE_CLOSING;

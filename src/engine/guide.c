@@ -120,13 +120,13 @@ void guide_told(struct engine *engine, const struct advice *advice, struct span 
     struct guide *guide = guide_of(engine);
 
     guide->told = NOTHING;
+    guide->route_asked = advice->told == TOLD_DONE;
     switch (advice->told) {
     case TOLD_DONE:
         guide->told = advice->credential;
         guide->moved = advice->moved || guide->leg.auth == AUTH_DONE;
         return;
     case TOLD_AGAIN:
-        guide->route_asked = false;
         return;
     case TOLD_NO:
         plan.code = 550;
@@ -207,8 +207,10 @@ static void note_choice(struct engine *engine, const struct choice *choice)
     struct text words = text_over(bytes, sizeof(bytes));
 
     text_add_number(&words, choice->route + 1); /* as the list is counted */
-    text_add(&words, SPAN(" relay="));
-    text_add(&words, policy->relays[choice->relay].name);
+    if (policy->relays[choice->relay].name.size > 0) {
+        text_add(&words, SPAN(" relay="));
+        text_add(&words, policy->relays[choice->relay].name);
+    }
     if (choice->credential < policy->credential_count) {
         text_add(&words, SPAN(" credential="));
         text_add(&words, policy->credentials[choice->credential].name);

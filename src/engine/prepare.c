@@ -102,42 +102,53 @@ static const struct route *route_of(const struct engine *engine)
     return number == NOTHING ? NULL : &engine->policy->routes[number];
 }
 
+/* As whom lockstep stands there: by POP, or by AUTH. */
+static enum step step_to_standing(const struct engine *engine)
+{
+    const struct guide *guide = guide_of(engine);
+    const struct route *route = route_of(engine);
+
+    if (guide->leg.auth == AUTH_REFUSED)
+        return STEP_REFUSE;
+    if (route != NULL && route->pop.size > 0)
+        return guide->leg.popped ? STEP_NONE : STEP_POP;
+    if (guide->wanted.credential != NOTHING && guide->leg.auth == AUTH_NONE)
+        return STEP_AUTH;
+    return STEP_NONE;
+}
+
 /* What a new envelope needs, or one that is put again. */
 static enum step step_to_mail(const struct engine *engine, enum verb_does does)
 {
     const struct guide *guide = guide_of(engine);
     const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
-    const struct route *route = route_of(engine);
+    enum step step;
 
     if (does != DOES_SENDER && (does != DOES_RECIPIENT || guide->kept.replay == REPLAY_NONE))
         return STEP_NONE;
     if (!view->greeted && !guide->leg.ehlo_refused &&
         (engine->peers[SIDE_CLIENT].view.greeted || guide->wanted.credential != NOTHING))
         return STEP_GREET;
-    if (guide->leg.auth == AUTH_REFUSED)
-        return STEP_REFUSE;
-    if (route != NULL && route->pop.size > 0 && !guide->leg.popped)
-        return STEP_POP;
-    if (guide->wanted.credential != NOTHING && guide->leg.auth == AUTH_NONE)
-        return STEP_AUTH;
+    step = step_to_standing(engine);
+    if (step != STEP_NONE)
+        return step;
     return guide->kept.replay == REPLAY_ROWS ? STEP_REPLAY : STEP_NONE;
 }
 
-/* What decides where the envelope goes. */
+/* What decides where the envelope goes: at MAIL, or at the first RCPT when only that can. */
 static enum step step_to_relay(const struct engine *engine, enum verb_does does, enum chosen chosen)
 {
     const struct guide *guide = guide_of(engine);
     const struct route *route = route_of(engine);
-    bool envelope = does == DOES_SENDER || does == DOES_RECIPIENT;
+    bool decides = does == DOES_SENDER || (does == DOES_RECIPIENT && guide->kept.held);
 
     if (does == DOES_SENDER && chosen == UNDECIDED)
         return STEP_HOLD;
-    if (envelope && route != NULL && route->ask.size > 0 && !guide->route_asked)
+    if (decides && route != NULL && route->ask.size > 0 && !guide->route_asked)
         return STEP_ROUTE;
-    if ((does == DOES_SENDER || greets(does) || (envelope && guide->kept.held)) &&
-        switch_due(guide))
+    if ((decides || greets(does)) && switch_due(guide))
         return STEP_SWITCH;
-    if (envelope && guide->kept.replay == REPLAY_RESET)
+    if (does == DOES_RECIPIENT && guide->kept.replay == REPLAY_RESET)
         return STEP_RESET;
     return STEP_NONE;
 }
@@ -172,8 +183,9 @@ static void switch_leg(struct engine *engine)
 {
     struct peer *upstream = upstream_of(engine);
     struct guide *guide = guide_of(engine);
+    struct span name = engine->policy->relays[guide->wanted.relay].name;
 
-    note(engine, SPAN("switch"), SPAN("relay"), engine->policy->relays[guide->wanted.relay].name);
+    note(engine, SPAN("switch"), name.size > 0 ? SPAN("relay") : SPAN(""), name);
     leg_leave(engine);
     *upstream = (struct peer){0};
     guide->leg = (struct leg){.choice = guide->wanted, .anew = true};
@@ -282,6 +294,31 @@ static bool goes_elsewhere(const struct engine *engine, const struct row *row)
     return route != guide->wanted.route;
 }
 
+/* May a route be decided by what such a command says? */
+static bool tells(enum verb_does does)
+{
+    return greets(does) || does == DOES_SENDER || does == DOES_RECIPIENT;
+}
+
+/* Learns from the row and decides anew; false: it has to wait for those before it, or was answered
+ * here. */
+static bool learn(struct engine *engine, struct row *row, enum verb_does does,
+                  enum chosen *chosen_r)
+{
+    if (engine->ledger.in_flight > 0 &&
+        (does != DOES_RECIPIENT || routes_want(engine->policy, FACT_RECIPIENT)))
+        return false;
+    if (does == DOES_SENDER)
+        envelope_drop(engine);
+    if (goes_elsewhere(engine, row)) {
+        row_decide(engine, row, &elsewhere);
+        return false;
+    }
+    guide_learn(engine, row);
+    *chosen_r = guide_choose(engine);
+    return true;
+}
+
 enum prepared prepare(struct engine *engine, struct row *row)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
@@ -296,19 +333,8 @@ enum prepared prepare(struct engine *engine, struct row *row)
     }
     if (asking(engine) || upstream_of(engine)->securing)
         return PREPARE_WAIT;
-    if (greets(does) || does == DOES_SENDER || does == DOES_RECIPIENT) {
-        if (engine->ledger.in_flight > 0 &&
-            (does != DOES_RECIPIENT || routes_want(engine->policy, FACT_RECIPIENT)))
-            return PREPARE_WAIT;
-        if (does == DOES_SENDER)
-            envelope_drop(engine);
-        if (goes_elsewhere(engine, row)) {
-            row_decide(engine, row, &elsewhere);
-            return PREPARE_MOVE;
-        }
-        guide_learn(engine, row);
-        chosen = guide_choose(engine);
-    }
+    if (tells(does) && !learn(engine, row, does, &chosen))
+        return row->state == ROW_WAITING ? PREPARE_WAIT : PREPARE_MOVE;
     step = next_step(engine, does, chosen);
     if (step == STEP_NONE)
         return PREPARED;

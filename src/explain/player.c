@@ -117,11 +117,16 @@ static void apply(struct play *play, const struct effect *effect)
         [SHUT_RESET] = SPAN_INIT("shut reset"),
     };
 
+    struct peer_model *upstream = &play->peers[SIDE_UPSTREAM];
+
     switch (effect->kind) {
     case EFFECT_CONNECT:
         add_life(play, SIDE_UPSTREAM, SPAN("connect"));
-        play->peers[SIDE_UPSTREAM] =
-            (struct peer_model){.line = play->line, .said = play->line, .due = true};
+        *upstream =
+            (struct peer_model){.line = upstream->said, /* the old leg's lines are its own */
+                                .said = upstream->said,
+                                .slow = upstream->slow,
+                                .due = true};
         break;
     case EFFECT_SEND:
         apply_send(play, effect);

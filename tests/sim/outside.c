@@ -27,6 +27,8 @@ static void add_routes(struct policy *policy, struct dice *dice)
 void outside_choose(struct world *world)
 {
     static const enum security securities[] = {SECURITY_NONE, SECURITY_OFFERED, SECURITY_STARTTLS};
+    static const struct span names[CREDENTIALS] = {SPAN_INIT("c0"), SPAN_INIT("c1"),
+                                                   SPAN_INIT("c2")};
     struct dice *dice = &world->client.dice;
     struct policy *policy = &world->policy;
     uint32_t i;
@@ -39,11 +41,16 @@ void outside_choose(struct world *world)
         policy->relays[i].allow_clear = dice_chance(dice, 60);
         policy->relays[i].refused = (enum refused_auth)dice_below(dice, 4);
     }
+    policy->relays[1].name = SPAN("other");
     policy->credential_count = CREDENTIALS;
+    for (i = 0; i < CREDENTIALS; i++)
+        policy->credentials[i].name = names[i];
     add_routes(policy, dice);
     policy->tls_offer = dice_chance(dice, 50) ? TLS_OFFER_STARTTLS : TLS_OFFER_NONE;
     policy->tls_required = policy->tls_offer == TLS_OFFER_STARTTLS && dice_chance(dice, 20);
     policy->client_auth.logins = (enum logins)dice_below(dice, LOGINS_HIDE + 1);
+    if (policy->client_auth.logins == LOGINS_PASS && policy->route_count > 0)
+        policy->client_auth.logins = LOGINS_AUTO;
     policy->client_auth.allow_clear = dice_chance(dice, 70);
     policy->client_auth.equals = dice_chance(dice, 20);
 }
@@ -162,6 +169,14 @@ void outside_secure(struct world *world, enum side side)
     if (world->securing[side])
         world_fail(world, "TLS begins once");
     world->securing[side] = true;
+}
+
+bool outside_can_shake_hands(const struct world *world, enum side side)
+{
+    const struct link *link = &world->links[side];
+
+    return world->securing[side] && !link->failed && !link->ended && !link->shut &&
+           (side == SIDE_UPSTREAM || link->unsent == 0);
 }
 
 /* What came in clear behind STARTTLS is taken for the handshake, which then fails. */

@@ -198,7 +198,13 @@ uint32_t tag_in(struct span text);
 /* One step and all that comes of it. */
 void world_step(struct world *world, struct event event);
 
+/* --- delivery.c --- */
+/* The upstream takes the message that it has read. */
+void delivery_take(struct world *world, bool by_chunks);
+
 /* --- outside.c --- */
+/* Can that side's handshake be done now? */
+bool outside_can_shake_hands(const struct world *world, enum side side);
 void outside_choose(struct world *world);
 void outside_check_mail(struct world *world, struct span line);
 void outside_check_clear(struct world *world, struct span line);

@@ -171,53 +171,6 @@ static bool mischief_done(struct world *world)
     return false;
 }
 
-/* --- who gets what --- */
-
-static bool same_content(const struct message *message, struct span content, bool normal)
-{
-    struct span rest = bytes_span(&message->content);
-    size_t at = 0, i;
-
-    if (!normal)
-        return span_equal(rest, content);
-    for (i = 0; i < rest.size; i++) { /* LF is CRLF, CR is a blank */
-        bool crlf = rest.at[i] == '\r' && i + 1 < rest.size && rest.at[i + 1] == '\n';
-        struct span next = crlf || rest.at[i] == '\n' ? SPAN("\r\n")
-                           : rest.at[i] == '\r'       ? SPAN(" ")
-                                                      : span_of(rest.at + i, 1);
-
-        if (!span_starts(span_tail(content, at), next))
-            return false;
-        at += next.size;
-        i += crlf;
-    }
-    return at == content.size ||
-           (span_equal(span_tail(content, at), SPAN("\r\n")) && !span_ends(rest, SPAN("\n")));
-}
-
-static void accept_message(struct world *world, bool by_chunks)
-{
-    struct upstream *upstream = &world->upstream;
-    struct message *message = world_message(world, upstream->mail_tag);
-    struct span content = bytes_span(&upstream->content);
-    bool normal = !by_chunks;
-
-    if (world->policy.mode == MODE_OBSERVE) /* who breaks the rules there is not stopped */
-        return;
-    if (!message) {
-        world_fail(world, "a message belongs to a sender");
-        return;
-    }
-    if (++message->accepted > 1)
-        world_fail(world, "no message is delivered twice");
-    if (world->confused) /* a reply nobody asked for may have passed for MAIL's */
-        return;
-    if (!message->complete || !same_content(message, content, normal))
-        world_fail(world, "what is delivered is what the client said, to its end");
-    if (normal && message->bare && world->policy.bare != BARE_NORMALISE)
-        world_fail(world, "a message with a bare CR or LF is refused");
-}
-
 static void end_message(struct world *world)
 {
     struct upstream *upstream = &world->upstream;
@@ -235,7 +188,7 @@ static void end_message(struct world *world)
         say(world, TO_DOT, tag, 354, "go on and on");
     } else if (chance < 80) {
         if (!mischief_now(world, MISCHIEF_SILENT) || chance < 40)
-            accept_message(world, false);
+            delivery_take(world, false);
         say(world, TO_DOT, tag, 250, "taken");
     } else {
         say(world, TO_DOT, tag, chance < 90 ? 451 : 550, "not taken");
@@ -260,7 +213,7 @@ static void end_chunk(struct world *world)
         say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, chance < 5 ? 452 : 554, "no");
     } else {
         if (upstream->chunk_last)
-            accept_message(world, true);
+            delivery_take(world, true);
         say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, 250, "chunk taken");
     }
     if (upstream->chunk_last)

@@ -88,26 +88,6 @@ void world_fail(struct world *world, const char *what)
         world->failure = what;
 }
 
-struct message *world_message(struct world *world, uint32_t tag)
-{
-    uint32_t i;
-
-    for (i = 0; i < world->message_count; i++) {
-        if (world->messages[i].tag == tag)
-            return &world->messages[i];
-    }
-    return NULL;
-}
-
-uint32_t tag_in(struct span text)
-{
-    struct span rest = span_tail(text, span_find(text, '~') + 1);
-    uint64_t tag = 0;
-
-    span_number(span_head(rest, span_find(rest, '~')), &tag);
-    return tag < TAGS_MAX ? (uint32_t)tag : 0;
-}
-
 /* --- a new session --- */
 
 static void choose_policy(struct world *world)
@@ -450,11 +430,9 @@ static bool possible(struct world *world, enum action action)
     case ACT_CONNECT:
         return world->connect_due;
     case ACT_SECURED_CLIENT:
-        return world->securing[SIDE_CLIENT] && !client->failed && !client->ended &&
-               client->unsent == 0;
+        return outside_can_shake_hands(world, SIDE_CLIENT);
     case ACT_SECURED_UPSTREAM:
-        return world->securing[SIDE_UPSTREAM] && !upstream->failed && !upstream->ended &&
-               !upstream->shut;
+        return outside_can_shake_hands(world, SIDE_UPSTREAM);
     case ACT_TELL:
         return world->asked;
     case ACT_UPSTREAM:

@@ -1,0 +1,67 @@
+/* Who gets what: a message that the upstream takes, compared with what the client wrote. */
+#include "sim.h"
+
+static bool same_content(const struct message *message, struct span content, bool normal)
+{
+    struct span rest = bytes_span(&message->content);
+    size_t at = 0, i;
+
+    if (!normal)
+        return span_equal(rest, content);
+    for (i = 0; i < rest.size; i++) { /* LF is CRLF, CR is a blank */
+        bool crlf = rest.at[i] == '\r' && i + 1 < rest.size && rest.at[i + 1] == '\n';
+        struct span next = crlf || rest.at[i] == '\n' ? SPAN("\r\n")
+                           : rest.at[i] == '\r'       ? SPAN(" ")
+                                                      : span_of(rest.at + i, 1);
+
+        if (!span_starts(span_tail(content, at), next))
+            return false;
+        at += next.size;
+        i += crlf;
+    }
+    return at == content.size ||
+           (span_equal(span_tail(content, at), SPAN("\r\n")) && !span_ends(rest, SPAN("\n")));
+}
+
+void delivery_take(struct world *world, bool by_chunks)
+{
+    struct upstream *upstream = &world->upstream;
+    struct message *message = world_message(world, upstream->mail_tag);
+    struct span content = bytes_span(&upstream->content);
+    bool normal = !by_chunks;
+
+    if (world->policy.mode == MODE_OBSERVE) /* who breaks the rules there is not stopped */
+        return;
+    if (!message) {
+        world_fail(world, "a message belongs to a sender");
+        return;
+    }
+    if (++message->accepted > 1)
+        world_fail(world, "no message is delivered twice");
+    if (world->confused) /* a reply nobody asked for may have passed for MAIL's */
+        return;
+    if (!message->complete || !same_content(message, content, normal))
+        world_fail(world, "what is delivered is what the client said, to its end");
+    if (normal && message->bare && world->policy.bare != BARE_NORMALISE)
+        world_fail(world, "a message with a bare CR or LF is refused");
+}
+
+struct message *world_message(struct world *world, uint32_t tag)
+{
+    uint32_t i;
+
+    for (i = 0; i < world->message_count; i++) {
+        if (world->messages[i].tag == tag)
+            return &world->messages[i];
+    }
+    return NULL;
+}
+
+uint32_t tag_in(struct span text)
+{
+    struct span rest = span_tail(text, span_find(text, '~') + 1);
+    uint64_t tag = 0;
+
+    span_number(span_head(rest, span_find(rest, '~')), &tag);
+    return tag < TAGS_MAX ? (uint32_t)tag : 0;
+}
