@@ -1,7 +1,10 @@
 /* What is asked of an OAuth endpoint. */
 #include "oauth.h"
 
+#include <openssl/evp.h>
+
 #include "base64.h"
+#include "lockstep/base/must.h"
 #include "lockstep/http/url.h"
 
 /* What a step puts into its form. */
@@ -69,6 +72,24 @@ static struct span endpoint(struct span configured, struct span preset, struct s
     return span_of(memory->at + start, memory->size - start);
 }
 
+static void add_mark(struct oauth_party *party, struct span user)
+{
+    const struct span parts[] = {user, party->client_id, party->token};
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    struct text mark = text_over(party->mark, OAUTH_MARK_MAX);
+    size_t i;
+
+    must(context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+    for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        must(EVP_DigestUpdate(context, parts[i].at, parts[i].size) == 1 &&
+             EVP_DigestUpdate(context, "", 1) == 1);
+    must(EVP_DigestFinal_ex(context, hash, &size) == 1);
+    EVP_MD_CTX_free(context);
+    base64_add_url(span_of((const char *)hash, size), &mark);
+}
+
 static bool party_lacks(struct span what, struct span name, struct text *error)
 {
     text_add(error, SPAN("credential "));
@@ -97,6 +118,7 @@ bool oauth_party(const struct config_credential *definition, struct oauth_party 
     party_r->token = endpoint(oauth->token_endpoint, preset->token, tenant, &memory);
     party_r->device = endpoint(oauth->device_endpoint, preset->device, tenant, &memory);
     party_r->authorize = endpoint(oauth->authorize_endpoint, preset->authorize, tenant, &memory);
+    add_mark(party_r, definition->user);
     if (memory.cut)
         return party_lacks(SPAN("tenant is too long"), definition->name, error);
     if (party_r->token.size == 0)

@@ -20,6 +20,7 @@
 
 #define OAUTH_URL_MAX 512U
 #define OAUTH_WORDS_MAX 320U
+#define OAUTH_MARK_MAX 44U
 /* A token whose life its endpoint does not tell, and the longest that is believed. */
 #define OAUTH_LIFE_MS ((moment)3600 * 1000)
 #define OAUTH_LIFE_MAX_MS ((moment)366 * 24 * 3600 * 1000)
@@ -49,6 +50,8 @@ struct oauth_party {
     struct span token;
     struct span device;
     struct span authorize;
+    /* Of user, client and endpoint: tokens go nowhere else than where they came from. */
+    char mark[OAUTH_MARK_MAX + 1];
     char memory[3 * OAUTH_URL_MAX];
 };
 

@@ -11,6 +11,8 @@
 /* How often what is kept is looked at: while nothing can be done without it, and otherwise. */
 #define LOOK_SOON_MS ((moment)1000)
 #define LOOK_MS ((moment)30 * 1000)
+/* An end waits for answers that are under way. */
+#define SETTLE_MS 5000
 /* Nothing is looked at more often than this. */
 #define PACE_MS ((moment)100)
 /* A save that failed is tried again after. */
@@ -42,11 +44,13 @@ struct oauth_charge {
 
 /* All charges of the process: they must not ask for the same token at once. */
 static uv_mutex_t list_lock;
+static uv_cond_t list_less; /* one has gone from the list */
 static struct oauth_charge *list;
 
 static void list_prepare(void)
 {
     must(uv_mutex_init(&list_lock) == 0);
+    must(uv_cond_init(&list_less) == 0);
 }
 
 static void list_enter(void)
@@ -73,22 +77,42 @@ static void list_remove(const struct oauth_charge *charge)
     while (*place != charge)
         place = &(*place)->after;
     *place = charge->after;
+    uv_cond_broadcast(&list_less);
     uv_mutex_unlock(&list_lock);
 }
 
-/* Is the one that this one replaces still waiting for its answer? */
-static bool list_has_ending(const struct oauth_charge *charge)
+/* One on that keeper that was left and still waits for its answer; of that name, unless it is
+ * empty. Under the lock. */
+static const struct oauth_charge *list_find_ending(const struct keeper *keeper, struct span name)
 {
-    const struct oauth_charge *other;
+    const struct oauth_charge *charge = list;
+
+    while (charge != NULL && (charge->keeper != keeper || !charge->ending ||
+                              (name.size > 0 && !span_equal(charge->definition->name, name))))
+        charge = charge->after;
+    return charge;
+}
+
+/* Does the one that this one replaces still wait? */
+static bool has_predecessor(const struct oauth_charge *charge)
+{
+    bool has;
 
     list_enter();
-    for (other = list; other != NULL; other = other->after) {
-        if (other != charge && other->keeper == charge->keeper && other->ending &&
-            span_equal(other->definition->name, charge->definition->name))
-            break;
-    }
+    has = list_find_ending(charge->keeper, charge->definition->name) != NULL;
     uv_mutex_unlock(&list_lock);
-    return other != NULL;
+    return has;
+}
+
+void oauth_charge_settle(const struct keeper *keeper)
+{
+    uint64_t until = uv_hrtime() + (uint64_t)SETTLE_MS * 1000000;
+    uint64_t now;
+
+    list_enter();
+    while (list_find_ending(keeper, SPAN("")) != NULL && (now = uv_hrtime()) < until)
+        uv_cond_timedwait(&list_less, &list_lock, until - now);
+    uv_mutex_unlock(&list_lock);
 }
 
 /* --- small things --- */
@@ -113,7 +137,8 @@ static void say_why(const struct oauth_charge *charge, struct text *why)
     if (charge->record.failed != 0)
         text_add(why, span_of_string(charge->record.error));
     else if (!charge->token.renewable)
-        text_format(why, "nobody has logged in yet: lockstep oauth login %.*s",
+        text_format(why, "%s: lockstep oauth login %.*s",
+                    charge->record.came != 0 ? "the login has ended" : "nobody has logged in yet",
                     (int)charge->definition->name.size, charge->definition->name.at);
     else
         text_add(why, SPAN("the access token is being renewed"));
@@ -370,7 +395,7 @@ static void charge_think(struct oauth_charge *charge)
         charge_close(charge);
         return;
     }
-    if (!charge->ending && token_due(&charge->token, now) <= now && !list_has_ending(charge))
+    if (!charge->ending && token_due(&charge->token, now) <= now && !has_predecessor(charge))
         charge_ask(charge, now);
     charge_publish(charge, now);
     charge_answer(charge, now);
@@ -389,7 +414,7 @@ static void charge_prepare(struct oauth_charge *charge, struct store *store)
                                        .definition = charge->definition,
                                        .party = &charge->party,
                                        .told = charge_told};
-    oauth_keep_init(&charge->keep, charge->definition, store);
+    oauth_keep_init(&charge->keep, charge->definition, &charge->party, store);
     token_init(&charge->token, charge->definition->name, renewable(charge));
     charge_read(charge, wall_ms());
     if (!charge->right)
@@ -446,7 +471,9 @@ void oauth_charge_leave(struct oauth_charge **charge)
 
     *charge = NULL;
     left->user = NULL;
+    list_enter();
     left->ending = true;
+    uv_mutex_unlock(&list_lock);
     if (left->closed)
         charge_free(left);
     else if (!uv_is_closing((uv_handle_t *)&left->timer))

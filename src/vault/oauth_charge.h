@@ -38,6 +38,10 @@ void oauth_charge_want(struct oauth_charge *charge, bool refused);
 /* Nothing is told any more; ends when it can. */
 void oauth_charge_leave(struct oauth_charge **charge);
 
+/* Any other thread: waits for the answers that those who were left still wait for, for a while: a
+ * refresh token may be in one that nobody could get again. */
+void oauth_charge_settle(const struct keeper *keeper);
+
 /* Of all charges on that keeper; see oauth_statuses(). Any thread. */
 size_t oauth_charge_statuses(const struct keeper *keeper, struct oauth_status *rows, size_t room);
 

@@ -50,7 +50,7 @@ static moment read_moment(const json_t *object, const char *name)
 bool oauth_record_read(struct oauth_record *record_r, struct span json)
 {
     json_t *object = secret_json_read(json);
-    struct text error;
+    struct text error, mark;
     bool fits;
 
     oauth_record_clear(record_r);
@@ -64,6 +64,8 @@ bool oauth_record_read(struct oauth_record *record_r, struct span json)
     record_r->barred = json_is_true(json_object_get(object, "needs_login"));
     error = text_over(record_r->error, OAUTH_WORDS_MAX);
     text_add(&error, secret_json_text(object, "error"));
+    mark = text_over(record_r->mark, OAUTH_MARK_MAX);
+    text_add(&mark, secret_json_text(object, "for"));
     json_decref(object);
     if (record_r->access.size == 0)
         record_r->ends = 0;
@@ -100,7 +102,7 @@ static bool dump(const json_t *object, struct secret *json_r)
     return json_r->size > 0;
 }
 
-bool oauth_record_write(const struct oauth_record *record, struct span before,
+bool oauth_record_write(const struct oauth_record *record, struct span mark, struct span before,
                         struct secret *json_r)
 {
     json_t *object = secret_json_read(before);
@@ -111,6 +113,7 @@ bool oauth_record_write(const struct oauth_record *record, struct span before,
     secret_clear(json_r);
     put_token(object, "access_token", &record->access);
     put_token(object, "refresh_token", &record->refresh);
+    secret_json_put(object, "for", mark);
     put_moment(object, "expiry", record->ends);
     put_moment(object, "obtained", record->came);
     put_moment(object, "failed", record->failed);
@@ -218,7 +221,7 @@ static enum oauth_kept file_write(struct oauth_keep *keep, const struct oauth_re
 
     (void)private_read(keep->file, PRIVACY_OWNER, SECRET_BYTES_MAX, &before, &ignored);
     done = private_path(keep->file, path) &&
-           oauth_record_write(record, span_of(before.at, before.size), &json);
+           oauth_record_write(record, keep->mark, span_of(before.at, before.size), &json);
     private_close(&before);
     if (!done) {
         text_format(error, "%.*s: the tokens are too long", (int)keep->file.size, keep->file.at);
@@ -273,7 +276,7 @@ static enum oauth_kept store_write_record(struct oauth_keep *keep,
     struct stored stored;
     enum oauth_kept kept = OAUTH_KEPT_FAILED;
 
-    if (!oauth_record_write(record, SPAN(""), &json))
+    if (!oauth_record_write(record, keep->mark, SPAN(""), &json))
         text_add(error, SPAN("the tokens are too long for the store"));
     else
         kept = kept_of(store_write(keep->store, keep->name, STORE_TOKEN, &json, error));
@@ -287,12 +290,13 @@ static enum oauth_kept store_write_record(struct oauth_keep *keep,
 /* --- either --- */
 
 void oauth_keep_init(struct oauth_keep *keep_r, const struct config_credential *definition,
-                     struct store *store)
+                     const struct oauth_party *party, struct store *store)
 {
     *keep_r = (struct oauth_keep){
         .store = definition->oauth.token_file.size > 0 ? NULL : store,
         .name = definition->name,
         .file = definition->oauth.token_file,
+        .mark = span_of_string(party->mark),
     };
 }
 
@@ -322,10 +326,18 @@ bool oauth_keep_changed(const struct oauth_keep *keep)
 enum oauth_kept oauth_keep_read(struct oauth_keep *keep, struct oauth_record *record_r,
                                 struct text *error)
 {
+    enum oauth_kept kept = OAUTH_KEPT_NOTHING;
+
     oauth_record_clear(record_r);
     if (keep->file.size > 0)
-        return file_read(keep, record_r, error);
-    return keep->store != NULL ? store_read_record(keep, record_r, error) : OAUTH_KEPT_NOTHING;
+        kept = file_read(keep, record_r, error);
+    else if (keep->store != NULL)
+        kept = store_read_record(keep, record_r, error);
+    if (kept != OAUTH_KEPT || *record_r->mark == 0 ||
+        span_equal(span_of_string(record_r->mark), keep->mark))
+        return kept;
+    oauth_record_clear(record_r);
+    return OAUTH_KEPT_NOTHING;
 }
 
 enum oauth_kept oauth_keep_write(struct oauth_keep *keep, const struct oauth_record *record,

@@ -22,19 +22,22 @@ struct oauth_record {
     moment failed; /* 0: it did not, since */
     bool barred;   /* a person must act */
     char error[OAUTH_WORDS_MAX + 1];
+    char
+        mark[OAUTH_MARK_MAX + 1]; /* whose they are; empty: another program's, which does not say */
 };
 
 struct oauth_keep {
     struct store *store; /* NULL: there is none, or a file is used */
     struct span name;
     struct span file;
+    struct span mark;   /* of the party */
     uint64_t version;   /* of the store's, when last read or written */
     struct stamp stamp; /* of the file, likewise */
 };
 
 enum oauth_kept {
     OAUTH_KEPT,
-    OAUTH_KEPT_NOTHING, /* nobody has logged in yet, or there is no place for it */
+    OAUTH_KEPT_NOTHING, /* nobody has logged in yet as this party, or there is no place for it */
     OAUTH_KEPT_FAILED,  /* `error` says why */
 };
 
@@ -46,14 +49,15 @@ void oauth_record_grant(struct oauth_record *record_r, const struct oauth_record
 void oauth_record_fail(struct oauth_record *record, moment at, struct span words, bool barred);
 /* False: that is no such object. */
 bool oauth_record_read(struct oauth_record *record_r, struct span json);
-/* What else stands in `before`, which may be empty, stays. An access token for which there is no
- * room is left out, for it can be had again. False: not even the rest fits. */
-bool oauth_record_write(const struct oauth_record *record, struct span before,
+/* As of the party with that mark. What else stands in `before`, which may be empty, stays. An
+ * access token for which there is no room is left out, for it can be had again. False: not even the
+ * rest fits. */
+bool oauth_record_write(const struct oauth_record *record, struct span mark, struct span before,
                         struct secret *json_r);
 
-/* Borrows the definition's texts; `store` may be NULL. */
+/* Borrows the definition's texts and the party's mark; `store` may be NULL. */
 void oauth_keep_init(struct oauth_keep *keep_r, const struct config_credential *definition,
-                     struct store *store);
+                     const struct oauth_party *party, struct store *store);
 /* Is there a place at all? */
 bool oauth_keep_there(const struct oauth_keep *keep);
 bool oauth_keep_changed(const struct oauth_keep *keep);

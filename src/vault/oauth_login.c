@@ -393,7 +393,7 @@ static struct login *login_open(const struct config *config,
         free(login);
         return NULL;
     }
-    oauth_keep_init(&login->keep, definition, login->store);
+    oauth_keep_init(&login->keep, definition, &login->party, login->store);
     must(uv_loop_init(&login->uv) == 0);
     link_loop_init(&login->links, &login->uv);
     must(uv_timer_init(&login->uv, &login->timer) == 0);
@@ -430,8 +430,9 @@ static void status_of(const struct config_credential *definition, const struct o
     text_add(&name, definition->name);
     error = text_over(status_r->error, OAUTH_ERROR_MAX);
     text_add(&error, span_of_string(record->error));
-    if (!token.renewable && token.ends == 0 && record->failed == 0)
-        text_add(&error, SPAN("nobody has logged in yet"));
+    if (status_r->state == OAUTH_NEEDS_LOGIN && record->failed == 0)
+        text_add(&error, record->came != 0 ? SPAN("the login has ended")
+                                           : SPAN("nobody has logged in yet"));
 }
 
 /* Runs what was begun to its end. */

@@ -3,6 +3,7 @@
 
 #include "definition.h"
 #include "lockstep/base/must.h"
+#include "oauth_charge.h"
 #include "private.h"
 #include "vault_state.h"
 
@@ -106,6 +107,7 @@ void vault_close(struct vault **vault)
     struct change nothing = {.vault = old, .store = old->store};
 
     change_do(&nothing);
+    oauth_charge_settle(&old->keeper);
     keeper_close(&old->keeper);
     advise_close(&old->advise);
     supplies_close(old);

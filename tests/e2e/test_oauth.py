@@ -452,6 +452,29 @@ class Mail(Case):
         self.assertEqual(code, 0, said)
         self.assertEqual(self.endpoint.count("refresh_token", "invalid_grant"), 0)
 
+    def test_a_proper_end_waits_for_the_answer(self):
+        self.endpoint.life = 4
+        self.configure("device", relay_port=self.upstream.port)
+        self.log_in()
+        self.endpoint.always = "slow"
+        self.begin()
+        place.await_true("a renewal", lambda: self.endpoint.flying)
+        self.lockstep.stop()
+        self.assertEqual(self.endpoint.count("refresh_token"), 1)
+        self.endpoint.always = None
+        code, said = self.place.run("refresh", "scanner")
+        self.assertEqual(code, 0, said)
+
+    def test_tokens_go_to_no_other_endpoint(self):
+        self.configure("device", relay_port=self.upstream.port)
+        self.log_in()
+        other = self.place.endpoint()
+        self.addCleanup(other.stop)
+        self.place.configure(f"{other.yaml(self.place.authority.certificate)}, grant: device")
+        self.assert_ill(self.place.run("status"), "nobody has logged in yet")
+        self.assert_ill(self.place.run("refresh", "scanner"), "nobody has logged in yet")
+        self.assertEqual(other.asked, [])
+
     def test_while_the_endpoint_is_away_mail_is_put_off_and_then_goes_on(self):
         self.endpoint.life = 3
         self.start("client-credentials", f", client-secret_file: {self.place.path}/client.secret")

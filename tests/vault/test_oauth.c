@@ -89,6 +89,33 @@ Test(oauth, endpoints_are_the_presets_with_the_tenant_or_those_configured)
     assert_text(made.token, "https://login.microsoftonline.com/common/oauth2/v2.0/token");
 }
 
+Test(oauth, another_user_client_or_endpoint_is_another_party)
+{
+    static const struct config_credential rows[] = {
+        {.user = SPAN_INIT("u"), .oauth = {.client_id = SPAN_INIT("c")}},
+        {.user = SPAN_INIT("uc"), .oauth = {.client_id = SPAN_INIT("")}},
+        {.user = SPAN_INIT("v"), .oauth = {.client_id = SPAN_INIT("c")}},
+        {.user = SPAN_INIT("u"), .oauth = {.client_id = SPAN_INIT("d")}},
+        {.user = SPAN_INIT("u"), .oauth = {.client_id = SPAN_INIT("c"), .tenant = SPAN_INIT("t")}},
+    };
+    static struct oauth_party parties[5];
+    char memory[200];
+    struct text error = text_over(memory, sizeof(memory));
+    size_t i, k;
+
+    for (i = 0; i < 5; i++) {
+        struct config_credential definition = rows[i];
+
+        definition.oauth.provider = OAUTH_MICROSOFT;
+        cr_assert(oauth_party(&definition, &parties[i], &error));
+        for (k = 0; k < i; k++)
+            cr_assert_str_neq(parties[i].mark, parties[k].mark, "rows %zu and %zu", i, k);
+        definition.oauth.scope = SPAN("another scope");
+        cr_assert(oauth_party(&definition, &made, &error));
+        cr_assert_str_eq(parties[i].mark, made.mark);
+    }
+}
+
 struct form_row {
     enum oauth_provider provider;
     enum oauth_step step;

@@ -8,6 +8,8 @@
 #include "vault/oauth_keep.h"
 #include "vault/secret_json.h"
 
+#define MARK SPAN("mark")
+
 /* Static, for they are large. */
 static struct oauth_record record, other;
 static struct secret json;
@@ -21,13 +23,15 @@ static struct text error;
 static void make_folder(void)
 {
     static struct config_credential definition;
+    static struct oauth_party party;
 
     snprintf(folder, sizeof(folder), "/tmp/lockstep-keep-XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/tokens.json", folder);
     definition.name = SPAN("scanner");
     definition.oauth.token_file = span_of_string(path);
-    oauth_keep_init(&keep, &definition, NULL);
+    memcpy(party.mark, MARK.at, MARK.size);
+    oauth_keep_init(&keep, &definition, &party, NULL);
     error = text_over(words, sizeof(words));
 }
 
@@ -55,7 +59,7 @@ Test(oauth_keep, a_record_comes_back_as_it_was)
 {
     fill(&record);
     oauth_record_fail(&record, 1750000001000, SPAN("because \"so\""), true);
-    cr_assert(oauth_record_write(&record, SPAN(""), &json));
+    cr_assert(oauth_record_write(&record, MARK, SPAN(""), &json));
     cr_assert(oauth_record_read(&other, secret_reveal(&json)));
     cr_assert(same(&record.access, &other.access) && same(&record.refresh, &other.refresh));
     cr_assert_eq(other.came, record.came);
@@ -79,7 +83,8 @@ Test(oauth_keep, a_success_forgets_the_failure_and_keeps_the_refresh_token)
     cr_assert_eq(other.ends, 1750000062000);
     cr_assert_eq(other.failed, 0);
     cr_assert_not(other.barred);
-    cr_assert(oauth_record_write(&other, SPAN("{\"error\":\"old\",\"failed\":\"5\"}"), &json));
+    cr_assert(
+        oauth_record_write(&other, MARK, SPAN("{\"error\":\"old\",\"failed\":\"5\"}"), &json));
     cr_assert(oauth_record_read(&record, secret_reveal(&json)));
     cr_assert_eq(record.failed, 0);
     cr_assert_str_eq(record.error, "");
@@ -93,7 +98,7 @@ Test(oauth_keep, another_programs_file_keeps_what_is_its_own)
                                               "\"expiry\":\"1750003600\"}")));
     cr_assert_eq(record.ends, 1750003600000);
     cr_assert_eq(record.came, 1750000000000, "it does not say, so an hour before");
-    cr_assert(oauth_record_write(&record, SPAN("{\"proxy\":\"kept\"}"), &json));
+    cr_assert(oauth_record_write(&record, MARK, SPAN("{\"proxy\":\"kept\"}"), &json));
     object = secret_json_read(secret_reveal(&json));
     cr_assert(span_equal(secret_json_text(object, "proxy"), SPAN("kept")));
     cr_assert(span_equal(secret_json_text(object, "expiry"), SPAN("1750003600")));
@@ -107,13 +112,13 @@ Test(oauth_keep, what_is_too_long_costs_the_access_token_only)
     memset(bytes, 'x', sizeof(bytes));
     fill(&record);
     cr_assert(secret_set(&record.access, span_of(bytes, sizeof(bytes))));
-    cr_assert(oauth_record_write(&record, SPAN(""), &json));
+    cr_assert(oauth_record_write(&record, MARK, SPAN(""), &json));
     cr_assert(oauth_record_read(&other, secret_reveal(&json)));
     cr_assert_eq(other.access.size, 0);
     cr_assert_eq(other.ends, 0, "without a token there is nothing that ends");
     cr_assert(same(&other.refresh, &record.refresh));
     cr_assert(secret_set(&record.refresh, span_of(bytes, sizeof(bytes))));
-    cr_assert_not(oauth_record_write(&record, SPAN(""), &json));
+    cr_assert_not(oauth_record_write(&record, MARK, SPAN(""), &json));
 }
 
 Test(oauth_keep, what_is_no_object_is_no_record)
@@ -152,6 +157,19 @@ Test(oauth_keep, somebody_elses_writing_is_noticed, .init = make_folder, .fini =
     cr_assert_eq(oauth_keep_read(&keep, &other, &error), OAUTH_KEPT);
     cr_assert(same(&other.refresh, &record.refresh));
     cr_assert_not(oauth_keep_changed(&keep));
+}
+
+Test(oauth_keep, tokens_of_another_user_or_endpoint_are_none, .init = make_folder,
+     .fini = remove_folder)
+{
+    struct oauth_keep theirs = keep;
+
+    theirs.mark = SPAN("another");
+    fill(&record);
+    cr_assert_eq(oauth_keep_write(&theirs, &record, &error), OAUTH_KEPT);
+    cr_assert_eq(oauth_keep_read(&keep, &other, &error), OAUTH_KEPT_NOTHING);
+    cr_assert_eq(other.refresh.size, 0);
+    cr_assert_eq(oauth_keep_read(&theirs, &other, &error), OAUTH_KEPT);
 }
 
 Test(oauth_keep, what_others_can_read_is_refused, .init = make_folder, .fini = remove_folder)
