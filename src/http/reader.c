@@ -49,6 +49,8 @@ static int on_value_complete(llhttp_t *parser)
 
     if (reader->trailing)
         return 0;
+    if (header->name.size == 0) /* llhttp takes "200 OK\r: value" for a header */
+        return STOP;
     header->value = span_trim(header->value);
     reader->header_count++;
     return 0;

@@ -191,6 +191,7 @@ Test(http, errors)
          SCRIPTED_SILENCE, "the answer is not HTTP"},
         {SPAN_INIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
          SCRIPTED_SILENCE, "the answer is not HTTP"},
+        {SPAN_INIT("HTTP/1.1 200 OK\r: b\r\n\r\n"), SCRIPTED_SILENCE, "the answer is not HTTP"},
         {SPAN_INIT("HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n"), SCRIPTED_SILENCE,
          "the answer is not HTTP"},
         {SPAN_INIT("HTTP/1.1 302 Found\r\nLocation: http://other/?code=1\r\n\r\n"), SCRIPTED_CLOSE,
