@@ -63,6 +63,14 @@ static void say_unusable(struct memo *memo, const struct asker *asker,
     mechanisms_show(wish.mechanisms, words);
 }
 
+/* The same secret again is no other. */
+static bool was_refused(const struct memo *memo, const struct question *question,
+                        const struct supplied *supplied)
+{
+    return memo->refused != 0 && memo->refused == supplied->version &&
+           memo->refused_credential == question->credential;
+}
+
 static bool begin(struct memo *memo, const struct asker *asker, const struct question *question,
                   const struct supplied *supplied, struct answer *answer_r)
 {
@@ -121,7 +129,12 @@ bool advise_auth(struct memo *memo, const struct asker *asker, const struct ques
     }
     switch (supply_get(memo->advise->vault, &wanted, &supplied, &memo->words, memo_waiter(memo))) {
     case SUPPLIED:
-        answered = begin(memo, asker, question, &supplied, answer_r);
+        if (was_refused(memo, question, &supplied)) {
+            text_add(&memo->words, text_span(&memo->refusal));
+            memo_tell(memo, TOLD_NO, answer_r);
+        } else {
+            answered = begin(memo, asker, question, &supplied, answer_r);
+        }
         break;
     case SUPPLY_COMING:
         answered = false;
@@ -190,17 +203,21 @@ static void say_refused(struct memo *memo, const struct asker *asker,
     struct span why = sasl_words(exchange->sasl);
 
     show(&shown, exchange, question->text);
+    if (question->text.size == 0)
+        text_add_number(&shown, question->code);
     if (question->code == 235)
         why = SPAN("but it has not proven that it knows the password");
-    text_format(&memo->words, "relay %.*s refused credential %.*s by %.*s: %u %.*s%s%.*s%s",
+    text_format(&memo->words, "relay %.*s refused credential %.*s by %.*s: %.*s%s%.*s%s",
                 (int)relay.size, relay.at, (int)credential.size, credential.at, (int)name.size,
-                name.at, (unsigned)question->code, (int)shown.size, shown.at,
-                why.size > 0 ? " (" : "", (int)why.size, why.at, why.size > 0 ? ")" : "");
+                name.at, (int)shown.size, shown.at, why.size > 0 ? " (" : "", (int)why.size, why.at,
+                why.size > 0 ? ")" : "");
     keeper_say(vault_keeper(memo->advise->vault), VAULT_WARNING, "%.*s", (int)memo->words.size,
                memo->words.at);
+    memo->refusal = text_over(memo->refusal_bytes, sizeof(memo->refusal_bytes));
+    text_add(&memo->refusal, text_span(&shown));
 }
 
-/* Is there, or will there be, another secret to try? */
+/* Is there, or will there perhaps be, another secret to try? */
 static bool worth_it(struct memo *memo, const struct asker *asker, const struct question *question)
 {
     struct wanted wanted;
@@ -212,15 +229,12 @@ static bool worth_it(struct memo *memo, const struct asker *asker, const struct 
 static enum told judge(struct memo *memo, const struct asker *asker,
                        const struct question *question)
 {
-    uint64_t version = memo->exchange->version;
-    bool repeated = memo->refused == version && memo->refused_credential == question->credential;
-
     if (question->code < 400 || memo->exchange->cancelled)
         return TOLD_LATER;
     if (worth_it(memo, asker, question)) {
-        memo->refused = version;
+        memo->refused = memo->exchange->version;
         memo->refused_credential = question->credential;
-        return repeated ? TOLD_LATER : TOLD_AGAIN;
+        return TOLD_AGAIN;
     }
     return question->code < 500 ? TOLD_LATER : TOLD_NO;
 }

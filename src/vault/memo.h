@@ -52,8 +52,10 @@ struct memo {
     void (*forget)(struct memo *memo); /* NULL: nothing */
     struct exchange *exchange;         /* NULL: none is under way */
     struct live *live;                 /* NULL: none came */
-    uint64_t refused;                  /* the version of a secret that was refused once; 0: none */
+    uint64_t refused;                  /* the version of the secret that was refused; 0: none was */
     uint32_t refused_credential;
+    struct text refusal; /* in these words */
+    char refusal_bytes[MEMO_WORDS_MAX];
     uint32_t logins; /* that were asked about */
     struct text words;
     char words_bytes[MEMO_WORDS_MAX];

@@ -150,12 +150,18 @@ static void begin(void)
     uv_sem_init(&desk.rung, 0);
 }
 
-static void end(void)
+/* The session ends. */
+static void leave(void)
 {
     const struct adviser *adviser = vault_adviser(vault);
 
     adviser->forget(adviser->data, &memo, 17, &memo);
     cr_assert_null(memo);
+}
+
+static void end(void)
+{
+    leave();
     vault_close(&vault);
     cr_assert_null(strstr(log_text, "tanstaaf"), "%s", log_text);
 }
@@ -208,7 +214,8 @@ Test(advise, tries_another_password_once_and_tells_the_log)
     begin();
     check(ask_auth("PLAIN"), TOLD_LINE, "PLAIN AHRpbQB0YW5zdGFhZg==");
     folder_text("password", 0600, "another");
-    cr_assert_eq(ask_text(QUESTION_OUTCOME, 535, "5.7.8 no\r such \xFC thing").told, TOLD_AGAIN);
+    cr_assert_eq(ask_text(QUESTION_OUTCOME, 535, "535 5.7.8 no\r such \xFC thing").told,
+                 TOLD_AGAIN);
     cr_assert_not_null(
         strstr(log_text, "relay office refused credential scanner by PLAIN: 535 5.7.8 no? such ?"),
         "%s", log_text);
@@ -228,9 +235,11 @@ Test(advise, tells_a_lasting_refusal_from_a_passing_one)
 
     give("scanner", "password", "tanstaaf");
     begin();
-    /* The first refusal has the file read again; it says the same. */
+    /* The first refusal has the file read again; it says the same, which is not tried again. */
     cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE);
-    ask_text(QUESTION_OUTCOME, 535, "no");
+    cr_assert_eq(ask_text(QUESTION_OUTCOME, 535, "535 no").told, TOLD_AGAIN);
+    check(ask_auth("PLAIN"), TOLD_NO, "535 no");
+    leave();
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE);
         cr_assert_eq(ask_text(QUESTION_OUTCOME, rows[i].code, "no").told, rows[i].told, "%u",
@@ -262,10 +271,11 @@ Test(advise, shows_no_words_that_show_the_secret)
     give("scanner", "password", "tanstaaf");
     begin();
     ask_auth("PLAIN");
-    ask_text(QUESTION_OUTCOME, 535, "tanstaaf is wrong");
+    ask_text(QUESTION_OUTCOME, 535, "535 tanstaaf is wrong");
+    leave();
     ask_auth("PLAIN");
     ask_text(QUESTION_OUTCOME, 535, "what is AHRpbQB0YW5zdGFhZg== for?");
-    cr_assert_not_null(strstr(log_text, "535 words that show the secret"), "%s", log_text);
+    cr_assert_not_null(strstr(log_text, "PLAIN: words that show the secret"), "%s", log_text);
     cr_assert_null(strstr(log_text, "AHRpbQB0"), "%s", log_text);
     end();
 }

@@ -61,7 +61,7 @@ enum event_kind {
 enum question_kind {
     QUESTION_AUTH,      /* log in upstream with that credential: what stands behind AUTH? */
     QUESTION_CHALLENGE, /* the upstream said 334 and `text`: what is the response? */
-    QUESTION_OUTCOME,   /* the upstream ended AUTH with `code` and `text` */
+    QUESTION_OUTCOME,   /* the upstream ended AUTH with `code`, and `text` that begins with it */
     QUESTION_POP,       /* log in to the POP3 server of that route with that credential (B-50) */
     QUESTION_LOGIN,     /* are `text`, the name, and `more`, the password, a client of ours? */
     QUESTION_ROUTE,     /* the live source of that route: where to, and as whom? */
