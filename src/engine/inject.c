@@ -128,7 +128,8 @@ void inject_answered(struct engine *engine, const struct reply *reply)
     ask(engine, QUESTION_OUTCOME, ledger_reason(engine), SPAN(""), reply->code);
 }
 
-static void told_outcome(struct engine *engine, const struct advice *advice)
+/* Whoever judges the outcome may have words for the client that are better than the relay's own. */
+static void told_outcome(struct engine *engine, const struct advice *advice, struct span words)
 {
     struct leg *leg = &guide_of(engine)->leg;
     uint16_t code = leg->code;
@@ -146,7 +147,7 @@ static void told_outcome(struct engine *engine, const struct advice *advice)
     else if (advice->told == TOLD_AGAIN)
         leg->auth = AUTH_NONE;
     else
-        inject_refuse(engine, advice->told == TOLD_NO && code >= 500, SPAN(""));
+        inject_refuse(engine, advice->told == TOLD_NO && code >= 500, words);
 }
 
 static void told_pop(struct engine *engine, const struct advice *advice, struct span words)
@@ -179,7 +180,7 @@ void inject_told(struct engine *engine, enum question_kind kind, const struct ad
                  struct span words)
 {
     if (kind == QUESTION_OUTCOME)
-        told_outcome(engine, advice);
+        told_outcome(engine, advice, words);
     else if (kind == QUESTION_POP)
         told_pop(engine, advice, words);
     else if (advice->told == TOLD_LINE)
