@@ -13,8 +13,9 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from support import place, proxy, suite, wire  # noqa: E402
-from support.fake import Lost, Polite, Upstream  # noqa: E402
+from support import artefacts, place, proxy, suite, wire  # noqa: E402
+from support.certificates import Authority  # noqa: E402
+from support.fake import Lost, Polite, Upstream, server_context  # noqa: E402
 
 SEED = int(os.environ.get("LOCKSTEP_SEED", "1"))
 SESSIONS = 60
@@ -29,6 +30,8 @@ WORDS = [b"EHLO client.test\r\n", b"HELO client.test\r\n", b"MAIL FROM:<a@client
          b"\xff\r\n", b">\r\n", b"..\r\n"]
 MESSAGE = (b"MAIL FROM:<a@client.test>\r\nRCPT TO:<one@fake.test>\r\nDATA\r\n"
            b"Subject: x\r\n\r\n..words\r\n.\r\n")
+# Where AUTH is offered, whatever is no command could be a secret, and is not written down.
+ENVELOPES = [b"EHLO other.test\r\n", *WORDS[:3], *WORDS[2:5], *WORDS[9:12]]
 
 
 class Moody(Polite):
@@ -39,24 +42,28 @@ class Moody(Polite):
         b"421 4.3.2 closing\r\n", b"354 go on\r\n", b"250\r\n", b"250 o\xffk\r\n"]
     BROKEN = b"hello\r\n"
 
-    def __init__(self, numbers, keywords, broken):
-        super().__init__(keywords)
+    def __init__(self, numbers, keywords, broken, **words):
+        super().__init__(keywords, **words)
         self.numbers = numbers
         self.moods = self.MOODS + [self.BROKEN] * broken
 
     def say(self, talk, word, text):
-        if word not in ("GREETING", "EHLO", "DATA") or self.numbers.random() < 0.1:
+        if word not in ("GREETING", "EHLO", "DATA", "STAR", "AUTH") or self.numbers.random() < 0.1:
             text = self.numbers.choice(self.moods)
         if self.numbers.random() < 0.03:
             talk.say(text[:self.numbers.randrange(len(text))])
             raise Lost
         return super().say(talk, word, text)
 
+    def other(self, talk, line):
+        return (b"235 2.7.0 welcome\r\n" if line.upper().startswith(b"AUTH ")
+                else super().other(talk, line))
+
 
 class Playback(unittest.TestCase):
-    def record(self, lockstep, numbers):
+    def record(self, lockstep, numbers, words=(MESSAGE, *WORDS)):
         for _ in range(SESSIONS):
-            text = b"".join(numbers.choice([MESSAGE, *WORDS, numbers.choice(WORDS)])
+            text = b"".join(numbers.choice(words)
                             for _ in range(numbers.randrange(1, 40)))
             with wire.Conversation(lockstep.port) as talk:
                 if numbers.random() < 0.5:
@@ -93,6 +100,31 @@ class Playback(unittest.TestCase):
                             self.record(lockstep, numbers)
                             status, said = self.play(lockstep)
                             self.assertEqual(status, 0, said)
+
+    def test_tls_and_logins_by_routes_play_back(self):
+        folder = place.Folder("playback")
+        self.addCleanup(folder.remove)
+        authority = Authority(folder.path)
+        password = folder.path / "password"
+        password.write_text(artefacts.secret("playback-pass") + "\n")
+        password.chmod(0o600)
+        numbers = random.Random(f"{SEED} routes")
+        relay = Moody(numbers, ("PIPELINING", "AUTH PLAIN"), broken=False,
+                      context=server_context(authority.issue("localhost")))
+        listener = """transcripts: {bodies: whole}
+routes:
+  - {helo: "other*", relay: spare}
+  - {sender: "*@client.test", credential: c, repairs: {refused-sender: off}}"""
+        with Upstream(relay) as upstream, proxy.Proxy(
+                addresses=[f"starttls://localhost:{upstream.port}"], listener=listener,
+                relay=f"ca: {authority.certificate}\nauth-refused: pass", transcripts=True,
+                relays=f"spare: {{address: smtp://127.0.0.1:{upstream.port}}}",
+                settings=f"timeouts: {TIMEOUTS}\n"
+                         f"credentials: {{c: {{user: u, password_file: {password}}}}}") as lockstep:
+            self.record(lockstep, numbers, ENVELOPES)
+            status, said = self.play(lockstep)
+            self.assertEqual(status, 0, said)
+            self.assertTrue(any(b"\r\nAUTH PLAIN " in heard for heard in upstream.heard))
 
 
 if __name__ == "__main__":
