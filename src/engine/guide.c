@@ -200,6 +200,16 @@ void guide_forget(struct engine *engine)
     envelope_drop(engine);
 }
 
+uint32_t guide_repairs(const struct engine *engine)
+{
+    const struct policy *policy = engine->policy;
+    uint32_t number = guide_of(engine)->wanted.route;
+
+    return number != NOTHING && policy->routes[number].repairs_given
+               ? policy->routes[number].repairs
+               : policy->repairs;
+}
+
 static void note_choice(struct engine *engine, const struct choice *choice)
 {
     const struct policy *policy = engine->policy;

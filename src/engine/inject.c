@@ -196,6 +196,7 @@ void inject_told(struct engine *engine, enum question_kind kind, const struct ad
 
 bool inject_refused(struct engine *engine, struct row *row)
 {
+    struct leg *leg = &guide_of(engine)->leg;
     const struct plan *plan = NULL;
 
     switch (relay_of(engine)->refused) {
@@ -203,7 +204,7 @@ bool inject_refused(struct engine *engine, struct row *row)
         plan = &deferred;
         break;
     case REFUSED_REJECT:
-        plan = guide_of(engine)->leg.forever ? &rejected : &deferred;
+        plan = leg->forever ? &rejected : &deferred;
         break;
     case REFUSED_PASS:
         return false;
@@ -212,6 +213,10 @@ bool inject_refused(struct engine *engine, struct row *row)
         break;
     }
     row_decide(engine, row, plan);
+    if (leg->code == 0) { /* the relay was not asked: the next envelope has another try */
+        leg->auth = AUTH_NONE;
+        leg->tries = 0;
+    }
     transaction_begin(engine, plan->code);
     envelope_drop(engine);
     return true;

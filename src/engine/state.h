@@ -244,9 +244,14 @@ static inline bool observing(const struct engine *engine)
     return engine->policy->mode == MODE_OBSERVE;
 }
 
+/* The repairs of the route that was chosen, or of the policy. */
+uint32_t guide_repairs(const struct engine *engine);
+
 static inline bool repair_on(const struct engine *engine, enum repair_id id)
 {
-    return !observing(engine) && (engine->policy->repairs >> id & 1U) != 0;
+    uint32_t repairs = engine->guided ? guide_repairs(engine) : engine->policy->repairs;
+
+    return !observing(engine) && (repairs >> id & 1U) != 0;
 }
 
 static inline struct peer *client_of(struct engine *engine)

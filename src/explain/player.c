@@ -64,6 +64,8 @@ static struct play *play_init(const struct script *script, const struct policy *
     uint64_t number = 1;
     size_t id;
 
+    if (script_setting(script, SCRIPT_UNCUT) != NULL)
+        way.cut = PLAYER_MERGED;
     *play = (struct play){.script = script, .policy = policy, .way = way};
     play->seed.state = way.seed;
     play->peers[SIDE_CLIENT].due = true;
@@ -481,6 +483,7 @@ static void play_setting(struct play *play, const struct script_line *line)
     case SCRIPT_SEED:
     case SCRIPT_UPSTREAM:
     case SCRIPT_UNFINISHED:
+    case SCRIPT_UNCUT:
         break;
     }
 }

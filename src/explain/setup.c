@@ -23,6 +23,8 @@ static bool set_word(const struct script *script, const struct script_line *line
         return report_wrong(script, line, SPAN("a seed is a number"), report);
     if (line->word == SCRIPT_UNFINISHED && line->rest.size == 0)
         return report_wrong(script, line, SPAN("say what is left unfinished, and why"), report);
+    if (line->word == SCRIPT_UNCUT && line->rest.size == 0)
+        return report_wrong(script, line, SPAN("say why it matters how bytes arrive"), report);
     if (line->word != SCRIPT_POLICY)
         return true;
     path = span_trim(span_head(path, path.size - line->rest.size));

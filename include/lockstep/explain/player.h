@@ -27,6 +27,8 @@
  *   @ upstream SIZE=1000 ...   keywords that `@ start ready` makes the upstream offer; '=' and ','
  *                              stand for blanks; `none`: no keyword at all. Without this line:
  *                              PIPELINING ENHANCEDSTATUSCODES 8BITMIME
+ *   @ uncut why                what neighbouring lines say always comes in one read, for else the
+ *                              outcome is another: only where bytes in clear stand behind STARTTLS
  *   @ unfinished why           the file ends while something is still owed to a peer
  *   @ word value               everything else is a word of the configuration: @ mode observe,
  *                              @ pipelining never, @ limits.rows 4, @ timeouts.mail 5s
