@@ -18,66 +18,19 @@ static const char *const cuttings[] = {
 static struct world *world;
 static const char *program;
 
-static void write_relay(FILE *file, const struct relay *relay, const char *path)
-{
-    static const char *const securities[] = {"none", "offered", "starttls", "implicit"};
-    static const char *const refused[] = {"retry", "reject", "pass", "close"};
-
-    fprintf(file, "@ %s.security %s\n@ %s.allow_clear %s\n@ %s.auth-refused %s\n", path,
-            securities[relay->security], path, relay->allow_clear ? "on" : "off", path,
-            refused[relay->refused]);
-}
-
-static void write_route(FILE *file, const struct policy *policy, uint32_t number)
-{
-    const struct route *route = &policy->routes[number];
-    struct span sender = route->wants[FACT_SENDER];
-    struct span recipient = route->wants[FACT_RECIPIENT];
-
-    if (sender.size > 0)
-        fprintf(file, "@ routes.%u.sender %.*s\n", number + 1, (int)sender.size, sender.at);
-    if (recipient.size > 0)
-        fprintf(file, "@ routes.%u.recipient %.*s\n", number + 1, (int)recipient.size,
-                recipient.at);
-    if (route->relay != NOTHING)
-        fprintf(file, "@ routes.%u.relay other\n", number + 1);
-    if (route->credential != NOTHING)
-        fprintf(file, "@ routes.%u.credential c%u\n", number + 1, route->credential);
-}
-
-static void write_outside(FILE *file, const struct policy *policy)
-{
-    static const char *const offers[] = {"auto", "none", "starttls", "implicit", "both"};
-    static const char *const logins[] = {"auto", "pass", "check", "accept", "hide"};
-    uint32_t i;
-
-    write_relay(file, &policy->relays[0], "relay");
-    write_relay(file, &policy->relays[1], "relays.other");
-    for (i = 0; i < policy->route_count; i++)
-        write_route(file, policy, i);
-    fprintf(file, "@ tls.offer %s\n@ tls.required %s\n", offers[policy->tls_offer],
-            policy->tls_required ? "on" : "off");
-    fprintf(file, "@ auth.clients %s\n@ auth.clear %s\n@ auth.equals %s\n",
-            logins[policy->client_auth.logins], policy->client_auth.allow_clear ? "on" : "off",
-            policy->client_auth.equals ? "on" : "off");
-}
-
 static void write_transcript(FILE *file)
 {
-    static const char *const bare[] = {"refuse", "normalise", "pass"};
-    const struct policy *policy = &world->policy;
+    static char memory[POLICY_PART_MAX];
+    struct text lines = text_over(memory, sizeof(memory));
+    uint32_t part = 0;
     struct span rest = span_of(world->lender.record_scratch, world->lender.record_size);
 
     fprintf(file, "# seed %llu: %s\n", (unsigned long long)world->seed,
             world->failure ? world->failure : "all holds");
-    fprintf(file, "@ mode %s\n", policy->mode == MODE_REPAIR ? "repair" : "observe");
-    fprintf(file, "@ pipelining %s\n", policy->pipelining == PIPELINING_AUTO ? "auto" : "never");
-    fprintf(file, "@ bare-newlines %s\n", bare[policy->bare]);
-    fprintf(file, "@ limits.rows %u\n@ limits.line %u\n@ limits.reply %u\n@ limits.message %llu\n",
-            policy->limits.rows, policy->limits.line_bytes, policy->limits.reply_bytes,
-            (unsigned long long)policy->limits.message_bytes);
-    if (world->guided)
-        write_outside(file, policy);
+    while (policy_show(&world->policy, part++, &lines)) {
+        fwrite(lines.at, 1, lines.size, file);
+        text_clear(&lines);
+    }
     fputs("@ slow client\n@ slow upstream\n", file); /* until `@ sent` says otherwise */
     fwrite(bytes_span(&world->record).at, 1, bytes_span(&world->record).size, file);
     fwrite(rest.at, 1, rest.size, file);

@@ -11,10 +11,20 @@
 static void add_routes(struct policy *policy, struct dice *dice)
 {
     static const struct route routes[] = {
-        {.wants = {[FACT_SENDER] = SPAN_INIT("s~*1~@a")}, .relay = 1, .credential = 0},
-        {.wants = {[FACT_SENDER] = SPAN_INIT("s~*2~@a")}, .relay = NOTHING, .credential = 1},
-        {.wants = {[FACT_RECIPIENT] = SPAN_INIT("r~*3~~*")}, .relay = 1, .credential = NOTHING},
-        {.relay = NOTHING, .credential = 2},
+        {.wants = {[FACT_SENDER] = SPAN_INIT("s~*1~@a")},
+         .relay = 1,
+         .relay_name = SPAN_INIT("other"),
+         .credential = 0,
+         .credential_name = SPAN_INIT("c0")},
+        {.wants = {[FACT_SENDER] = SPAN_INIT("s~*2~@a")},
+         .relay = NOTHING,
+         .credential = 1,
+         .credential_name = SPAN_INIT("c1")},
+        {.wants = {[FACT_RECIPIENT] = SPAN_INIT("r~*3~~*")},
+         .relay = 1,
+         .relay_name = SPAN_INIT("other"),
+         .credential = NOTHING},
+        {.relay = NOTHING, .credential = 2, .credential_name = SPAN_INIT("c2")},
     };
     size_t i;
 
