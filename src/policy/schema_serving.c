@@ -138,7 +138,8 @@ const struct row schema_serving[] = {
     {BASE_ROUTE, "", "credential", TYPE_NAME, AT(route, credential_name), 0, 0, NULL, "",
      "What to log in to that relay with."},
     {BASE_ROUTE, "", "ask", TYPE_URL, AT(route, ask), 0, 0, "http://|https://", "",
-     "A service that says which relay and which login, in nginx's auth_http protocol."},
+     "A service that says which relay and which login, in nginx's auth_http protocol; with a "
+     "recipient in the route it is asked at RCPT, as nginx does."},
     {BASE_ROUTE, "", "pop", TYPE_URL, AT(route, pop), 0, 0, "pop3s://|pop3://|pop3+clear://", "",
      "A POP3 server to log in to first, which then lets lockstep's address relay; pop3:// speaks STLS."},
 #define REPAIR_ROW(name, function, word, stage, on, says)                                          \

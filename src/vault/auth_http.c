@@ -139,7 +139,8 @@ static void inquiry_write(struct inquiry *inquiry, const struct auth_http_query 
         return;
     head_line(inquiry, SPAN("Auth-SMTP-Helo"), SPAN(""), query->helo, SPAN(""));
     head_line(inquiry, SPAN("Auth-SMTP-From"), SPAN("MAIL FROM:<"), query->sender, SPAN(">"));
-    head_line(inquiry, SPAN("Auth-SMTP-To"), SPAN("RCPT TO:<"), query->recipient, SPAN(">"));
+    if (query->recipient.size > 0)
+        head_line(inquiry, SPAN("Auth-SMTP-To"), SPAN("RCPT TO:<"), query->recipient, SPAN(">"));
 }
 
 /* Of all that is asked. Values hold no NUL, so that none can be taken for another. */

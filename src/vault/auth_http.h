@@ -45,8 +45,8 @@ struct auth_http_query {
     bool secured;       /* the client speaks TLS */
     struct span client; /* its address, without port */
     struct span helo;
-    struct span sender; /* without brackets; empty: <> */
-    struct span recipient;
+    struct span sender;    /* without brackets; empty: <> */
+    struct span recipient; /* empty: not known yet, and nothing is said of it */
 };
 
 struct auth_http *auth_http_open(struct keeper *keeper);

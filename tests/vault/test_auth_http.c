@@ -113,11 +113,13 @@ Test(auth_http, asks_as_nginx_does)
                                     .helo = SPAN("a b"),
                                     .sender = SPAN("x%y@z"),
                                     .recipient = SPAN("\r@n")};
+    struct auth_http_query early = {.attempt = 1, .client = SPAN("::1")};
     char expected[2000];
     unsigned port = 0;
 
     free(ask(place, login));
     free(ask(place, route));
+    free(ask(place, early));
     sscanf(place->url, "http://127.0.0.1:%u", &port);
     snprintf(expected, sizeof(expected),
              "GET /auth HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n"
@@ -128,8 +130,12 @@ Test(auth_http, asks_as_nginx_does)
              "Auth-Method: none\r\nAuth-User: me\r\nAuth-Pass: \r\nAuth-Protocol: smtp\r\n"
              "Auth-Login-Attempt: 1\r\nClient-IP: ::1\r\nClient-Host: [UNAVAILABLE]\r\n"
              "Auth-SMTP-Helo: a b\r\nAuth-SMTP-From: MAIL FROM:<x%%y@z>\r\n"
-             "Auth-SMTP-To: RCPT TO:<%%0D@n>\r\n\r\n",
-             port, port);
+             "Auth-SMTP-To: RCPT TO:<%%0D@n>\r\n\r\n"
+             "GET /auth HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n"
+             "Auth-Method: none\r\nAuth-User: \r\nAuth-Pass: \r\nAuth-Protocol: smtp\r\n"
+             "Auth-Login-Attempt: 1\r\nClient-IP: ::1\r\nClient-Host: [UNAVAILABLE]\r\n"
+             "Auth-SMTP-Helo: \r\nAuth-SMTP-From: MAIL FROM:<>\r\n\r\n",
+             port, port, port);
     scripted_stop(place->server);
     cr_expect(span_equal(scripted_heard(place->server), span_of_string(expected)), "%.*s",
               (int)scripted_heard(place->server).size, scripted_heard(place->server).at);
