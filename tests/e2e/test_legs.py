@@ -152,7 +152,8 @@ class Legs(unittest.TestCase):
                          relays=entries, **both_listeners(routes)) as lockstep:
             sent, logins = self.send_all(lockstep)
             wait_for(self.relay, len(sent))
-            self.assertEqual(sorted(self.relay.arrived("one")), sent, lockstep.process.log()[-2000:])
+            self.assertEqual(sorted(self.relay.arrived("one")), sent,
+                             lockstep.process.log()[-2000:])
             self.assertEqual(self.relay.logins(), logins)
             self.assertEqual(lockstep.process.log().count('"ending":"quit"'), len(sent))
 

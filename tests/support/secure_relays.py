@@ -85,7 +85,8 @@ mech_list: {" ".join(self.mechanisms)}
     def _settings(self, here):
         return f"""
 smtpd_recipient_restrictions = reject_sender_login_mismatch, permit_sasl_authenticated, reject
-smtpd_sender_login_maps = inline:{{ {{ {SENDER} = {USER} {USER}@{DOMAIN} }}, {{ other@client.test = other }} }}
+smtpd_sender_login_maps = inline:{{
+  {{ {SENDER} = {USER} {USER}@{DOMAIN} }}, {{ other@client.test = other }} }}
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_local_domain = {DOMAIN}
 smtpd_sasl_authenticated_header = yes
