@@ -12,7 +12,9 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from support import artefacts, place, proxy, suite, wire  # noqa: E402
+from support.certificates import Authority  # noqa: E402
 from support.process import Process  # noqa: E402
+from support.token_endpoint import SECRET, TokenEndpoint  # noqa: E402
 
 TOKEN = artefacts.secret("admin-token-9f2c41")
 REFUSED_START = 78   # EX_CONFIG
@@ -39,6 +41,7 @@ class Admin(unittest.TestCase):
         answer = talk.getresponse()
         body = answer.read().decode()
         talk.close()
+        artefacts.keep_text("admin.txt", f"{answer.headers}{body}")
         return answer, body
 
     def test_lives_and_is_ready(self):
@@ -77,6 +80,36 @@ class Admin(unittest.TestCase):
             place.await_true("not ready", lambda: self.ask("/readyz")[0].status == 503)
             self.assertIn("ending", self.ask("/readyz")[1])
             self.assertEqual(self.ask("/livez")[0].status, 200)
+
+    def test_a_credential_without_a_token_is_a_reason(self):
+        authority = Authority(self.folder.path)
+        leaf = authority.issue("localhost", "127.0.0.1")
+        endpoint = TokenEndpoint(leaf)
+        self.addCleanup(endpoint.stop)
+        endpoint.always = "503"
+        secret = self.folder.path / "secret"
+        secret.write_text(SECRET, encoding="ascii")
+        secret.chmod(0o600)
+        self.start(f"""admin: {{listen: 127.0.0.1:0}}
+credentials:
+  scanner: {{user: scanner, oauth2: {{{endpoint.yaml(authority.certificate)}, grant: client-credentials,
+             client-secret_file: {secret}}}}}""")
+        _, body = place.await_true("not ready", lambda: self.unready())
+        why = json.loads(body)["why"]
+        self.assertEqual([reason["credential"] for reason in why], ["scanner"])
+        self.assertIn("503", why[0]["error"])
+        self.assertIn('lockstep_credential_usable{credential="scanner"} 0\n',
+                      self.ask("/metrics")[1])
+        endpoint.always = None
+        place.await_true("ready", lambda: self.ask("/readyz")[0].status == 200)
+        body = self.ask("/metrics")[1]
+        self.assertIn('lockstep_credential_usable{credential="scanner"} 1\n', body)
+        left = re.search(r'credential_expiry_seconds{credential="scanner"} (\S+)', body).group(1)
+        self.assertTrue(3500 < float(left) <= 3600, left)
+
+    def unready(self):
+        answer, body = self.ask("/readyz")
+        return answer.status == 503 and "503" in body and (answer, body)
 
     def test_with_a_token(self):
         path = self.folder.path / "token"
