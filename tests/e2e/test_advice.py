@@ -5,6 +5,7 @@ import contextlib
 import http.server
 import pathlib
 import signal
+import ssl
 import sys
 import threading
 import unittest
@@ -80,27 +81,27 @@ class Advice(unittest.TestCase):
         self.addCleanup(upstream.stop)
         return upstream
 
-    def serve(self, upstream, credential, routes="[{credential: scanner}]", scheme="smtps",
-              settings=""):
+    def serve(self, upstream, credential, **words):
         self.room = place.Folder("advice-run")
         self.addCleanup(self.room.remove)
-        self.write(upstream, credential, routes, scheme, settings)
+        self.write(upstream, credential, **words)
         self.process = Process("run", [place.lockstep(), "run", "-c",
                                        self.room.path / "lockstep.yaml"], self.room.path)
         self.addCleanup(self.process.stop)
         self.port = self.process.await_ready()[0]
 
     def write(self, upstream, credential, routes="[{credential: scanner}]", scheme="smtps",
-              settings=""):
+              settings="", listener="", listen="127.0.0.1:0"):
         (self.room.path / "lockstep.yaml").write_text(f"""config_version: 1
 workers: 2
 transcripts: {{directory: {self.room.path}/transcripts}}
 {settings}
 listeners:
   - name: main
-    listen: 127.0.0.1:0
+    listen: "{listen}"
     relay: office
     routes: {routes}
+    {listener}
 relays:
   office:
     address: [{scheme}://127.0.0.1:{upstream.port}]
@@ -199,6 +200,57 @@ class Credentials(Advice):
         self.process.child.send_signal(signal.SIGHUP)
         self.await_log("is in force")
         self.assertEqual(self.codes(), self.DELIVERED)
+
+
+class Known(Advice):
+    """What is known of a client beside what it says decides."""
+
+    def tries(self, *talks):
+        """What MAIL is answered: 530 is the relay's word to who has not logged in."""
+        for talk, code in talks:
+            talk.open()
+            self.assertEqual(talk.ask(b"MAIL FROM:<a@office.test>").code, code)
+            talk.close()
+
+    def test_by_its_certificate(self):
+        known, other = (authority.issue(name, client=True) for name in ("printer", "stranger"))
+        self.serve(self.upstream(Secured(Wanting(), leaf)),
+                   f"password_file: {folder.path}/password",
+                   routes="[{certificate: printer, credential: scanner}]",
+                   listener=f"tls: {{offer: both, certificate: {leaf.certificate}, "
+                            f"key: {leaf.key}, client-ca: {authority.certificate}, "
+                            "client-certificate: ask, wait: 100ms}")
+
+        def talk(client=None):
+            context = ssl.create_default_context(cafile=authority.certificate)
+            if client:
+                context.load_cert_chain(client.certificate, client.key)
+            return wire.Conversation(self.port).secure(context, "localhost")
+        self.tries((talk(known), 250), (talk(other), 530), (talk(), 530),
+                   (wire.Conversation(self.port), 530))
+        upgraded = wire.Conversation(self.port)
+        upgraded.open()
+        self.assertEqual(upgraded.ask(b"STARTTLS").code, 220)
+        context = ssl.create_default_context(cafile=authority.certificate)
+        context.load_cert_chain(known.certificate, known.key)
+        upgraded.secure(context, "localhost")
+        self.assertEqual(upgraded.ask(b"EHLO client.test").code, 250)
+        self.assertEqual(upgraded.ask(b"MAIL FROM:<a@office.test>").code, 250)
+        upgraded.close()
+
+    def test_by_the_address_it_came_to(self):
+        self.serve(self.upstream(Secured(Wanting(), leaf)),
+                   f"password_file: {folder.path}/password", listen="0.0.0.0:0",
+                   listener="allow: [127.0.0.0/8]",
+                   routes='[{destination: "127.0.0.2:*", credential: scanner}]')
+        self.tries((wire.Conversation(self.port, "127.0.0.2"), 250),
+                   (wire.Conversation(self.port, "127.0.0.1"), 530))
+
+    def test_by_its_own_address(self):
+        self.serve(self.upstream(Secured(Wanting(), leaf)),
+                   f"password_file: {folder.path}/password", listen="[::1]:0",
+                   routes='[{client: ["::1/128"], credential: scanner}]')
+        self.tries((wire.Conversation(self.port, "::1"), 250))
 
 
 class Moved(Advice):
