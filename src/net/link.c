@@ -140,7 +140,7 @@ static ssize_t link_reset(const struct link *link)
  * protocol of lines begins with. */
 static void link_sniffed(struct link *link)
 {
-    unsigned char first[2];
+    unsigned char first[2] = {0};
     ssize_t count;
     int fd;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "contexts.h"
+#include "net/tls_inside.h"
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
@@ -80,6 +81,22 @@ Test(tls_link, starts_behind_what_was_said_in_clear)
         cr_assert_eq(link_kept(&pair->server.link), 0);
         pair_close(pair);
     }
+    contexts_drop(&contexts);
+}
+
+/* A handshake is nothing that the user needs room for. */
+Test(tls_link, starts_while_the_user_has_no_room)
+{
+    struct contexts contexts = contexts_new();
+    struct pair *pair = pair_new();
+
+    pair->client.room = pair->server.room = 0;
+    link_secure(&pair->client.link, contexts.client, SPAN("mail.example"));
+    pair_settle(pair);
+    cr_assert(pair->server.link.paused);
+    link_secure(&pair->server.link, contexts.server, (struct span){0});
+    pair_run(pair, both_secured);
+    pair_close(pair);
     contexts_drop(&contexts);
 }
 
@@ -196,7 +213,8 @@ Test(tls_link, waits_for_room_without_reading)
     cr_assert_lt(passed, MUCH, "all of it was read");
     pair_settle(pair);
     cr_assert_eq(pair->passed[1], passed);
-    while (pair->client.size < MUCH) { /* each time room comes, it is filled */
+    cr_assert_lt(pair->server.sent, MUCH);
+    while (pair->client.size < MUCH / 2) { /* each time room comes, it is filled */
         size_t before = pair->client.size;
         size_t rest = MUCH - before;
 
@@ -211,7 +229,13 @@ Test(tls_link, waits_for_room_without_reading)
         }
         cr_assert_eq(pair->client.size, before + rest);
     }
+    pair->client.heard = NULL; /* from now on there always is some */
+    pair->client.room = 5000;
+    link_read(&pair->client.link);
+    pair_settle(pair);
+    cr_assert_eq(pair->client.size, MUCH);
     cr_assert_eq(memcmp(pair->client.bytes, bytes, MUCH), 0);
+    cr_assert_eq(pair->server.sent, MUCH);
     pair_close(pair);
     free(bytes);
     contexts_drop(&contexts);
@@ -269,6 +293,7 @@ Test(tls_link, tells_a_proper_end_from_a_cut)
         peer_say(&pair->server, "221 bye\r\n");
         link_shut(&pair->server.link, SHUT_FLUSH);
         pair_run(pair, client_ended);
+        link_read(&pair->client.link); /* there is nothing more to read but the FIN */
         pair_settle(pair);
         cr_assert(peer_heard(&pair->client, "221 bye\r\n"));
         cr_assert_not(pair->client.link.truncated);
@@ -420,6 +445,11 @@ Test(tls_link, has_the_same_bindings_at_both_ends)
         cr_assert(span_equal(span, tls_binding_exporter(pair->server.link.tls, other)));
         span = tls_binding_unique(pair->client.link.tls, one);
         cr_assert_eq(span.size, i / 2 == 0 ? 12 : 0);
+        if (i % 2 == 0) /* RFC 5929 3.1: the first Finished message of all */
+            SSL_get_finished(pair->client.link.tls->ssl, other, sizeof(other));
+        else
+            SSL_get_peer_finished(pair->client.link.tls->ssl, other, sizeof(other));
+        cr_assert_eq(memcmp(one, other, span.size), 0);
         cr_assert(span_equal(span, tls_binding_unique(pair->server.link.tls, other)));
         pair_close(pair);
         if (i % 2 == 1)
@@ -431,7 +461,8 @@ Test(tls_link, has_the_same_bindings_at_both_ends)
 
 Test(tls_link, looks_at_the_first_bytes_and_reads_them_later)
 {
-    static const size_t cuts[] = {0, 1};
+    static const size_t cuts[] = {1, 0};
+    static const char *const clear[] = {"EHLO there\r\n", "\x16\x02 is no TLS of today"};
     struct contexts contexts = contexts_new();
     size_t i;
 
@@ -451,10 +482,10 @@ Test(tls_link, looks_at_the_first_bytes_and_reads_them_later)
         link_sniff(&pair->server.link, true);
         pair_settle(pair);
         cr_assert_eq(pair->server.sniffed, -1);
-        peer_say(&pair->client, "EHLO there\r\n");
+        peer_say(&pair->client, clear[i]);
         pair_settle(pair);
         cr_assert_eq(pair->server.sniffed, 0);
-        cr_assert(peer_heard(&pair->server, "EHLO there\r\n"));
+        cr_assert(peer_heard(&pair->server, clear[i]));
         pair_close(pair);
     }
     contexts_drop(&contexts);
@@ -470,6 +501,20 @@ Test(tls_link, tells_the_end_of_a_peer_who_never_spoke)
     cr_assert_eq(pair->server.sniffed, -1);
     cr_assert_eq(pair->server.ended, 1);
     pair_close(pair);
+}
+
+Test(tls_link, has_nothing_to_sniff_once_tls_was_started)
+{
+    struct contexts contexts = contexts_new();
+    struct pair *pair = pair_new();
+
+    link_sniff(&pair->server.link, true);
+    link_secure(&pair->server.link, contexts.server, (struct span){0});
+    link_secure(&pair->client.link, contexts.client, SPAN("mail.example"));
+    pair_run(pair, both_secured);
+    cr_assert_eq(pair->server.sniffed, -1);
+    pair_close(pair);
+    contexts_drop(&contexts);
 }
 
 Test(tls_link, sniffs_no_more_when_nobody_wants_it)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "contexts.h"
+#include "net/tls_inside.h"
 
 static struct tls_context *server_of(const struct issued *issued)
 {
@@ -244,6 +245,44 @@ Test(tls_trust, calls_nobody_by_a_name_with_bytes_that_hide)
     cr_assert_str_eq(visitor(server, client), "");
     tls_context_drop(server);
     tls_context_drop(client);
+}
+
+Test(tls_trust, calls_nobody_by_a_name_that_does_not_fit)
+{
+    static const size_t sizes[] = {TLS_NAME_MAX - 1, TLS_NAME_MAX};
+    struct issued authority = issue(NULL, "authority", NULL);
+    struct issued mail = issue(&authority, "mail", "DNS:mail.example");
+    struct tls_context *server = asking_new(&authority, &mail, TLS_ASK_REQUIRED);
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        char name[TLS_NAME_MAX + 8] = "email:";
+        struct issued issued;
+        struct tls_context *client;
+
+        memset(name + 6, 'a', sizes[i]);
+        name[6 + sizes[i]] = 0;
+        issued = issue(&authority, "long", name);
+        client = visitor_new(&authority, &issued);
+        cr_assert_str_eq(visitor(server, client), i == 0 ? name + 6 : "");
+        tls_context_drop(client);
+    }
+    tls_context_drop(server);
+}
+
+Test(tls_trust, tells_the_server_whom_it_means_unless_that_is_an_address)
+{
+    struct contexts contexts = contexts_new();
+    struct pair *pair = pair_shake(contexts.server, contexts.client, "mail.example");
+
+    cr_assert_str_eq(SSL_get_servername(pair->server.link.tls->ssl, TLSEXT_NAMETYPE_host_name),
+                     "mail.example");
+    pair_close(pair);
+    pair = pair_shake(contexts.server, contexts.client, "127.0.0.1");
+    cr_assert(both_secured(pair));
+    cr_assert_null(SSL_get_servername(pair->server.link.tls->ssl, TLSEXT_NAMETYPE_host_name));
+    pair_close(pair);
+    contexts_drop(&contexts);
 }
 
 Test(tls_trust, calls_the_server_by_its_name_when_it_is_trusted)
