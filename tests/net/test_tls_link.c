@@ -422,6 +422,42 @@ Test(tls_link, keeps_as_many_sessions_as_it_may)
     contexts_drop(&contexts);
 }
 
+static uint32_t sessions_of(const struct tls_context *context)
+{
+    uint32_t count = 0;
+    uint32_t i;
+
+    for (i = 0; i < TLS_SESSIONS_MAX; i++)
+        count += context->sessions.rows[i].session != NULL;
+    return count;
+}
+
+Test(tls_link, uses_a_ticket_once)
+{
+    struct contexts contexts = contexts_new();
+
+    cr_assert_not(resumes(&contexts, "mail.example"));
+    cr_assert_eq(sessions_of(contexts.client), 2); /* as many as servers send */
+    cr_assert(resumes(&contexts, "mail.example"));
+    cr_assert_eq(sessions_of(contexts.client), 2); /* one less, and a new one */
+    contexts_drop(&contexts);
+}
+
+Test(tls_link, resumes_no_session_that_went_wrong)
+{
+    struct contexts contexts = contexts_new();
+    struct pair *pair;
+
+    context_speak(contexts.client, TLS1_2_VERSION);
+    pair = pair_shake(contexts.server, contexts.client, "mail.example");
+    cr_assert_eq(sessions_of(contexts.client), 1);
+    cr_assert_eq(send(pair->wire[0], "\x17\x03\x03\x00\x04oops", 9, 0), 9);
+    pair_run(pair, either_lost);
+    cr_assert_eq(sessions_of(contexts.client), 0);
+    pair_close(pair);
+    contexts_drop(&contexts);
+}
+
 /* --- what binds --- */
 
 Test(tls_link, has_the_same_bindings_at_both_ends)
