@@ -107,6 +107,7 @@ Test(tls, says_what_is_wrong_with_other_words)
     struct tls_client client = {.ca = SPAN("/nowhere/ca.pem")};
     struct tls_client pins = {.verify = TLS_VERIFY_PIN};
     struct tls_client rules = {.verify = TLS_VERIFY_NONE};
+    struct tls_client checks = {.verify = TLS_VERIFY_CA, .ca = span_of_string(one.file)};
 
     cr_assert_str_eq(sentence(&asks, NULL), "whose client certificates are good? A file of "
                                             "certificate authorities has to say it");
@@ -127,8 +128,8 @@ Test(tls, says_what_is_wrong_with_other_words)
     cr_assert_str_eq(sentence(NULL, &rules), "\"RHUBARB\" names no cipher that can be used");
     rules.rules.ciphers = SPAN("TLS_RHUBARB");
     cr_assert_str_eq(sentence(NULL, &rules), "\"TLS_RHUBARB\" does not name ciphers of TLS 1.3");
-    rules.rules.ciphers = SPAN("aNULL");
-    cr_assert_str_eq(sentence(NULL, &rules), "\"aNULL\" names no cipher that can be used");
+    checks.rules.ciphers = SPAN("aNULL");
+    cr_assert_str_eq(sentence(NULL, &checks), "\"aNULL\" names no cipher that can be used");
 }
 
 Test(tls, knows_a_fingerprint)
