@@ -370,7 +370,7 @@ Test(http, a_head_that_is_too_long_is_not_sent)
 {
     static const struct scripted_step steps[] = {{0}};
     struct scripted_script script = {.steps = steps};
-    char *value = malloc(HTTP_ASKED_HEAD_MAX);
+    char *value = calloc(1, HTTP_ASKED_HEAD_MAX);
     struct http_header header = {SPAN("a"), span_of(value, HTTP_ASKED_HEAD_MAX)};
     struct heard *heard;
 

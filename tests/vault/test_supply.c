@@ -285,6 +285,15 @@ Test(supply, does_not_ask_again_for_the_same_password, .timeout = 30)
     clock_ms += SUPPLY_REFUSED_MS;
     cr_expect_not(supply_refused(vault, &wanted, supplied.version, 535), "it has not");
     vault_close(&vault);
+    config.credential_count = 0;
+    credential("command")->password_command = SPAN("/bin/echo wrong");
+    open_vault();
+    cr_expect_str_eq(got(0), "wrong");
+    cr_expect(supply_refused(vault, &wanted, supplied.version, 535));
+    cr_expect_str_eq(got(0), "wrong");
+    clock_ms += SUPPLY_REFUSED_MS;
+    cr_expect_not(supply_refused(vault, &wanted, supplied.version, 535), "it said the same");
+    vault_close(&vault);
 }
 
 /* --- many at once --- */
