@@ -193,6 +193,7 @@ static bool open_token(struct import *import, struct import_entry *entry, struct
     text_clear(error);
     import_close(&token);
     entry->kind = IMPORT_TOKEN;
+    entry->file = entry->secret;
     entry->secret = span_of(file->at, file->size);
     return true;
 }
@@ -259,7 +260,8 @@ static unsigned fit(enum config_format format, const struct import_entry *entry,
 {
     unsigned by_sender = fit_sender(format, entry->sender, wish->sender);
 
-    if (entry->secret.size == 0 || (wish->user.size > 0 && !span_equal(wish->user, entry->user)))
+    if (entry->secret.size == 0 ||
+        (wish->user.size > 0 && entry->user.size > 0 && !span_equal(wish->user, entry->user)))
         return 0;
     if ((entry->host.size > 0 && !span_equal_fold(entry->host, wish->host)) ||
         (entry->port != 0 && entry->port != wish->port))

@@ -2,9 +2,29 @@
 #include "oauth_call.h"
 
 #include "private.h"
+#include "secret_json.h"
 
 /* The JSON of a service account has some 2.4 KiB. */
 #define KEY_BYTES_MAX 16384U
+
+/* sasl-xoauth2 may keep the client's secret beside the tokens. */
+static bool read_token_file(struct oauth_call *call)
+{
+    char memory[64];
+    struct text ignored = text_over(memory, sizeof(memory)); /* there may be no file yet */
+    struct private file;
+    json_t *token;
+    bool fits = true;
+
+    if (private_read(call->definition->oauth.token_file, PRIVACY_OWNER, SECRET_BYTES_MAX, &file,
+                     &ignored)) {
+        token = secret_json_read(span_of(file.at, file.size));
+        fits = secret_set(&call->secret, secret_json_text(token, "client_secret"));
+        json_decref(token);
+        private_close(&file);
+    }
+    return fits;
+}
 
 static bool read_client_secret(struct oauth_call *call, struct text *error)
 {
@@ -27,7 +47,7 @@ static bool read_client_secret(struct oauth_call *call, struct text *error)
         return result == STORE_DONE;
     }
     if (oauth->client_secret_file.size == 0)
-        return true;
+        return oauth->token_file.size == 0 || read_token_file(call);
     if (!private_read(oauth->client_secret_file, PRIVACY_SYSTEMD, SECRET_BYTES_MAX, &file, error))
         return false;
     fits = secret_set(&call->secret, private_line(span_of(file.at, file.size)));

@@ -1,11 +1,41 @@
 /* The source of access tokens: an item is a charge. */
+#include <stdlib.h>
+
+#include "definition.h"
 #include "lockstep/vault/oauth.h"
 #include "oauth_charge.h"
+#include "secret_json.h"
 #include "supply.h"
 
 static bool oauth_has(const struct config_credential *definition, const struct import_entry *entry)
 {
-    return entry == NULL && definition->oauth.provider != OAUTH_NONE;
+    return entry != NULL ? entry->kind == IMPORT_TOKEN : definition->oauth.provider != OAUTH_NONE;
+}
+
+/* What a token file of sasl-xoauth2 says of itself; the tokens stay in it. Where it names no
+ * endpoint, that program asks Google's. To be given back with free(). */
+static struct config_credential *import_definition(const struct item *item)
+{
+    const struct import_entry *entry = item->entry;
+    json_t *token = secret_json_read(entry->secret);
+    struct span endpoint = secret_json_text(token, "token_endpoint");
+    struct config_credential definition = {
+        .name = span_of_string(item->name),
+        .user = entry->user.size > 0 ? entry->user : item->definition->user,
+        .oauth =
+            {
+                .provider = endpoint.size > 0 ? OAUTH_GENERIC : OAUTH_GOOGLE,
+                .grant = GRANT_REFRESH,
+                .client_id = secret_json_text(token, "client_id"),
+                .token_endpoint = endpoint,
+                .scope = secret_json_text(token, "scope"),
+                .token_file = entry->file.size > 0 ? entry->file : item->definition->import,
+            },
+    };
+    struct config_credential *copy = definition_copy(&definition);
+
+    json_decref(token);
+    return copy;
 }
 
 static void item_came(void *data, const struct secret *access, uint32_t fresh_ms)
@@ -22,8 +52,12 @@ static const struct oauth_charge_user item_user = {item_came, item_failed};
 
 static void oauth_begin(struct item *item)
 {
-    item->memo = oauth_charge_take(item->keeper, vault_store(item->vault), item->definition,
-                                   &item_user, item);
+    struct config_credential *imported = item->entry != NULL ? import_definition(item) : NULL;
+
+    item->memo =
+        oauth_charge_take(item->keeper, vault_store(item->vault),
+                          imported != NULL ? imported : item->definition, &item_user, item);
+    free(imported);
 }
 
 static void oauth_end(struct item *item)

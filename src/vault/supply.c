@@ -402,15 +402,22 @@ static enum supply holding_want(struct holding *holding, struct text *why, struc
     return SUPPLY_COMING;
 }
 
-static void supplied_set(struct supplied *supplied_r, const struct holding *holding,
-                         struct span user, struct span secret)
+static enum supply supplied_set(struct supplied *supplied_r, const struct holding *holding,
+                                struct span user, struct span secret, struct text *why)
 {
+    if (user.size == 0)
+        user = holding->item.definition->user;
+    if (user.size > SUPPLY_USER_MAX) {
+        text_add(why, SPAN("the name of the credential's user is too long"));
+        return SUPPLY_NONE;
+    }
     supplied_r->version = holding->version;
     supplied_r->bearer = holding->bearer;
     supplied_r->user_size = user.size;
     if (user.size > 0)
         memcpy(supplied_r->user, user.at, user.size);
     must(secret_set(&supplied_r->secret, secret));
+    return SUPPLIED;
 }
 
 /* The entry of an import that fits; NULL: the asker hears that there is none. */
@@ -445,11 +452,9 @@ static enum supply holding_supply(struct holding *holding, const struct wanted *
     if (!holding_is_fresh(holding))
         return holding_want(holding, why, waiter);
     if (holding->import != NULL)
-        supplied_set(supplied_r, holding, entry->user, entry->secret);
-    else
-        supplied_set(supplied_r, holding, text_span(&holding->user),
-                     secret_reveal(&holding->secret));
-    return SUPPLIED;
+        return supplied_set(supplied_r, holding, entry->user, entry->secret, why);
+    return supplied_set(supplied_r, holding, text_span(&holding->user),
+                        secret_reveal(&holding->secret), why);
 }
 
 enum supply supply_get(struct vault *vault, const struct wanted *wanted,

@@ -20,7 +20,8 @@ static void check_found(const struct import *import, const struct import_entry *
     const struct import_entry *found = import_find(import, &wish);
 
     must(found == NULL || found->secret.size > 0);
-    must(found == NULL || wish.user.size == 0 || span_equal(found->user, wish.user));
+    must(found == NULL || wish.user.size == 0 || found->user.size == 0 ||
+         span_equal(found->user, wish.user));
     must(found == NULL || found->host.size == 0 || span_equal_fold(found->host, wish.host));
     if (entry->sender.size == 0 || import->format == FORMAT_POSTFIX)
         must(found != NULL || entry->secret.size == 0);

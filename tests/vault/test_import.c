@@ -247,6 +247,7 @@ Test(import, follows_to_token_files)
     cr_expect_eq(entry->kind, IMPORT_TOKEN);
     cr_expect(span_equal(entry->user, SPAN("tom")));
     cr_expect(span_equal(entry->secret, span_of_string(token)));
+    cr_expect(span_equal(entry->file, span_of_string(folder_path("tom"))));
     wish.host = SPAN("b.example");
     entry = import_find(import, &wish);
     cr_assert_not_null(entry);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "folder.h"
@@ -246,6 +247,25 @@ Test(supply, of_a_command_is_kept_for_a_while, .timeout = 30)
     vault_close(&vault);
 }
 
+Test(supply, of_a_user_with_an_endless_name_is_none, .timeout = 30)
+{
+    static char name[SUPPLY_USER_MAX + 1];
+    struct wanted wanted = want(1);
+    enum supply how;
+
+    memset(name, 'n', sizeof(name));
+    credential("file")->password_file = span_of_string(strdup(folder_text("one", 0600, "1")));
+    credential("import")->import =
+        span_of_string(folder_text("netrc", 0600, "machine smtp.one.example password imported"));
+    config.credentials[0].user = config.credentials[1].user = span_of(name, sizeof(name));
+    open_vault();
+    cr_expect_null(got(0));
+    ask(&wanted, &how);
+    cr_expect_eq(how, SUPPLY_NONE);
+    cr_expect_str_eq(why, "the name of the credential's user is too long");
+    vault_close(&vault);
+}
+
 /* --- refusals --- */
 
 Test(supply, brings_a_refused_secret_anew_once, .timeout = 30)
@@ -378,6 +398,30 @@ Test(supply, runs_what_an_import_says, .timeout = 30)
     folder_text("msmtprc", 0600, "account a\nhost smtp.one.example\nuser two\npassword new\n");
     clock_ms += 2000;
     cr_expect_str_eq(got(0), "new");
+    vault_close(&vault);
+}
+
+/* A token that still holds needs no endpoint to be asked. */
+Test(supply, hands_imported_tokens_to_oauth, .timeout = 30)
+{
+    char token[512];
+    char map[512];
+
+    snprintf(token, sizeof(token),
+             "{\"access_token\": \"ya29\", \"refresh_token\": \"r\", \"expiry\": \"%lld\", "
+             "\"client_id\": \"c\", \"token_endpoint\": \"https://127.0.0.1:1/token\"}",
+             (long long)time(NULL) + 3000);
+    snprintf(map, sizeof(map), "smtp.one.example one@one.example:%s\n",
+             folder_text("token", 0600, token));
+    credential("map")->import = span_of_string(strdup(folder_text("map", 0600, map)));
+    credential("file")->import = span_of_string(strdup(folder_path("token")));
+    config.credentials[0].user = SPAN("");
+    open_vault();
+    cr_expect_str_eq(got(0), "ya29", "%s", why);
+    cr_expect(supplied.bearer);
+    cr_expect(span_equal(span_of(supplied.user, supplied.user_size), SPAN("one@one.example")));
+    cr_expect_str_eq(got(1), "ya29", "%s", why);
+    cr_expect(span_equal(span_of(supplied.user, supplied.user_size), SPAN("tom")));
     vault_close(&vault);
 }
 

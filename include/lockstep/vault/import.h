@@ -41,6 +41,7 @@ struct import_entry {
     bool fallback;      /* it serves when no other one fits better */
     struct span user;
     struct span secret; /* password, command or JSON */
+    struct span file;   /* that the JSON was read from; empty: the import itself */
 };
 
 struct import {
@@ -57,7 +58,7 @@ struct import_wish {
     struct span sender;
     struct span host;
     uint16_t port;
-    struct span user; /* only entries of that user; empty: of any */
+    struct span user; /* only entries of that user, or of none; empty: of any */
 };
 
 /* Reads the file, and the token files it names. NULL: `error` has a sentence that names the file,
