@@ -455,7 +455,7 @@ static bool take_sizes(void *state, const struct option_row *row, char *value)
 static const struct option_row rows[] = {
     {'c', "config", "FILE", "the configuration; default: " CONFIG_FILE_DEFAULT, NULL, take_config},
     {0, "listen", "ADDR:PORT", "where clients are served; may be given again", "listen", take_word},
-    {0, "upstream", "smtp://HOST:PORT", "the relay; given again: to be tried next", "address",
+    {0, "upstream", "URL", "smtp://, starttls:// or smtps://HOST:PORT; again: to be tried next", "address",
      take_word},
     {0, "mode", "repair|observe", "put right what is wrong, or change no byte", "mode", take_word},
     {0, "pipelining", "auto|never", "send batches to a relay that offers it, or never",

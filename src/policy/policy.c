@@ -158,7 +158,7 @@ static bool set_any(struct policy *policy, struct span path, struct span value, 
     if (span_starts(path, SPAN("relays."))) {
         struct span name = cut_name(&rest);
 
-        if (name.size == 0)
+        if (!value_is_name(name))
             return refuse(error, SPAN("name the relay and its word: relays.NAME.WORD"));
         return set_relay(policy, name, rest, value, error);
     }

@@ -1,9 +1,12 @@
 /* Reads a tree of nodes into a configuration, by the rows of the schema. */
 #include "lockstep/base/must.h"
 
-#include "address.h"
 #include "build.h"
+#include "quote.h"
 #include "value.h"
+
+/* Instead of what stands where a password may have been written. */
+static const struct span hidden = SPAN_INIT("[secret]");
 
 struct reader {
     struct config *config;
@@ -81,10 +84,10 @@ static void complain_instead(struct reader *reader, const struct config_node *no
 {
     struct text *error = complain_value(reader, node);
 
-    value_quote(node->key, error);
+    quote_value(node->key, error);
     text_add(error, SPAN(" is "));
     if (node->kind == CONFIG_SCALAR)
-        value_quote(node->text, error);
+        quote_value(node->text, error);
     else if (node->kind == CONFIG_MAPPING)
         text_add(error, SPAN("a set of keys"));
     else
@@ -112,7 +115,7 @@ static bool is_first(struct reader *reader, const struct config_node *parent,
     if (!first || first == node)
         return true;
     error = complain_key(reader, node);
-    value_quote(node->key, error);
+    quote_value(node->key, error);
     text_add(error, SPAN(" stands here twice, first in line "));
     text_add_number(error, first->key_line);
     text_add(error, SPAN(": keep one of them"));
@@ -182,7 +185,7 @@ static void read_word(struct reader *reader, const struct place *place, struct s
     if (!row) {
         error = complain_key(reader, node);
         text_add(error, SPAN("unknown key "));
-        value_quote(node->key, error);
+        quote_value(node->key, error);
         text_add(error, SPAN(": "));
         schema_unknown(place_bases(place), section, node->key, error);
     } else if (row->type < TYPE_VERSION) {
@@ -194,8 +197,11 @@ static void read_section(struct reader *reader, const struct place *place,
                          const struct config_node *section)
 {
     const struct config_node *node;
+    struct config_node item = *section;
 
-    if (!expect(reader, section, CONFIG_MAPPING, SPAN("its words below it, each with a value")))
+    if (place->objects[BASE_CREDENTIAL])
+        item.text = hidden;
+    if (!expect(reader, &item, CONFIG_MAPPING, SPAN("its words below it, each with a value")))
         return;
     for (node = node_at(reader, section->child); node; node = node_at(reader, node->next)) {
         if (is_first(reader, section, node))
@@ -316,12 +322,12 @@ static bool is_part_name(struct reader *reader, const struct parts *parts,
 {
     struct text *error;
 
-    if (address_is_name(node->key))
+    if (value_is_name(node->key))
         return true;
     error = complain_key(reader, node);
     text_add(error, parts->noun);
     text_add(error, SPAN("'s name is "));
-    value_quote(node->key, error);
+    quote_value(node->key, error);
     text_add(error, SPAN(": write letters, digits, dots and hyphens"));
     return false;
 }
@@ -363,6 +369,8 @@ static void read_parts(struct reader *reader, const struct parts *parts,
         item = *node;
         if (parts->kind == CONFIG_SEQUENCE)
             item.key = parent->key;
+        if (parts->base == BASE_CREDENTIAL)
+            item.text = hidden;
         if (expect(reader, &item, CONFIG_MAPPING, parts->example))
             read_place(reader, &place, node);
         if (problems != reader->problems->count)

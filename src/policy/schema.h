@@ -32,6 +32,7 @@ enum type {
     TYPE_HOSTNAME,
     TYPE_PATH,
     TYPE_TEXT,
+    TYPE_STORED, /* a name in the store */
     TYPE_PATTERN,
     TYPE_URL,    /* with one of the row's choices in front */
     TYPE_LISTEN, /* from here on lists: of addresses to listen on */

@@ -7,11 +7,12 @@
 
 #include "address.h"
 #include "list.h"
+#include "quote.h"
 
-/* Bytes of a value that a sentence quotes. */
-#define QUOTED_BYTES_MAX 60U
 #define TEXT_BYTES_MAX 4096U
 #define PATTERN_BYTES_MAX 256U
+#define NAME_BYTES_MAX 64U
+#define STORED_BYTES_MAX 128U
 
 struct unit {
     const char *word;
@@ -45,14 +46,24 @@ static const struct unit *const units[] = {
     [TYPE_DURATION] = duration_units,
 };
 
-static bool is_control(char byte)
+bool value_is_name(struct span text)
 {
-    return (byte >= 0 && byte < ' ') || byte == 0x7F;
+    return address_is_name(text) && text.size <= NAME_BYTES_MAX;
 }
 
-static bool is_name(struct span text)
+/* What the store takes: its files are called so. */
+static bool is_stored(struct span text)
 {
-    return address_is_name(text) && text.size <= 64;
+    size_t i;
+
+    for (i = 0; i < text.size; i++) {
+        char byte = text.at[i];
+
+        if (byte != '@' && byte != '+' && byte != '.' && byte != '-' &&
+            !address_is_name(span_of(&byte, 1)))
+            return false;
+    }
+    return text.size > 0 && text.size <= STORED_BYTES_MAX && text.at[0] != '.';
 }
 
 static bool is_text(struct span text)
@@ -60,7 +71,7 @@ static bool is_text(struct span text)
     size_t i;
 
     for (i = 0; i < text.size; i++) {
-        if (is_control(text.at[i]))
+        if (quote_is_control(text.at[i]))
             return false;
     }
     return text.size > 0 && text.size < TEXT_BYTES_MAX;
@@ -79,8 +90,8 @@ static bool is_path(struct span text)
 
 /* Of what is text. */
 static bool (*const fits[])(struct span value) = {
-    [TYPE_NAME] = is_name, [TYPE_HOSTNAME] = address_is_name, [TYPE_PATH] = is_path,
-    [TYPE_TEXT] = is_text, [TYPE_PATTERN] = is_pattern,
+    [TYPE_NAME] = value_is_name, [TYPE_HOSTNAME] = address_is_name, [TYPE_PATH] = is_path,
+    [TYPE_TEXT] = is_text,       [TYPE_STORED] = is_stored,         [TYPE_PATTERN] = is_pattern,
 };
 
 static void field_store(const struct row *row, void *field, uint64_t number)
@@ -386,6 +397,7 @@ static const struct type_facts types[] = {
     [TYPE_HOSTNAME] = {&texts, "a host name such as mx.example"},
     [TYPE_PATH] = {&texts, "a path"},
     [TYPE_TEXT] = {&texts, "text on one line"},
+    [TYPE_STORED] = {&texts, "a name of letters, digits and - _ . @ +"},
     [TYPE_PATTERN] = {&texts, "text, in which * stands for any"},
     [TYPE_URL] = {&urls, "a URL that begins with "},
     [TYPE_LISTEN] = {&lists, "a list of addresses such as [127.0.0.1:25]"},
@@ -399,46 +411,6 @@ static const struct type_facts types[] = {
     [TYPE_RELAYS] = {NULL, "relays by their names"},
     [TYPE_CREDENTIALS] = {NULL, "credentials by their names"},
 };
-
-/* Text that YAML can't take for anything else. */
-static bool is_plain(struct span value)
-{
-    size_t i;
-
-    for (i = 0; i < value.size; i++) {
-        bool inside = value.at[i] == '/' || (i > 0 && (value.at[i] == '.' || value.at[i] == '-'));
-
-        if (!inside && !address_is_name(span_of(value.at + i, 1)))
-            return false;
-    }
-    return value.size > 0;
-}
-
-static void show_text(struct span value, struct text *out)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    size_t i;
-
-    if (is_plain(value)) {
-        text_add(out, value);
-        return;
-    }
-    text_add_byte(out, '"');
-    for (i = 0; i < value.size; i++) {
-        unsigned char byte = (unsigned char)value.at[i];
-
-        if (is_control(value.at[i])) {
-            text_add(out, SPAN("\\x"));
-            text_add_byte(out, hex[byte >> 4]);
-            text_add_byte(out, hex[byte & 15]);
-            continue;
-        }
-        if (byte == '"' || byte == '\\')
-            text_add_byte(out, '\\');
-        text_add_byte(out, value.at[i]);
-    }
-    text_add_byte(out, '"');
-}
 
 static void *field_of(const struct row *row, const void *base)
 {
@@ -455,7 +427,11 @@ bool value_set(const struct row *row, void *base, struct span value, struct text
         return true;
     schema_path(row, error);
     text_add(error, SPAN(" is "));
-    value_quote(value, error);
+    /* Who writes a password where its file should stand must not find it in a log. */
+    if (row->base == BASE_CREDENTIAL && types[row->type].kind == &texts && value.size > 0)
+        text_add(error, SPAN("not right"));
+    else
+        quote_value(value, error);
     text_add(error, SPAN(": write "));
     text_add(error, text_span(&advice));
     return false;
@@ -485,7 +461,7 @@ static void show_list(const struct row *row, const void *base, struct text *out)
     text_add_byte(out, '[');
     for (i = 0; value_entry(row, base, i, &entry); i++) {
         text_add(out, i == 0 ? SPAN("") : SPAN(", "));
-        show_text(text_span(&entry), out);
+        quote_yaml(text_span(&entry), out);
         must(!entry.cut);
         text_clear(&entry);
     }
@@ -499,7 +475,7 @@ void value_show(const struct row *row, const void *base, struct text *out)
     if (kind == &lists || kind == &mechanisms)
         show_list(row, base, out);
     else if (kind == &texts || kind == &urls)
-        show_text(text_load(field_of(row, base)), out);
+        quote_yaml(text_load(field_of(row, base)), out);
     else
         (void)value_entry(row, base, 0, out);
 }
@@ -537,35 +513,4 @@ void value_expected(const struct row *row, struct text *out)
                                                              : SPAN(" or "));
         }
     }
-}
-
-/* Where a URL's host begins when a user and a password stand before it. */
-static size_t secret_end(struct span url)
-{
-    size_t end = url.size;
-
-    if (span_find_span(url, SPAN("://")) == url.size)
-        return 0;
-    while (end > 0 && url.at[end - 1] != '@')
-        end--;
-    return end;
-}
-
-void value_quote(struct span text, struct text *out)
-{
-    size_t secret = secret_end(text);
-    size_t i;
-
-    if (text.size == 0) {
-        text_add(out, SPAN("empty"));
-        return;
-    }
-    text_add_byte(out, '`');
-    /* smtp://user:password@host: people try it, and a password is never repeated. */
-    if (secret > 0)
-        text_add(out, SPAN("[secret]@"));
-    text = span_tail(text, secret);
-    for (i = 0; i < text.size && i < QUOTED_BYTES_MAX; i++)
-        text_add_byte(out, is_control(text.at[i]) ? '?' : text.at[i]);
-    text_add(out, text.size > QUOTED_BYTES_MAX ? SPAN("...`") : SPAN("`"));
 }

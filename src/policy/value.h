@@ -12,13 +12,13 @@ bool value_is_empty(const struct row *row, const void *base);
 /* Entry `number` of it as it would be set, one after the other; of what is no list there is only
  * 0. False, and nothing written: there is none of that number. */
 bool value_entry(const struct row *row, const void *base, uint32_t number, struct text *out);
+/* What listeners, relays and credentials may be called. */
+bool value_is_name(struct span text);
 /* As YAML. */
 void value_show(const struct row *row, const void *base, struct text *out);
 /* Whatever of that base the table has a default for. `object` is all zero before. */
 void value_defaults(enum base base, void *object);
 /* What may stand there: "a number from 1 to 128". */
 void value_expected(const struct row *row, struct text *out);
-/* `text` between backquotes, printable and not too long, without a password it may hold. */
-void value_quote(struct span text, struct text *out);
 
 #endif

@@ -93,7 +93,7 @@ credentials:
   c: {user: u@x, oauth2: {provider: generic, grant: jwt, key_file: k, scope: a b, ca: /ca,
       token-endpoint: "https://[::1]:8443/token"}}
   d: {import: /n, format: netrc}
-  e: {store: odd name}
+  e: {store: odd+name@x}
 """
 
 EVERYTHING_SHOWN = (
@@ -109,7 +109,7 @@ EVERYTHING_SHOWN = (
     '    address: ["smtp://a:25"]\n',
     "    auth: [any]\n    allow_clear: on\n",
     "  c:\n    user: \"u@x\"\n    oauth2:\n      provider: generic\n      grant: jwt\n",
-    "  d:\n    import: /n\n    format: netrc\n  e:\n    store: \"odd name\"\n",
+    "  d:\n    import: /n\n    format: netrc\n  e:\n    store: \"odd+name@x\"\n",
 )
 
 # Bytes, and the problems they are.
@@ -248,6 +248,9 @@ class Check(unittest.TestCase):
         self.assertEqual(ran.returncode, 78)
         self.assertNotIn(b"s3cret", ran.stderr)
         self.assertIn(b"`[secret]@192.0.2.1`", ran.stderr)
+        path = HERE / "bad/secrets.yaml"
+        self.assertIn("hunter2", path.read_text())
+        self.assertNotIn(b"hunter2", check(path).stderr)
 
     def test_the_cure_of_a_flood_of_problems_begins_with_the_first(self):
         ran = check(self.write(b"config_version: 1\n" + b"".join(
