@@ -488,7 +488,8 @@ const struct subcommand secret_command = {
     .after = "The store is a directory of encrypted files (AES-256-GCM), one for each secret. Its "
              "key is a file of 32 bytes, or a credential of systemd: `systemd-creds encrypt` can "
              "seal that to the TPM, so that a copied disk gives nothing away. Neither may be "
-             "readable for others.\n"
+             "readable for others. What root writes there belongs to whom the directory belongs "
+             "to.\n"
              "Exit code: 0; 64 for a wrong command line, 65 for a secret that is none or is "
              "damaged, 66 when there is no such secret or file, 73 when the store can't be opened, "
              "74 when it can't be written, 78 when none is configured.",

@@ -254,17 +254,24 @@ static unsigned fit_sender(enum config_format format, struct span pattern, struc
     return at > 0 && span_equal_fold(pattern, span_tail(sender, at - 1)) ? 7 : 0;
 }
 
+/* What an entry names must be so, whatever else fits. */
+static bool may_fit(const struct import_entry *entry, const struct import_wish *wish)
+{
+    if (entry->secret.size == 0)
+        return false;
+    if (wish->user.size > 0 && entry->user.size > 0 && !span_equal(wish->user, entry->user))
+        return false;
+    return (entry->host.size == 0 || span_equal_fold(entry->host, wish->host)) &&
+           (entry->port == 0 || entry->port == wish->port);
+}
+
 /* 0: not at all. */
 static unsigned fit(enum config_format format, const struct import_entry *entry,
                     const struct import_wish *wish)
 {
     unsigned by_sender = fit_sender(format, entry->sender, wish->sender);
 
-    if (entry->secret.size == 0 ||
-        (wish->user.size > 0 && entry->user.size > 0 && !span_equal(wish->user, entry->user)))
-        return 0;
-    if ((entry->host.size > 0 && !span_equal_fold(entry->host, wish->host)) ||
-        (entry->port != 0 && entry->port != wish->port))
+    if (!may_fit(entry, wish))
         return 0;
     if (by_sender > 0)
         return by_sender;

@@ -40,6 +40,8 @@
 
 struct store {
     int directory;
+    uid_t owner; /* of the directory, and of all in it */
+    gid_t group;
     struct secret key;
     char path[PRIVATE_PATH_MAX]; /* of the directory, for sentences */
     char key_name[PRIVATE_PATH_MAX];
@@ -222,6 +224,12 @@ enum store_result store_read(struct store *store, struct span name, struct secre
 
 /* --- writing, one process at a time --- */
 
+/* What root puts there is for whom the directory belongs to: a service that has no such rights. */
+static bool give(const struct store *store, int file)
+{
+    return geteuid() != 0 || fchown(file, store->owner, store->group) == 0;
+}
+
 /* The lock's descriptor; closing it unlocks. -1: `error` says why. */
 static int store_lock(const struct store *store, struct text *error)
 {
@@ -229,6 +237,10 @@ static int store_lock(const struct store *store, struct text *error)
     int lock = openat(store->directory, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     int tries;
 
+    if (lock >= 0 && !give(store, lock)) {
+        close(lock);
+        lock = -1;
+    }
     for (tries = 0; lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0; tries++) {
         int reason = errno;
 
@@ -267,7 +279,7 @@ static bool replace_file(const struct store *store, const char *name, const unsi
 {
     int file = openat(store->directory, NEW_NAME,
                       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool done = file >= 0 && write_all(file, bytes, size) && fsync(file) == 0;
+    bool done = file >= 0 && give(store, file) && write_all(file, bytes, size) && fsync(file) == 0;
 
     if (file >= 0 && close(file) != 0)
         done = false;
@@ -443,25 +455,41 @@ static bool read_key(struct store *store, const struct store_place *place, struc
     return done;
 }
 
+/* Like what is in it, a directory that root makes belongs to whom the one around it belongs to. */
+static bool make_directory(const char *path)
+{
+    char around[PRIVATE_PATH_MAX + 4];
+    struct stat parent;
+
+    if (mkdir(path, 0700) != 0)
+        return errno == EEXIST;
+    snprintf(around, sizeof(around), "%s/..", path);
+    return geteuid() != 0 ||
+           (stat(around, &parent) == 0 && lchown(path, parent.st_uid, parent.st_gid) == 0);
+}
+
 static bool open_directory(struct store *store, struct text *error)
 {
     struct stat stat;
 
-    if (mkdir(store->path, 0700) != 0 && errno != EEXIST) {
+    if (!make_directory(store->path)) {
         text_format(error, "%s: %s", store->path, strerror(errno));
         return false;
     }
     store->directory = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->directory < 0 || fstat(store->directory, &stat) != 0)
         text_format(error, "%s: %s", store->path, strerror(errno));
-    else if (stat.st_uid != 0 && stat.st_uid != geteuid())
+    else if (geteuid() != 0 && stat.st_uid != geteuid())
         text_format(error, "%s belongs to another user: chown it to user %u", store->path,
                     (unsigned)geteuid());
     else if ((stat.st_mode & (S_IRWXG | S_IRWXO)) != 0)
         text_format(error, "%s can be read or written by others: chmod 700 %s", store->path,
                     store->path);
-    else
+    else {
+        store->owner = stat.st_uid;
+        store->group = stat.st_gid;
         return true;
+    }
     return false;
 }
 

@@ -24,6 +24,7 @@ from support import suite  # noqa: E402
 LOCKSTEP = os.environ["LOCKSTEP"]
 PASSWORD = "correct horse battery staple"
 SHORT, LONG = "s" * 10, "l" * 8000
+NOBODY = 65534
 OVERHEAD = 52   # bytes of a file beside its secret
 
 POSTFIX = """# relays
@@ -207,6 +208,15 @@ store: {{directory: {self.store}, key_file: {self.key}}}
             file.chmod(mode)
             self.assertIn(f"chmod {back:o} {file}", self.do("list", code=73).stderr)
             file.chmod(back)
+
+    @unittest.skipUnless(os.getuid() == 0, "only root can write for others")
+    def test_what_root_writes_belongs_to_the_service(self):
+        self.folder.chmod(0o711)
+        os.chown(self.folder, NOBODY, NOBODY)
+        self.start()
+        self.do("set", "shop", typed=PASSWORD)
+        for file in self.store, *self.store.iterdir():
+            self.assertEqual((file.stat().st_uid, file.stat().st_gid), (NOBODY, NOBODY), file)
 
     def test_one_writer(self):
         self.start()
