@@ -312,7 +312,7 @@ static void connect_to(struct dovecot *dovecot)
     uv_pipe_connect(&wire->connect, &wire->pipe, dovecot->path, connected);
 }
 
-/* The connection is over. Who was asked for on it is asked for once more, if it ever worked. */
+/* The connection is over. If it ever worked, who was asked for on it is asked for once more. */
 static void lose(struct dovecot *dovecot, const char *why)
 {
     bool worked = dovecot->wire->state == WIRE_READY;
@@ -320,8 +320,8 @@ static void lose(struct dovecot *dovecot, const char *why)
 
     give_up(dovecot);
     for (ask = dovecot->first; ask != NULL && worked; ask = ask->next) {
-        worked = !ask->said || !ask->again;
-        ask->again = ask->said;
+        worked = !ask->again;
+        ask->again = true;
         ask->said = false;
     }
     if (!worked)
