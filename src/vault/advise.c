@@ -40,17 +40,21 @@ bool memo_wanted(const struct asker *asker, const struct question *question,
     return true;
 }
 
+void exchange_close(struct exchange **exchange)
+{
+    struct exchange *old = *exchange;
+
+    if (old->sasl != NULL)
+        sasl_end(&old->sasl);
+    secret_wipe(old->line, sizeof(old->line));
+    free(old);
+    *exchange = NULL;
+}
+
 void memo_end_exchange(struct memo *memo)
 {
-    struct exchange *exchange = memo->exchange;
-
-    if (exchange == NULL)
-        return;
-    if (exchange->sasl != NULL)
-        sasl_end(&exchange->sasl);
-    secret_wipe(exchange, sizeof(*exchange));
-    free(exchange);
-    memo->exchange = NULL;
+    if (memo->exchange != NULL)
+        exchange_close(&memo->exchange);
 }
 
 /* --- what comes later --- */
@@ -145,6 +149,7 @@ struct advise *advise_open(struct vault *vault)
         .auth_http = auth_http_open(keeper),
         .pop = pop_open(keeper),
     };
+    must(uv_mutex_init(&advise->lock) == 0);
     return advise;
 }
 
@@ -160,6 +165,7 @@ void advise_close(struct advise **advise)
     login_close(&old->login);
     auth_http_close(&old->auth_http);
     pop_close(&old->pop);
+    uv_mutex_destroy(&old->lock);
     free(old);
     *advise = NULL;
 }

@@ -81,6 +81,7 @@ static bool begin(struct memo *memo, const struct asker *asker, const struct que
     must(exchange != NULL);
     memo->exchange = exchange;
     line = text_over(exchange->line, sizeof(exchange->line));
+    exchange->advise = memo->advise;
     exchange->version = supplied->version;
     exchange->live = question->credential == LIVE;
     exchange->sasl = sasl_begin(&wish, &line);
@@ -152,26 +153,92 @@ bool advise_auth(struct memo *memo, const struct asker *asker, const struct ques
 
 /* --- challenges --- */
 
+static void step(struct exchange *exchange, struct span challenge)
+{
+    secret_wipe(exchange->line, sizeof(exchange->line));
+    exchange->response = text_over(exchange->line, sizeof(exchange->line));
+    exchange->answers = sasl_step(exchange->sasl, challenge, &exchange->response);
+    exchange->cancelled = !exchange->answers;
+}
+
+static struct answer response_of(const struct exchange *exchange)
+{
+    return (struct answer){
+        .told = exchange->answers ? TOLD_LINE : TOLD_NO,
+        .credential = NOTHING,
+        .bytes = exchange->answers ? text_span(&exchange->response) : sasl_words(exchange->sasl),
+    };
+}
+
+static void step_slowly(uv_work_t *work)
+{
+    struct exchange *exchange = work->data;
+
+    step(exchange, span_of(exchange->challenge, exchange->challenge_size));
+}
+
+/* Back on the keeper's thread. */
+static void stepped(uv_work_t *work, int status)
+{
+    struct exchange *exchange = work->data;
+    struct advise *advise = exchange->advise;
+    struct memo *memo;
+
+    (void)status;
+    uv_mutex_lock(&advise->lock);
+    memo = exchange->memo;
+    exchange->memo = NULL;
+    if (memo != NULL) {
+        const struct answer answer = response_of(exchange);
+
+        desk_answer(memo->desk, memo->session, memo->id, memo->serial, &answer);
+    }
+    uv_mutex_unlock(&advise->lock);
+    if (memo == NULL) /* it was left to us */
+        exchange_close(&exchange);
+}
+
+static void queue_step(struct job *job)
+{
+    struct exchange *exchange = (struct exchange *)job;
+
+    exchange->work.data = exchange;
+    must(uv_queue_work(&vault_keeper(exchange->advise->vault)->uv, &exchange->work, step_slowly,
+                       stepped) == 0);
+}
+
+/* Leaves the exchange to the pool, if it is still there. */
+static void forget_step(struct memo *memo)
+{
+    uv_mutex_lock(&memo->advise->lock);
+    if (memo->exchange->memo != NULL) {
+        memo->exchange->memo = NULL;
+        memo->exchange = NULL;
+    }
+    uv_mutex_unlock(&memo->advise->lock);
+}
+
 bool advise_challenge(struct memo *memo, const struct asker *asker, const struct question *question,
                       struct answer *answer_r)
 {
     struct exchange *exchange = memo->exchange;
-    struct text line;
 
     (void)asker;
     if (exchange == NULL) {
         text_add(&memo->words, SPAN("no exchange is under way"));
         return memo_tell(memo, TOLD_NO, answer_r);
     }
-    secret_wipe(exchange->line, sizeof(exchange->line));
-    line = text_over(exchange->line, sizeof(exchange->line));
-    if (!sasl_step(exchange->sasl, question->text, &line)) {
-        exchange->cancelled = true;
-        text_add(&memo->words, sasl_words(exchange->sasl));
-        return memo_tell(memo, TOLD_NO, answer_r);
+    if (sasl_slow(exchange->sasl) && question->text.size <= sizeof(exchange->challenge)) {
+        memcpy(exchange->challenge, question->text.at, question->text.size);
+        exchange->challenge_size = question->text.size;
+        exchange->job.run = queue_step;
+        exchange->memo = memo;
+        memo->forget = forget_step;
+        keeper_post(vault_keeper(memo->advise->vault), &exchange->job);
+        return false;
     }
-    *answer_r = (struct answer){
-        .told = TOLD_LINE, .credential = question->credential, .bytes = text_span(&line)};
+    step(exchange, question->text);
+    *answer_r = response_of(exchange);
     return true;
 }
 

@@ -18,17 +18,27 @@
 struct advise {
     struct vault *vault;
     struct adviser adviser;
+    uv_mutex_t lock; /* over whose the exchanges are whose steps are slow */
     struct login *login;
     struct auth_http *auth_http;
     struct pop *pop;
 };
 
-/* One AUTH, from its question to its outcome. */
+/* One AUTH, from its question to its outcome. A slow step is done on the thread pool; meanwhile the
+ * exchange is nobody's but the pool's, and the memo only waits for it. */
 struct exchange {
+    struct job job;
+    uv_work_t work;
+    struct memo *memo; /* that waits for a slow step; NULL: none does, or not any more */
+    struct advise *advise;
     struct sasl *sasl;
     uint64_t version; /* of the secret, for supply_refused() */
     bool live;        /* the secret is the memo's own */
     bool cancelled;   /* by us: the outcome says nothing of the secret */
+    bool answers;     /* the slow step has brought a response */
+    size_t challenge_size;
+    char challenge[ANSWER_BYTES_MAX];
+    struct text response;
     char line[ANSWER_BYTES_MAX];
 };
 
@@ -82,6 +92,7 @@ bool memo_wanted(const struct asker *asker, const struct question *question,
 /* The waiter that has the session ask again. */
 struct waiter *memo_waiter(struct memo *memo);
 void memo_end_exchange(struct memo *memo);
+void exchange_close(struct exchange **exchange);
 /* Told at once, with memo->words. */
 bool memo_tell(struct memo *memo, enum told told, struct answer *answer_r);
 

@@ -283,6 +283,16 @@ static bool step_bearer(struct sasl *sasl, struct span error, struct text *line)
     return encode(bearer_response(sasl->mechanism), line);
 }
 
+static bool is_scram(const struct sasl *sasl)
+{
+    return traits[sasl->mechanism].first && traits[sasl->mechanism].mutual;
+}
+
+bool sasl_slow(const struct sasl *sasl)
+{
+    return is_scram(sasl) && !sasl->owing && sasl->steps == 0;
+}
+
 /* The library's DIGEST-MD5 falls over a challenge of no bytes, and its NTLM takes anything. */
 static const char *nonsense(const struct sasl *sasl, struct span message)
 {
@@ -290,8 +300,7 @@ static const char *nonsense(const struct sasl *sasl, struct span message)
         return "the relay's challenge is empty";
     if (sasl->mechanism == MECHANISM_NTLM && !span_starts(message, SPAN("NTLMSSP\0\2")))
         return "the relay's challenge is not NTLM's";
-    if (traits[sasl->mechanism].first && traits[sasl->mechanism].mutual &&
-        !rounds_bearable(message))
+    if (is_scram(sasl) && !rounds_bearable(message))
         return "the relay wants the password hashed too many times";
     return NULL;
 }

@@ -10,7 +10,8 @@
  *     passed = the relay says 235 && sasl_proven(sasl);
  *     sasl_end(&sasl);
  *
- * One exchange is one identity at one relay; it is used by one thread, and wipes what it held.
+ * One exchange is one identity at one relay; it is used by one thread at a time, and wipes what it
+ * held.
  */
 #ifndef LOCKSTEP_VAULT_SASL_H
 #define LOCKSTEP_VAULT_SASL_H
@@ -20,8 +21,8 @@
 
 /* A relay that has more challenges than this goes round in circles. */
 #define SASL_STEPS_MAX 6U
-/* SCRAM: more rounds of hashing than this are refused, for it is the relay that chooses how many
- * and the loop of a worker that waits for them. */
+/* SCRAM: more rounds of hashing than this are refused, for it is the relay that chooses how many.
+ * They take a quarter of a second; what most relays want, 4096, takes ten milliseconds. */
 #define SASL_ROUNDS_MAX 100000U
 /* Bytes of sasl_words(). */
 #define SASL_WORDS_MAX 256U
@@ -46,6 +47,8 @@ struct sasl_wish {
 uint32_t sasl_usable(const struct sasl_wish *wish);
 /* Begins the strongest of them. NULL: there is none. `line` has room for ANSWER_BYTES_MAX. */
 struct sasl *sasl_begin(const struct sasl_wish *wish, struct text *line);
+/* Will the next step take as long as all that hashing? Then a loop had better not wait for it. */
+bool sasl_slow(const struct sasl *sasl);
 /* The response in base64, which may be empty, to what stood behind 334. False: cancel. */
 bool sasl_step(struct sasl *sasl, struct span challenge, struct text *line);
 enum mechanism sasl_mechanism(const struct sasl *sasl);

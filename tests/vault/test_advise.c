@@ -266,6 +266,21 @@ Test(advise, believes_no_relay_that_has_not_proven_itself)
     end();
 }
 
+/* The server's nonce does not go on with ours, but that is seen before the hashing is done. */
+#define SCRAM_CHALLENGE "cj1ub25jZSxzPWMyRnNkSE5oYkhRPSxpPTQwOTY="
+
+/* The test's server knows how SCRAM-SHA-256 goes; here it only has to be asked later. */
+Test(advise, hashes_for_scram_beside_the_loop)
+{
+    give("scanner", "password", "tanstaaf");
+    begin();
+    cr_assert_eq(ask_auth("SCRAM-SHA-256").told, TOLD_LINE);
+    desk.serial = 0;
+    cr_assert_eq(ask_text(QUESTION_CHALLENGE, 334, SCRAM_CHALLENGE).told, TOLD_NO);
+    cr_assert_eq(desk.serial, next.serial); /* it came over the desk */
+    end();
+}
+
 Test(advise, shows_no_words_that_show_the_secret)
 {
     give("scanner", "password", "tanstaaf");
@@ -317,6 +332,8 @@ Test(advise, has_no_route_to_ask_where_none_is_configured)
 /* Sessions come and go while the keeper brings what they asked for. */
 Test(advise, may_be_forgotten_at_any_moment)
 {
+    static const enum question_kind kinds[] = {QUESTION_AUTH, QUESTION_CHALLENGE, QUESTION_AUTH,
+                                               QUESTION_LOGIN, QUESTION_CHALLENGE};
     const struct adviser *adviser;
     int i;
 
@@ -324,9 +341,9 @@ Test(advise, may_be_forgotten_at_any_moment)
     listener.auth.file = span_of_string(folder_text("logins", 0600, "tim:" SHA512_HASH "\n"));
     begin();
     adviser = vault_adviser(vault);
-    next.text = SPAN("tim");
     next.more = SPAN("secret");
-    next.mechanisms = MECHANISMS_ALL;
+    next.mechanisms = MECHANISM_BIT(MECHANISM_SCRAM_SHA_256);
+    next.room = 500;
     for (i = 0; i < 200; i++) {
         const struct asker asker = {.desk = &desk,
                                     .session = &memo,
@@ -336,9 +353,10 @@ Test(advise, may_be_forgotten_at_any_moment)
                                     .client = SPAN("192.0.2.7")};
         struct answer answer;
 
-        next.kind = i % 2 == 0 ? QUESTION_AUTH : QUESTION_LOGIN;
+        next.kind = kinds[(size_t)i % (sizeof(kinds) / sizeof(kinds[0]))];
+        next.text = next.kind == QUESTION_CHALLENGE ? SPAN(SCRAM_CHALLENGE) : SPAN("tim");
         adviser->ask(adviser->data, &asker, &next, &memo, &answer);
-        if (i % 3 == 0)
+        if (i % 7 == 0)
             adviser->forget(adviser->data, &memo, 17, &memo);
     }
     end();
