@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "config_load.h"
 #include "lockstep/base/must.h"
+#include "lockstep/net/setup.h"
 
 /* Bytes that a small configuration is shown in; the buffer grows for a large one. */
 #define SHOWN_BYTES 65536U
@@ -39,6 +40,23 @@ static void show_warnings(const struct config_loaded *loaded)
     }
 }
 
+/* Certificates are read when they are used, which may be on another machine or as another user: so
+ * this is no problem of the file. */
+static void show_unusable(const struct config_loaded *loaded)
+{
+    struct setup *setup = calloc(1, sizeof(*setup));
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text why = text_over(memory, sizeof(memory));
+
+    must(setup != NULL);
+    setup->config = &loaded->config;
+    if (!setup_secure(setup, NULL, &why))
+        fprintf(stderr, "%s: warning: it can't be run here and now: %.*s\n", loaded->file,
+                (int)why.size, why.at);
+    setup_clear(setup);
+    free(setup);
+}
+
 static void show_words(void)
 {
     struct config_word word;
@@ -69,6 +87,7 @@ static int check_file(const char *file)
     if (code == 0) {
         show_config(loaded);
         show_warnings(loaded);
+        show_unusable(loaded);
     }
     config_loaded_close(loaded);
     free(loaded);

@@ -61,6 +61,8 @@ WARNINGS = (
     "relay `anybody`: `verify: none`: anybody on the way can pose as it",
     "relay `stripped`: `tls: offered`: anybody on the way can take STARTTLS out of its offers",
     "relay `old`: `minimum` lets it speak TLS that is broken: anybody on the way may read along",
+    "it can't be run here and now: listener a: c: can't be read: No such file or directory; it has "
+    "to be a certificate and those that lead up to its root, as PEM",
 )
 
 # Every kind of value that can be empty, given, a list, or one entry instead of a list.
