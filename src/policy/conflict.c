@@ -241,9 +241,14 @@ static struct span check_conflict(const struct config *config,
     const struct config_auth *auth = &listener->auth;
     unsigned count = (unsigned)(auth->file.size > 0) + (unsigned)(auth->socket.size > 0) +
                      (unsigned)(auth->http.size > 0);
-    bool check = listener->policy.client_auth.logins == LOGINS_CHECK;
+    const struct client_auth *client = &listener->policy.client_auth;
+    bool check = client->logins == LOGINS_CHECK;
 
     (void)config;
+    if ((check || client->logins == LOGINS_ACCEPT) && !client->allow_clear && !offers_tls(listener))
+        return conflict_at(SPAN("auth.clients"), error,
+                           SPAN("no client can log in without TLS: write `tls: {certificate: ..., "
+                                "key: ...}`, or `clear: on`"));
     if (check && count == 0)
         return conflict_at(SPAN("auth.clients"), error,
                            SPAN("`auth.clients: check` needs something to check with: write file, "
