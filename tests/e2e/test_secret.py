@@ -19,10 +19,10 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from support import suite  # noqa: E402
+from support import artefacts, suite  # noqa: E402
 
 LOCKSTEP = os.environ["LOCKSTEP"]
-PASSWORD = "correct horse battery staple"
+PASSWORD = artefacts.secret("correct horse battery staple")
 SHORT, LONG = "s" * 10, "l" * 8000
 NOBODY = 65534
 OVERHEAD = 52   # bytes of a file beside its secret
@@ -69,6 +69,7 @@ class Secret(unittest.TestCase):
                              timeout=30, check=False)
         self.assertEqual(ran.returncode, code, ran.stderr)
         for said in ran.stdout, ran.stderr:
+            artefacts.keep_text("secret", said)
             for secret in SECRETS:
                 self.assertNotIn(secret, said)
         return ran
