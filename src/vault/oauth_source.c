@@ -13,21 +13,21 @@ static bool oauth_has(const struct config_credential *definition, const struct i
 }
 
 /* What a token file of sasl-xoauth2 says of itself; the tokens stay in it. Where it names no
- * endpoint, that program asks Google's. To be given back with free(). */
+ * endpoint they are used as they are, for none is guessed: they would be shown to a stranger. To be
+ * given back with free(). */
 static struct config_credential *import_definition(const struct item *item)
 {
     const struct import_entry *entry = item->entry;
     json_t *token = secret_json_read(entry->secret);
-    struct span endpoint = secret_json_text(token, "token_endpoint");
     struct config_credential definition = {
         .name = span_of_string(item->name),
         .user = entry->user.size > 0 ? entry->user : item->definition->user,
         .oauth =
             {
-                .provider = endpoint.size > 0 ? OAUTH_GENERIC : OAUTH_GOOGLE,
+                .provider = OAUTH_GENERIC,
                 .grant = GRANT_REFRESH,
                 .client_id = secret_json_text(token, "client_id"),
-                .token_endpoint = endpoint,
+                .token_endpoint = secret_json_text(token, "token_endpoint"),
                 .scope = secret_json_text(token, "scope"),
                 .token_file = entry->file.size > 0 ? entry->file : item->definition->import,
             },

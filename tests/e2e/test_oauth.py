@@ -529,6 +529,33 @@ class Mail(Case):
         self.await_delivered()
         self.assertEqual(self.endpoint.flying_most, 1)
 
+    def test_a_token_that_another_program_looks_after(self):
+        """Its file names no endpoint, so none is asked, and it is read again when it changes."""
+        tokens = self.place.path / "theirs.json"
+
+        def write(life):
+            self.place.private(tokens.name, json.dumps({
+                "access_token": self.endpoint.new_access(), "refresh_token": "never used",
+                "expiry": str(int(time.time()) + life)}).encode())
+
+        self.place.private("sasl_passwd", f"[127.0.0.1]:{self.upstream.port} {USER}:{tokens}\n"
+                           .encode())
+        for source in (f"import: {tokens}, format: token",
+                       f"import: {self.place.path}/sasl_passwd, format: postfix"):
+            with self.subTest(source):
+                write(3600)
+                self.place.configure("", relay_port=self.upstream.port)
+                path = self.place.path / "lockstep.yaml"
+                path.write_text(path.read_text().replace("oauth2: {}", source))
+                self.begin()
+                self.await_delivered()
+                self.endpoint.end_access()
+                self.assertRegex(self.deliver(), rb"^454 4\.7\.0 .*endpoint is missing|refuses")
+                write(3600)
+                self.await_delivered()
+                self.assertEqual(self.endpoint.asked, [])
+                self.lockstep.stop()
+
     def test_a_real_relay_takes_the_token(self):
         relay = secure_relays.Dovecot()
         self.addCleanup(relay.stop)

@@ -113,6 +113,11 @@ class TokenEndpoint:
         with self.lock:
             return self._refresh(secrets.token_hex(4))
 
+    def new_access(self):
+        """An access token that another program got."""
+        with self.lock:
+            return self._granted()["access_token"]
+
     def end_access(self):
         """No access token given so far is good any more."""
         with self.lock:
