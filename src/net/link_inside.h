@@ -24,6 +24,8 @@ void link_keep(struct link *link, const struct span *pieces, uint32_t count, siz
                size_t owed);
 /* The next bytes that are kept stand for so many more of the user's. */
 void link_owe(struct link *link, size_t owed);
+/* Bytes that wait, but for the user's. */
+size_t link_unowed(const struct link *link);
 void link_say_later(struct link *link);
 void link_unlater(struct link *link);
 /* What waits is handed to the socket, as far as it takes it, and forgotten. */

@@ -90,6 +90,11 @@ void link_owe(struct link *link, size_t owed)
     link->waiting->owed += owed;
 }
 
+size_t link_unowed(const struct link *link)
+{
+    return link->waiting != NULL ? link->waiting->size - link->waiting->owed : 0;
+}
+
 static void link_failed(struct link *link, int error)
 {
     link->error = error;

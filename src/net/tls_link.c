@@ -11,6 +11,10 @@
 #include "lockstep/base/must.h"
 #include "tls_inside.h"
 
+/* Bytes that TLS itself may have left to say. Some answers, to new keys for one, a peer can ask for
+ * as often as it likes, and need not read them. */
+#define ANSWERS_MAX (1U << 18)
+
 /* --- the wire, as OpenSSL sees it --- */
 
 static int wire_read(BIO *wire, char *into, int room)
@@ -272,7 +276,9 @@ static void link_tls_go(struct link *link)
 {
     struct tls *tls = link->tls;
 
-    if (tls->why != NULL) /* a name that nobody can have */
+    if (link_unowed(link) > ANSWERS_MAX)
+        tls_note(tls, "TLS: the peer reads no answers");
+    if (tls->why != NULL) /* or: a name that nobody can have */
         link_tls_lose(link);
     else if ((tls->up || link_tls_shake(link)) && link_tls_tell(link) && link->paused)
         link_resume(link);

@@ -45,6 +45,15 @@ static void sessions_remove(SSL_CTX *ssl, SSL_SESSION *session)
     uv_mutex_unlock(&sessions->lock);
 }
 
+/* What was trusted when the session began may have expired since; resuming never looks again. */
+static bool session_fresh(const struct tls_context *context, SSL_SESSION *session)
+{
+    const X509 *certificate = SSL_SESSION_get0_peer(session);
+
+    return (context->verify != TLS_VERIFY_FULL && context->verify != TLS_VERIFY_CA) ||
+           (certificate != NULL && X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0);
+}
+
 /* The newest first. A ticket of TLS 1.3 is used once, so that nobody can tell by it that two
  * connections come from the same client (RFC 8446 C.4). */
 void tls_sessions_resume(struct tls *tls)
@@ -59,7 +68,8 @@ void tls_sessions_resume(struct tls *tls)
 
         if (session == NULL || strcmp(sessions->rows[row].name, tls->name) != 0)
             continue;
-        SSL_set_session(tls->ssl, session);
+        if (session_fresh(tls->context, session))
+            SSL_set_session(tls->ssl, session);
         if (SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION)
             row_clear(sessions, row);
         break;

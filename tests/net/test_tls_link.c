@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "contexts.h"
+#include "lockstep/base/must.h"
 #include "net/tls_inside.h"
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
@@ -454,6 +455,83 @@ Test(tls_link, resumes_no_session_that_went_wrong)
     cr_assert_eq(send(pair->wire[0], "\x17\x03\x03\x00\x04oops", 9, 0), 9);
     pair_run(pair, either_lost);
     cr_assert_eq(sessions_of(contexts.client), 0);
+    pair_close(pair);
+    contexts_drop(&contexts);
+}
+
+/* As if time had passed. */
+Test(tls_link, resumes_no_session_whose_certificate_has_expired)
+{
+    struct contexts contexts = contexts_new();
+    struct issued expired = issue_days(&contexts.authority, "late", "DNS:mail.example", -3);
+    struct tls_server server = {
+        .identity = {span_of_string(expired.file), span_of_string(expired.key_file)}};
+    struct tls_client client = {.verify = TLS_VERIFY_NONE};
+    struct pair *pair;
+
+    tls_context_drop(contexts.server);
+    tls_context_drop(contexts.client);
+    contexts.server = server_new(&server);
+    contexts.client = client_new(&client);
+    cr_assert_not(resumes(&contexts, "mail.example"));
+    cr_assert(resumes(&contexts, "mail.example"));
+    contexts.client->verify = TLS_VERIFY_CA;
+    pair = pair_shake(contexts.server, contexts.client, "mail.example");
+    cr_assert_eq(pair->client.error, UV_EPROTO);
+    pair_close(pair);
+    contexts_drop(&contexts);
+}
+
+/* --- many threads --- */
+
+static void call_often(void *data)
+{
+    struct contexts *contexts = data;
+    uint32_t i;
+
+    for (i = 0; i < 20; i++) {
+        struct pair *pair = pair_shake(contexts->server, contexts->client, "mail.example");
+
+        must(both_secured(pair));
+        pair_close(pair);
+    }
+}
+
+Test(tls_link, threads_share_contexts)
+{
+    struct contexts contexts = contexts_new();
+    uv_thread_t threads[4];
+    size_t i;
+
+    for (i = 0; i < 4; i++)
+        cr_assert_eq(uv_thread_create(&threads[i], call_often, &contexts), 0);
+    for (i = 0; i < 4; i++)
+        uv_thread_join(&threads[i]);
+    cr_assert_gt(SSL_CTX_sess_hits(contexts.server->ssl), 40);
+    contexts_drop(&contexts);
+}
+
+/* --- answers that nobody reads --- */
+
+static bool server_lost(const struct pair *pair)
+{
+    return pair->server.error != 0;
+}
+
+Test(tls_link, does_not_answer_for_ever_who_never_reads)
+{
+    struct contexts contexts = contexts_new();
+    struct pair *pair = pair_shake(contexts.server, contexts.client, "mail.example");
+    SSL *ssl = pair->client.link.tls->ssl;
+    uint32_t i;
+
+    pair->ended[1] = true; /* what the server says stays in the wire */
+    for (i = 0; i < 30000; i++) {
+        SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED);
+        cr_assert_eq(SSL_do_handshake(ssl), 1);
+    }
+    pair_run(pair, server_lost);
+    cr_assert_str_eq(pair->server.why, "TLS: the peer reads no answers");
     pair_close(pair);
     contexts_drop(&contexts);
 }
