@@ -1,4 +1,5 @@
-"""SCRAM bound to the TLS that carries it, both kinds, against a relay that checks everything."""
+"""Logins that TLS has a part in, against relays that check everything: SCRAM bound to the connection,
+both kinds, and EXTERNAL by lockstep's own certificate."""
 
 import base64
 import hashlib
@@ -90,6 +91,25 @@ class Bound(Polite):
         return b"235 2.7.0 welcome\r\n"
 
 
+class Certified(Polite):
+    """Knows its client by his certificate, and lets him act as USER only."""
+
+    def __init__(self):
+        super().__init__(keywords=("AUTH EXTERNAL PLAIN",),
+                         replies={"MAIL": b"530 5.7.0 Authentication required\r\n"})
+
+    def say(self, talk, word, text):
+        if word == "AUTH":
+            text = b"535 5.7.8 no\r\n"
+            line = talk.heard.splitlines()[-1]
+            names = dict(pair[0] for pair in talk.socket.getpeercert()["subject"])
+            if (line == b"AUTH EXTERNAL " + base64.b64encode(USER.encode())
+                    and names["commonName"] == "scanner.client.test"):
+                del self.replies["MAIL"]
+                text = b"235 2.7.0 welcome\r\n"
+        return super().say(talk, word, text)
+
+
 class Binding(unittest.TestCase):
     def setUp(self):
         self.folder = place.Folder("binding")
@@ -97,17 +117,22 @@ class Binding(unittest.TestCase):
         self.authority = Authority(self.folder.path)
         self.leaf = self.authority.issue("localhost", "127.0.0.1")
 
-    def deliver(self, between=False, **versions):
-        """Sends as a device that knows of no login; the code of the answer to MAIL."""
-        here = self.folder.path
-        keys = here / "keys"
+    def bound(self, between=False, **versions):
+        """Sends through a relay that wants to be bound; the code of the answer to MAIL."""
+        keys = self.folder.path / "keys"
         self.relay = Bound(keys, between)
         behind = Secured(self.relay, self.leaf, **versions)
         behind.context.keylog_filename = str(keys)
+        return self.deliver(behind)
+
+    def deliver(self, behind, relay="", user=USER):
+        """As a device that knows of no login."""
+        here = self.folder.path
         upstream = Upstream(behind)
         self.addCleanup(upstream.stop)
         (here / "password").write_text(PASSWORD)
         (here / "password").chmod(0o600)
+        secret = "" if relay else f", password_file: {here}/password"
         (here / "lockstep.yaml").write_text(f"""config_version: 1
 workers: 1
 listeners:
@@ -116,9 +141,9 @@ listeners:
     relay: office
     routes: [{{credential: scanner}}]
 relays:
-  office: {{address: ["smtps://127.0.0.1:{upstream.port}"], ca: {self.authority.certificate}}}
+  office: {{address: ["smtps://127.0.0.1:{upstream.port}"], ca: {self.authority.certificate}{relay}}}
 credentials:
-  scanner: {{user: {USER}, password_file: {here}/password}}
+  scanner: {{user: {user}{secret}}}
 """, encoding="ascii")
         self.process = Process("run", [place.lockstep(), "run", "-c", here / "lockstep.yaml"], here)
         self.addCleanup(self.process.stop)
@@ -128,18 +153,29 @@ credentials:
             return talk.ask(b"MAIL FROM:<sender@client.test>").code
 
     def test_by_the_exporter_of_tls_1_3(self):
-        self.assertEqual(self.deliver(minimum=ssl.TLSVersion.TLSv1_3), 250)
+        self.assertEqual(self.bound(minimum=ssl.TLSVersion.TLSv1_3), 250)
         self.assertEqual(self.relay.bindings, ["tls-exporter"])
 
     def test_by_the_first_finished_message_of_tls_1_2(self):
-        self.assertEqual(self.deliver(maximum=ssl.TLSVersion.TLSv1_2), 250)
+        self.assertEqual(self.bound(maximum=ssl.TLSVersion.TLSv1_2), 250)
         self.assertEqual(self.relay.bindings, ["tls-unique"])
 
     def test_somebody_between_gets_no_login(self):
-        self.assertIn(self.deliver(between=True, minimum=ssl.TLSVersion.TLSv1_3), (454, 550))
+        self.assertIn(self.bound(between=True, minimum=ssl.TLSVersion.TLSv1_3), (454, 550))
         self.assertEqual(self.relay.bindings, [])
         self.assertIn("refused credential scanner by SCRAM-SHA-256-PLUS",
                       self.process.out_path.read_text() + self.process.err_path.read_text())
+
+    def test_by_our_own_certificate(self):
+        ours = self.authority.issue("scanner.client.test", client=True)
+        for user, code in ((USER, 250), ("somebody-else", 454)):
+            with self.subTest(user=user):
+                behind = Secured(Certified(), self.leaf)
+                behind.context.verify_mode = ssl.CERT_REQUIRED
+                behind.context.load_verify_locations(self.authority.certificate)
+                self.assertEqual(self.deliver(
+                    behind, f", auth: [EXTERNAL], certificate: {ours.certificate}, key: {ours.key}",
+                    user), code)
 
 
 if __name__ == "__main__":
