@@ -70,7 +70,8 @@ const struct row schema_serving[] = {
     {BASE_LISTENER, "tls", "wait", TYPE_DURATION, AT(config_listener, tls.wait_ms), 1, 60000, NULL,
      "300ms", "How long a client of `offer: both` may be silent before it is greeted in clear."},
     {BASE_LISTENER, "auth", "file", TYPE_PATH, AT(config_listener, auth.file), 0, 0, NULL, "",
-     "Clients' logins are checked with this file, lines of name:hash."},
+     "Clients' logins are checked with this file, lines of name:hash as mkpasswd, htpasswd -nB or "
+     "argon2 -e write them; only its owner may read it."},
     {BASE_LISTENER, "auth", "socket", TYPE_PATH, AT(config_listener, auth.socket), 0, 0, NULL, "",
      "Clients' logins are checked by Dovecot, at this socket of its auth service."},
     {BASE_LISTENER, "auth", "http", TYPE_URL, AT(config_listener, auth.http), 0, 0,
