@@ -26,7 +26,7 @@ const struct row schema_serving[] = {
     {BASE_CONFIG, "store", "key_credential", TYPE_NAME, AT(config, store.key_credential), 0, 0,
      NULL, "", "The systemd credential that holds that key, instead of a file."},
     {BASE_CONFIG, "admin", "listen", TYPE_LISTEN, AT(config, admin.listen), 0, 0, NULL, "",
-     "Where the admin interface answers; nothing given: there is none."},
+     "Where /livez, /readyz and /metrics are answered over HTTP; nothing given: nowhere."},
     {BASE_CONFIG, "admin", "token_file", TYPE_PATH, AT(config, admin.token_file), 0, 0, NULL, "",
      "The file of the token that its users must show; needed beyond loopback."},
     {BASE_CONFIG, "", "listeners", TYPE_LISTENERS, 0, 0, 1, CONFIG_LISTENERS_MAX, NULL, NULL,

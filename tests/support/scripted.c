@@ -122,7 +122,7 @@ static void guest_end(struct guest *guest)
 
     if (guest->server->script.end == SCRIPTED_RESET)
         setsockopt(guest->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    else if (guest->tls != NULL)
+    else if (guest->tls != NULL && guest->server->script.end != SCRIPTED_TRUNCATE)
         SSL_shutdown(guest->tls);
     if (guest->tls != NULL)
         SSL_free(guest->tls);

@@ -19,7 +19,8 @@ struct scripted_step {
 enum scripted_end {
     SCRIPTED_CLOSE,
     SCRIPTED_RESET,
-    SCRIPTED_SILENCE, /* until the client ends */
+    SCRIPTED_TRUNCATE, /* FIN without TLS's close_notify before it */
+    SCRIPTED_SILENCE,  /* until the client ends */
 };
 
 struct scripted_script {

@@ -412,6 +412,7 @@ Test(http, tls)
     } rows[] = {
         {steps, SCRIPTED_SILENCE, 5, true, ""},
         {endless, SCRIPTED_CLOSE, 5, true, ""},
+        {endless, SCRIPTED_TRUNCATE, 5, true, "the server ended in the middle of its answer"},
         {endless, SCRIPTED_RESET, 5, true, "connection lost: connection reset by peer"},
         {steps, SCRIPTED_CLOSE, 0, true, "certificate has expired"},
         {steps, SCRIPTED_CLOSE, 5, false, "self-signed certificate"},
