@@ -11,7 +11,8 @@
  *     sasl_end(&sasl);
  *
  * One exchange is one identity at one relay; it is used by one thread at a time, and wipes what it
- * held.
+ * held. Out of its reach is what the library frees as it is: prepared copies of the password, with
+ * CRAM-MD5 and DIGEST-MD5.
  */
 #ifndef LOCKSTEP_VAULT_SASL_H
 #define LOCKSTEP_VAULT_SASL_H
