@@ -27,7 +27,7 @@
 
 #define TOKEN_DAY_MS ((moment)24 * 60 * 60 * 1000)
 /* How often it is tried although a person must act, and the longest an endpoint may put us off. */
-#define TOKEN_HOPE_MS ((moment)60 * 60 * 1000)
+#define TOKEN_HOPE_MS ((moment)15 * 60 * 1000)
 /* The wait after a first failure; it doubles up to the longest. */
 #define TOKEN_AGAIN_MS ((moment)1000)
 #define TOKEN_AGAIN_MAX_MS ((moment)120 * 1000)
