@@ -3,30 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lockstep/base/must.h"
-
-/* Bytes of one sentence. */
-#define SENTENCE_BYTES 1024
-
-void text_format(struct text *text, const char *format, ...)
-{
-    char sentence[SENTENCE_BYTES];
-    va_list values;
-    int size;
-
-    va_start(values, format);
-    size = vsnprintf(sentence, sizeof(sentence), format, values);
-    va_end(values);
-    if (size > 0)
-        text_add(text,
-                 span_of(sentence, size < SENTENCE_BYTES ? (size_t)size : SENTENCE_BYTES - 1));
-}
 
 static struct stamp stamp_of(const struct stat *stat)
 {

@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include "format.h"
 #include "lockstep/base/secret.h"
 #include "lockstep/base/text.h"
 
@@ -47,8 +48,5 @@ bool private_systemd_path(struct span name, struct text *path, struct text *erro
 struct span private_line(struct span bytes);
 /* The path as the system wants it; false: it does not fit or holds a NUL. */
 bool private_path(struct span path, char path_r[PRIVATE_PATH_MAX]);
-
-/* Adds a sentence as printf would write it. */
-void text_format(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

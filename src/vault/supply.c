@@ -436,25 +436,30 @@ static const struct import_entry *find_entry(const struct holding *holding,
     return entry;
 }
 
-static enum supply holding_supply(struct holding *holding, const struct wanted *wanted,
-                                  struct supplied *supplied_r, struct text *why,
-                                  struct waiter *waiter)
+/* What is fresh in it, if it is no import. */
+static enum supply holding_supply(struct holding *holding, struct supplied *supplied_r,
+                                  struct text *why, struct waiter *waiter)
 {
-    const struct import_entry *entry = NULL;
-
-    if (holding_is_fresh(holding) && holding->import != NULL) {
-        entry = find_entry(holding, wanted, why);
-        if (entry == NULL)
-            return SUPPLY_NONE;
-        if (entry->kind != IMPORT_PASSWORD)
-            holding = find_child(holding, entry);
-    }
     if (!holding_is_fresh(holding))
         return holding_want(holding, why, waiter);
-    if (holding->import != NULL)
-        return supplied_set(supplied_r, holding, entry->user, entry->secret, why);
     return supplied_set(supplied_r, holding, text_span(&holding->user),
                         secret_reveal(&holding->secret), why);
+}
+
+static enum supply import_supply(struct holding *holding, const struct wanted *wanted,
+                                 struct supplied *supplied_r, struct text *why,
+                                 struct waiter *waiter)
+{
+    const struct import_entry *entry;
+
+    if (!holding_is_fresh(holding))
+        return holding_want(holding, why, waiter);
+    entry = find_entry(holding, wanted, why);
+    if (entry == NULL)
+        return SUPPLY_NONE;
+    if (entry->kind == IMPORT_PASSWORD)
+        return supplied_set(supplied_r, holding, entry->user, entry->secret, why);
+    return holding_supply(find_child(holding, entry), supplied_r, why, waiter);
 }
 
 enum supply supply_get(struct vault *vault, const struct wanted *wanted,
@@ -465,8 +470,10 @@ enum supply supply_get(struct vault *vault, const struct wanted *wanted,
 
     uv_mutex_lock(&vault->supplies.lock);
     holding = find_holding(vault, wanted, &how, why);
-    if (holding != NULL)
-        how = holding_supply(holding, wanted, supplied_r, why, waiter);
+    if (holding != NULL && holding->import != NULL)
+        how = import_supply(holding, wanted, supplied_r, why, waiter);
+    else if (holding != NULL)
+        how = holding_supply(holding, supplied_r, why, waiter);
     uv_mutex_unlock(&vault->supplies.lock);
     return how;
 }
