@@ -356,7 +356,7 @@ struct admin *admin_open(uv_loop_t *uv, const struct config_admin *config,
                          const struct admin_user *user, struct text *error)
 {
     struct admin *admin = calloc(1, sizeof(*admin));
-    int sockets[CONFIG_ADDRESSES_MAX];
+    int sockets[CONFIG_ADDRESSES_MAX] = {0};
     uint32_t i;
 
     must(admin != NULL);

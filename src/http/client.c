@@ -289,11 +289,11 @@ struct http_client *http_client_open(struct link_loop *loop, struct span ca_file
 void http_client_close(struct http_client **closing)
 {
     struct http_client *client = *closing;
+    struct http_call *call, *next;
 
     *closing = NULL;
-    while (client->first != NULL) {
-        struct http_call *call = client->first;
-
+    for (call = client->first; call != NULL; call = next) {
+        next = call->next;
         http_cancel(&call);
     }
     if (client->tls != NULL)

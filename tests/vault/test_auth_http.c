@@ -309,3 +309,27 @@ Test(auth_http, forgotten_nothing_is_told)
     cr_expect_null(heard.errand.trip);
     place_close(place);
 }
+
+/* A server that hangs must not make us keep any number of questions. */
+Test(auth_http, asks_only_so_much_at_a_time)
+{
+    static const struct scripted_step steps[] = {{"never said", SPAN_INIT("-")}, {0}};
+    struct place *place = place_open(steps, NULL);
+    static struct heard waiting[256];
+    struct auth_http_query query = {.url = span_of_string(place->url)};
+    struct heard *heard;
+    size_t i;
+
+    for (i = 0; i < 256; i++) {
+        waiting[i].errand = (struct errand){.done = hear, .data = &waiting[i]};
+        query.attempt = (uint32_t)i;
+        auth_http_ask(place->auth_http, &query, &waiting[i].errand);
+    }
+    heard = ask(place, (struct auth_http_query){.attempt = 1000});
+    cr_expect_eq(heard->told, TOLD_LATER);
+    cr_expect_str_eq(heard->words, "auth_http: too much is asked at the same time");
+    free(heard);
+    for (i = 0; i < 256; i++)
+        auth_http_forget(place->auth_http, &waiting[i].errand);
+    place_close(place);
+}
