@@ -131,6 +131,9 @@ static bool wire_pass(struct pair *pair, int from)
         shutdown(pair->wire[!from], SHUT_WR);
         return true;
     }
+    if (pair->broken[from] > pair->passed[from] &&
+        pair->broken[from] <= pair->passed[from] + (size_t)count)
+        bytes[pair->broken[from] - pair->passed[from] - 1] ^= 0x20;
     gone = send(pair->wire[!from], bytes, (size_t)count, MSG_NOSIGNAL);
     if (gone < 0 && errno != EAGAIN) /* nobody there listens any more */
         gone = count;

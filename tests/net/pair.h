@@ -37,6 +37,7 @@ struct pair {
     size_t passed[2]; /* from the client, from the server */
     size_t stop;      /* of the server's bytes: then the wire ends without a word; 0: never */
     bool ended[2];
+    size_t broken[2]; /* which byte from the client, from the server, arrives as another; 0: none */
 };
 
 /* Two open links. */

@@ -371,6 +371,36 @@ Test(tls_link, tells_what_came_before_a_broken_record)
     contexts_drop(&contexts);
 }
 
+static bool starts(const struct peer *peer, const char *text)
+{
+    return span_starts(span_of_string(text), span_of(peer->bytes, peer->size));
+}
+
+/* Whichever byte somebody on the way changes: what is heard was said, and said in this order. */
+Test(tls_link, believes_no_byte_that_was_changed)
+{
+    struct contexts contexts = contexts_new();
+    size_t lost = 0;
+    size_t i;
+
+    for (i = 0; i < 200; i++) {
+        struct pair *pair;
+
+        context_speak(contexts.client, versions[i % 2]);
+        pair = pair_secure(contexts.server, contexts.client, "mail.example");
+        pair->broken[i / 2 % 2] = 1 + 11 * (i / 4);
+        peer_say(&pair->client, "MAIL FROM:<>\r\n");
+        peer_say(&pair->server, "220 here\r\n");
+        pair_settle(pair);
+        lost += either_lost(pair);
+        cr_assert(starts(&pair->server, "MAIL FROM:<>\r\n"));
+        cr_assert(starts(&pair->client, "220 here\r\n"));
+        pair_close(pair);
+    }
+    cr_assert_gt(lost, 150);
+    contexts_drop(&contexts);
+}
+
 /* --- answers that nobody reads --- */
 
 static bool server_lost(const struct pair *pair)
