@@ -29,8 +29,6 @@ static const struct plan bad_chunk = {
     .status = SPAN_INIT("5.5.4"),
     .close = true,
     .words = SPAN_INIT("Syntax: BDAT size [LAST]; without a size nothing more can be read")};
-static const struct plan greeted_here = {
-    .answer_here = true, .code = 250, .keywords = true, .status = SPAN_INIT("")};
 static const struct plan not_offered = {.answer_here = true,
                                         .code = 502,
                                         .status = SPAN_INIT("5.5.1"),
@@ -124,32 +122,14 @@ static bool looks_like_auth(struct span line)
     return span_starts_fold(span_trim(line), SPAN("AUTH"));
 }
 
-/* It has come by TLS since, and the upstream was greeted already: nobody is greeted twice in one
- * state, for some servers refuse that (trap 19). */
-static bool greets_again(const struct engine *engine, enum verb_does does)
-{
-    const struct view *client = &engine->peers[SIDE_CLIENT].view;
-
-    return (does == DOES_GREET || does == DOES_GREET_OLD) && client->secured && !client->greeted &&
-           engine->peers[SIDE_UPSTREAM].view.extended && !engine->upstream_lost;
-}
-
-/* What is answered here whatever the upstream would say; the bytes behind the command are given
- * their meaning all the same. */
+/* What the client has to do first is told whatever the upstream would say; the bytes behind the
+ * command are given their meaning all the same. */
 static void answer_at_once(struct engine *engine, struct row *row)
 {
-    enum verb_does does = verb_facts((enum verb)row->verb)->does;
-    struct plan plan = greeted_here;
+    struct plan plan;
 
-    if (login_owed(engine, (enum verb)row->verb, &plan)) {
+    if (login_owed(engine, (enum verb)row->verb, &plan))
         row_decide(engine, row, &plan);
-    } else if (engine->guided && greets_again(engine, does)) {
-        guide_learn(engine, row);
-        engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
-        plan.keywords = does == DOES_GREET;
-        plan.words = engine->policy->hostname;
-        row_decide(engine, row, &plan);
-    }
 }
 
 static void append_command(struct engine *engine, const struct line *line, struct span all)

@@ -27,6 +27,7 @@ static const struct plan too_long = {.answer_here = true,
                                      .code = 500,
                                      .status = SPAN_INIT("5.5.2"),
                                      .words = SPAN_INIT("Line too long")};
+static const struct plan greeted = {.answer_here = true, .code = 250};
 static const struct plan elsewhere = {
     .answer_here = true,
     .code = 452,
@@ -319,6 +320,21 @@ static bool learn(struct engine *engine, struct row *row, enum verb_does does,
     return true;
 }
 
+/* The upstream was greeted in this state already, by us or before the client's TLS. Nobody is
+ * greeted twice, for some servers refuse that (trap 19): the client hears what is known. */
+static bool answer_greeting(struct engine *engine, struct row *row, enum verb_does does)
+{
+    struct plan plan = greeted;
+
+    if (!greets(does) || !upstream_of(engine)->view.extended || client_of(engine)->view.greeted)
+        return false;
+    engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
+    plan.keywords = does == DOES_GREET;
+    plan.words = engine->policy->hostname;
+    row_decide(engine, row, &plan);
+    return true;
+}
+
 enum prepared prepare(struct engine *engine, struct row *row)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
@@ -337,7 +353,7 @@ enum prepared prepare(struct engine *engine, struct row *row)
         return row->state == ROW_WAITING ? PREPARE_WAIT : PREPARE_MOVE;
     step = next_step(engine, does, chosen);
     if (step == STEP_NONE)
-        return PREPARED;
+        return answer_greeting(engine, row, does) ? PREPARE_MOVE : PREPARED;
     if (engine->ledger.in_flight > 0)
         return PREPARE_WAIT;
     take_step(engine, row, step);
