@@ -220,8 +220,9 @@ static bool use_rules(struct tls_context *context, const struct tls_rules *rules
     must(SSL_CTX_set_min_proto_version(ssl, versions[rules->minimum]) == 1);
     must(SSL_CTX_set_max_proto_version(ssl, 0) == 1);
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+    /* CLEANSE: what was read may be a password, and would stand in a buffer for long. */
     SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_CLEANSE_PLAINTEXT);
     if (versions[rules->minimum] < TLS1_2_VERSION) {
         SSL_CTX_set_security_level(ssl, 0);
         SSL_CTX_set_options(ssl, SSL_OP_LEGACY_SERVER_CONNECT); /* from before RFC 5746 */

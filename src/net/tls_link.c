@@ -229,6 +229,7 @@ static bool link_tls_tell(struct link *link)
             link_tls_note(tls);
         if (size > 0)
             link->user->said(link, span_of(link->loop->plain, size));
+        OPENSSL_cleanse(link->loop->plain, size); /* there may have been a password in it */
     }
     if (link->state != LINK_OPEN || verdict == SSL_ERROR_WANT_READ)
         return link->state == LINK_OPEN;
