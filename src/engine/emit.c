@@ -73,6 +73,8 @@ void emit_command(struct engine *engine, const struct row *row)
     note_command(engine, SIDE_UPSTREAM, (enum verb)row->verb, text, end);
     emit_bytes(engine, SIDE_UPSTREAM, text, false);
     emit_bytes(engine, SIDE_UPSTREAM, end, false);
+    if (verb_facts((enum verb)row->verb)->secret)
+        outbox_of(engine, SIDE_UPSTREAM)->secret = outbox_of(engine, SIDE_UPSTREAM)->used;
 }
 
 /* Text of somebody else's, with blanks where a line can't have what stands there. */

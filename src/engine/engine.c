@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "lockstep/base/secret.h"
 #include "state.h"
 
 struct engine *engine_init(void *memory, const struct policy *policy, struct lender *lender,
@@ -208,6 +209,19 @@ static bool moves_nothing(const struct engine *engine, const struct event *event
     return event->kind == EVENT_SENT && engine->peers[event->side].unsent < UNSENT_BYTES_MAX;
 }
 
+/* What the last step borrowed from the scratch was taken by now. */
+static void wipe_scratch(struct lender *lender)
+{
+    size_t side;
+
+    for (side = 0; side < SIDE_COUNT; side++) {
+        struct outbox *outbox = &lender->outboxes[side];
+
+        secret_wipe(outbox->scratch, outbox->secret);
+        outbox->secret = 0;
+    }
+}
+
 void engine_step(struct engine *engine, const struct event *event)
 {
     struct lender *lender = engine->lender;
@@ -216,6 +230,7 @@ void engine_step(struct engine *engine, const struct event *event)
     must(event->at >= engine->now);
     must(lender->outboxes[SIDE_CLIENT].size == 0 && lender->outboxes[SIDE_UPSTREAM].size == 0 &&
          lender->record_size == 0);
+    wipe_scratch(lender);
     engine->now = event->at;
     if (moves_nothing(engine, event)) {
         happen(engine, event);

@@ -188,7 +188,7 @@ static struct text borrow(struct engine *engine, size_t size)
     struct text bytes = text_over(outbox->scratch + outbox->used, size);
 
     must(outbox->used + size <= SCRATCH_SEND_BYTES);
-    outbox->used += size;
+    outbox->secret = outbox->used += size;
     return bytes;
 }
 

@@ -40,6 +40,7 @@
 struct outbox {
     char *scratch; /* SCRATCH_SEND_BYTES, the lender's owner provides them */
     size_t used;   /* of the scratch */
+    size_t secret; /* of the scratch: may hold a secret, and is overwritten by the next step */
     size_t size;   /* of all pieces */
     uint32_t count;
     struct span pieces[SEND_PIECES_MAX];
