@@ -305,6 +305,14 @@ bool oauth_keep_there(const struct oauth_keep *keep)
     return keep->file.size > 0 || keep->store != NULL;
 }
 
+/* One that is gone, or never was, has nothing that could count more than what we know. */
+static bool file_there(const struct oauth_keep *keep)
+{
+    char path[PRIVATE_PATH_MAX];
+
+    return private_path(keep->file, path) && access(path, F_OK) == 0;
+}
+
 bool oauth_keep_changed(const struct oauth_keep *keep)
 {
     char memory[64];
@@ -314,7 +322,7 @@ bool oauth_keep_changed(const struct oauth_keep *keep)
     bool changed;
 
     if (keep->file.size > 0)
-        return !private_same(keep->file, &keep->stamp);
+        return file_there(keep) && !private_same(keep->file, &keep->stamp);
     if (keep->store == NULL)
         return false;
     changed = store_read(keep->store, keep->name, &json, &stored, &ignored) == STORE_DONE &&

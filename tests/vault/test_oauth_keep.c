@@ -145,6 +145,13 @@ Test(oauth_keep, a_file_is_written_whole_and_for_its_owner, .init = make_folder,
     cr_assert(same(&record.refresh, &other.refresh));
 }
 
+Test(oauth_keep, a_file_that_is_not_there_yet_has_not_changed, .init = make_folder,
+     .fini = remove_folder)
+{
+    cr_assert_eq(oauth_keep_read(&keep, &record, &error), OAUTH_KEPT_NOTHING);
+    cr_assert_not(oauth_keep_changed(&keep));
+}
+
 Test(oauth_keep, somebody_elses_writing_is_noticed, .init = make_folder, .fini = remove_folder)
 {
     struct oauth_keep theirs = keep;
