@@ -41,6 +41,7 @@ class Admin(unittest.TestCase):
         answer = talk.getresponse()
         body = answer.read().decode()
         talk.close()
+        artefacts.keep_text("answer", f"{answer.headers}{body}")
         artefacts.keep_text("admin.txt", f"{answer.headers}{body}")
         return answer, body
 

@@ -14,7 +14,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from support import packages, place, proxy, relays, secure_relays, suite, wire  # noqa: E402
+from support import artefacts, packages, place, proxy, relays, secure_relays  # noqa: E402
+from support import suite, wire  # noqa: E402
 from support.certificates import Authority  # noqa: E402
 from support.secure_relays import PASSWORD, SENDER, USER  # noqa: E402
 from support.token_endpoint import SECRET, TokenEndpoint  # noqa: E402
@@ -43,6 +44,7 @@ def setUpModule():
     context = ssl.create_default_context(cafile=authority.certificate)
     endpoint = TokenEndpoint(leaf, user=USER)
     unittest.addModuleCleanup(endpoint.stop)
+    unittest.addModuleCleanup(artefacts.keep, folder.path / "store")
     for name, content in (("password", PASSWORD.encode()), ("client", SECRET.encode()),
                           ("store.key", os.urandom(32))):
         (folder.path / name).write_bytes(content)
@@ -52,7 +54,8 @@ def setUpModule():
 
 def credentials():
     here = folder.path
-    return f"""store: {{directory: {here}/store, key_file: {here}/store.key}}
+    return f"""admin: {{listen: 127.0.0.1:0}}
+store: {{directory: {here}/store, key_file: {here}/store.key}}
 credentials:
   password: {{user: {USER}, password_file: {here}/password}}
   token: {{user: {USER}, oauth2: {{{endpoint.yaml(authority.certificate)},
@@ -155,6 +158,7 @@ class Legs(unittest.TestCase):
             self.assertEqual(sorted(self.relay.arrived("one")), sent,
                              lockstep.process.log()[-2000:])
             self.assertEqual(self.relay.logins(), logins)
+            lockstep.keep_answers()
             self.assertEqual(lockstep.process.log().count('"ending":"quit"'), len(sent))
 
     def send_all(self, lockstep):

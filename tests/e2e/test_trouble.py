@@ -54,6 +54,7 @@ class Trouble(unittest.TestCase):
                                transcripts=True, settings=credential() if settings is None
                                else settings)
         self.addCleanup(lockstep.stop)
+        self.addCleanup(lockstep.keep_answers)
         return lockstep
 
     def attempt(self, lockstep, sender=SENDER):

@@ -1,8 +1,11 @@
 """lockstep itself as a party of a test."""
 
+import http.client
+import re
 import signal
+import subprocess
 
-from support import place
+from support import artefacts, place
 from support.process import Process
 
 
@@ -14,8 +17,7 @@ class Proxy:
     """
 
     def __init__(self, upstream_port=0, settings="", listener="", relay="", transcripts=False,
-                 workers=1, listen="127.0.0.1:0", addresses=(),
-                 listeners="", relays=""):
+                 workers=1, listen="127.0.0.1:0", addresses=(), listeners="", relays=""):
         self.folder = place.Folder("run")
         addresses = addresses or [f"smtp://127.0.0.1:{upstream_port}"]
         here = self.folder.path
@@ -49,6 +51,21 @@ relays:
     def drain(self):
         """SIGTERM, without waiting."""
         self.process.child.send_signal(signal.SIGTERM)
+
+    def keep_answers(self):
+        """What its configuration looks like, and what its admin interface says, for the test of
+        secrets."""
+        shown = subprocess.run(
+            [place.lockstep(), "check", "-c", self.folder.path / "lockstep.yaml"],
+            capture_output=True, timeout=60, check=False)
+        artefacts.keep_text("check", shown.stdout + shown.stderr)
+        found = re.search(r"answers at http://127\.0\.0\.1:(\d+)", self.process.log())
+        for path in ("/metrics", "/readyz?verbose") if found else ():
+            admin = http.client.HTTPConnection("127.0.0.1", int(found.group(1)), timeout=10)
+            admin.request("GET", path)
+            answer = admin.getresponse().read()
+            admin.close()
+            artefacts.keep_text("answer", answer)
 
     def stop(self):
         try:
