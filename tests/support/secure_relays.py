@@ -268,7 +268,7 @@ ssl_key = </etc/leaf.key
 disable_plaintext_auth = no
 auth_mechanisms = {" ".join((*self.mechanisms, *self.bearers)).lower()}
 auth_failure_delay = 0
-mail_location = maildir:/home/mail
+mail_location = maildir:~/mail
 submission_relay_host = 127.0.0.1
 submission_relay_port = {self.behind.port}
 passdb {{
