@@ -343,6 +343,8 @@ void link_secure(struct link *link, struct tls_context *context, struct span nam
     if (link->state != LINK_OPEN && link->state != LINK_CONNECTING)
         return;
     must(link->tls == NULL);
+    if (span_ends(name, SPAN("."))) /* it ends a name for resolvers only (RFC 6066 3) */
+        name.size--;
     link->sniffs = false;
     tls = calloc(1, sizeof(*tls) + name.size + 1);
     must(tls != NULL);

@@ -59,6 +59,7 @@ Test(tls_trust, checks_chain_and_name)
     } rows[] = {
         {&mail, &full, "mail.example", ""},
         {&mail, &full, "MAIL.example", ""},
+        {&mail, &full, "mail.example.", ""},
         {&mail, &full, "host.in.example", ""},
         {&mail, &full, "::1", ""},
         {&common, &full, "common.example", ""},
