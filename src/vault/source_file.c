@@ -47,17 +47,15 @@ static void read_path(struct item *item, struct span path, enum privacy privacy)
     if (stamp == NULL)
         item->memo = stamp = calloc(1, sizeof(*stamp));
     must(stamp != NULL);
-    if (private_same(path, stamp)) {
+    if (item_has(item) && private_same(path, stamp)) {
         item_confirm(item);
         return;
     }
-    *stamp = (struct stamp){0};
     if (!private_read(path, privacy, FILE_BYTES_MAX, &private, &why)) {
         item_fail(item, SUPPLY_LATER, text_span(&why));
         return;
     }
-    if (private_line(span_of(private.at, private.size)).size > 0)
-        *stamp = private.stamp;
+    *stamp = private.stamp;
     offer_bytes(item, private_line(span_of(private.at, private.size)));
     private_close(&private);
 }

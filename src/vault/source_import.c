@@ -23,11 +23,10 @@ static void import_fetch(struct item *item, bool again)
     if (stamp == NULL)
         item->memo = stamp = calloc(1, sizeof(*stamp));
     must(stamp != NULL);
-    if (private_same(item->definition->import, stamp)) {
+    if (item_has(item) && private_same(item->definition->import, stamp)) {
         item_confirm(item);
         return;
     }
-    *stamp = (struct stamp){0};
     import = import_open(item->definition->import, item->definition->format, stamp, &why);
     if (import != NULL)
         item_offer_many(item, import);

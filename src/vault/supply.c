@@ -308,6 +308,13 @@ void item_offer_many(struct item *item, struct import *import)
     wake_all(item->vault, holding);
 }
 
+bool item_has(const struct item *item)
+{
+    const struct holding *holding = (const struct holding *)item;
+
+    return holding->present; /* which only this thread changes */
+}
+
 void item_confirm(struct item *item)
 {
     struct holding *holding = (struct holding *)item;

@@ -115,7 +115,8 @@ struct source {
 
 /* Of a fetch, or at any other time, when a source has a new secret by itself. */
 void item_offer(struct item *item, const struct offer *offer);
-/* Of a fetch: the secret in memory is still the right one. */
+/* Of a fetch: the secret in memory, if there is one, is still the right one. */
+bool item_has(const struct item *item);
 void item_confirm(struct item *item);
 /* Of a fetch: there is none. `how` is SUPPLY_LATER or SUPPLY_NONE, `why` is a sentence for the
  * client and the log. A secret in memory is thrown away. */

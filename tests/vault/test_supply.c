@@ -260,6 +260,8 @@ Test(supply, of_a_user_with_an_endless_name_is_none, .timeout = 30)
     config.credentials[0].user = config.credentials[1].user = span_of(name, sizeof(name));
     open_vault();
     cr_expect_null(got(0));
+    clock_ms += SUPPLY_FAILED_MS;
+    cr_expect_null(got(0), "nor later, although the file is as it was");
     ask(&wanted, &how);
     cr_expect_eq(how, SUPPLY_NONE);
     cr_expect_str_eq(why, "the name of the credential's user is too long");
