@@ -192,34 +192,32 @@ static bool charge_fail(struct oauth_charge *charge, moment now, struct span wor
     return news;
 }
 
-static void charge_read(struct oauth_charge *charge, moment now)
+/* True: something is kept, and taken over. */
+static bool charge_read(struct oauth_charge *charge, moment now)
 {
     char memory[OAUTH_WORDS_MAX];
     struct text error = text_over(memory, sizeof(memory));
-    struct oauth_record *record = &charge->next;
+    struct oauth_record *record = calloc(1, sizeof(*record));
+    enum oauth_kept kept;
 
-    switch (oauth_keep_read(&charge->keep, record, &error)) {
-    case OAUTH_KEPT:
+    must(record != NULL);
+    kept = oauth_keep_read(&charge->keep, record, &error);
+    if (kept == OAUTH_KEPT) {
         charge->record = *record;
         token_known(&charge->token, record->came, record->ends, renewable(charge));
         charge->news = true;
-        break;
-    case OAUTH_KEPT_NOTHING:
-        break;
-    case OAUTH_KEPT_FAILED:
+    } else if (kept == OAUTH_KEPT_FAILED) {
         (void)charge_fail(charge, now, text_span(&error), false);
-        break;
     }
     oauth_record_clear(record);
+    free(record);
+    return kept == OAUTH_KEPT;
 }
 
 /* Has somebody else written there? */
 static bool charge_look(struct oauth_charge *charge, moment now)
 {
-    if (!oauth_keep_changed(&charge->keep))
-        return false;
-    charge_read(charge, now);
-    return true;
+    return oauth_keep_changed(&charge->keep) && charge_read(charge, now);
 }
 
 /* For `lockstep oauth status`, which sees only what is kept. */
@@ -257,16 +255,16 @@ static void charge_save(struct oauth_charge *charge, moment now)
     bool rotated =
         !span_equal(secret_reveal(&charge->record.refresh), secret_reveal(&charge->next.refresh));
 
-    if (oauth_keep_changed(&charge->keep)) {
+    if (charge_look(charge, now)) {
         /* Somebody has logged in meanwhile, and that counts more. */
         charge->unsaved = false;
-        charge_read(charge, now);
-        return;
-    }
-    if (oauth_keep_write(&charge->keep, &charge->next, &error) == OAUTH_KEPT_FAILED && rotated)
+        oauth_record_clear(&charge->next);
+    } else if (oauth_keep_write(&charge->keep, &charge->next, &error) == OAUTH_KEPT_FAILED &&
+               rotated) {
         (void)charge_fail(charge, now, text_span(&error), false);
-    else
+    } else {
         charge_adopt(charge);
+    }
 }
 
 /* --- asking --- */
@@ -416,7 +414,7 @@ static void charge_prepare(struct oauth_charge *charge, struct store *store)
                                        .told = charge_told};
     oauth_keep_init(&charge->keep, charge->definition, &charge->party, store);
     token_init(&charge->token, charge->definition->name, renewable(charge));
-    charge_read(charge, wall_ms());
+    (void)charge_read(charge, wall_ms());
     if (!charge->right)
         (void)charge_fail(charge, wall_ms(), text_span(&error), true);
 }

@@ -196,7 +196,7 @@ static enum oauth_kept file_read(struct oauth_keep *keep, struct oauth_record *r
     struct private read;
     bool right;
 
-    keep->stamp = (struct stamp){0};
+    /* What is not there for a while is not changed when it is there again. */
     if (private_path(keep->file, path) && access(path, F_OK) != 0 && errno == ENOENT)
         return OAUTH_KEPT_NOTHING;
     if (!private_read(keep->file, PRIVACY_OWNER, SECRET_BYTES_MAX, &read, error))
@@ -251,6 +251,12 @@ static enum oauth_kept kept_of(enum store_result result)
     return OAUTH_KEPT_FAILED;
 }
 
+static void keep_note(struct oauth_keep *keep, const struct stored *stored)
+{
+    keep->version = stored->version;
+    keep->written_s = stored->written_s;
+}
+
 static enum oauth_kept store_read_record(struct oauth_keep *keep, struct oauth_record *record_r,
                                          struct text *error)
 {
@@ -258,7 +264,8 @@ static enum oauth_kept store_read_record(struct oauth_keep *keep, struct oauth_r
     struct stored stored;
     enum oauth_kept kept = kept_of(store_read(keep->store, keep->name, &json, &stored, error));
 
-    keep->version = kept == OAUTH_KEPT ? stored.version : 0;
+    if (kept == OAUTH_KEPT)
+        keep_note(keep, &stored);
     if (kept == OAUTH_KEPT &&
         (stored.kind != STORE_TOKEN || !oauth_record_read(record_r, secret_reveal(&json)))) {
         text_format(error, "%.*s in the store is a password, not tokens", (int)keep->name.size,
@@ -282,7 +289,7 @@ static enum oauth_kept store_write_record(struct oauth_keep *keep,
         kept = kept_of(store_write(keep->store, keep->name, STORE_TOKEN, &json, error));
     if (kept == OAUTH_KEPT &&
         store_read(keep->store, keep->name, &json, &stored, error) == STORE_DONE)
-        keep->version = stored.version;
+        keep_note(keep, &stored);
     secret_clear(&json);
     return kept;
 }
@@ -326,7 +333,7 @@ bool oauth_keep_changed(const struct oauth_keep *keep)
     if (keep->store == NULL)
         return false;
     changed = store_read(keep->store, keep->name, &json, &stored, &ignored) == STORE_DONE &&
-              stored.version != keep->version;
+              (stored.version != keep->version || stored.written_s != keep->written_s);
     secret_clear(&json);
     return changed;
 }

@@ -32,6 +32,7 @@ struct oauth_keep {
     struct span file;
     struct span mark;   /* of the party */
     uint64_t version;   /* of the store's, when last read or written */
+    int64_t written_s;  /* likewise: versions begin anew behind `lockstep secret remove` */
     struct stamp stamp; /* of the file, likewise */
 };
 

@@ -452,6 +452,31 @@ class Mail(Case):
         self.assertEqual(code, 0, said)
         self.assertEqual(self.endpoint.count("refresh_token", "invalid_grant"), 0)
 
+    def test_what_can_not_be_kept_is_not_used(self):
+        """A full disk, say. What came is tried to be kept until it is, and nobody asks again."""
+        self.endpoint.life = 6
+        folder, away = self.place.path / "tokens", self.place.path / "away"
+        folder.mkdir()
+        self.configure("device", f", token_file: {folder}/scanner.json",
+                       relay_port=self.upstream.port)
+        self.log_in()
+        self.begin()
+        self.await_delivered()
+        known = set(self.relay.tokens)
+        folder.rename(away)
+        place.await_true("a renewal", lambda: self.endpoint.count("refresh_token"))
+        self.assert_delivered()
+        reply = place.await_true("the old token ends", lambda: next(
+            (reply for reply in [self.deliver()] if reply.code != 250), None))
+        self.assertRegex(reply, rb"^454 4\.7\.0 .*scanner\.json.*: No such file")
+        self.assertEqual(set(self.relay.tokens), known)
+        self.assertEqual(self.endpoint.count("refresh_token"), 1)
+        away.rename(folder)
+        self.endpoint.life = 3600
+        self.await_delivered(30)
+        self.lockstep.stop()
+        self.assert_well(self.place.run("refresh", "scanner"))
+
     def test_a_proper_end_waits_for_the_answer(self):
         self.endpoint.life = 4
         self.configure("device", relay_port=self.upstream.port)
