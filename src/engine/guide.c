@@ -124,14 +124,13 @@ void guide_told(struct engine *engine, const struct advice *advice, struct span 
     switch (advice->told) {
     case TOLD_DONE:
         guide->told = advice->credential;
-        guide->moved = advice->moved || guide->leg.auth == AUTH_DONE;
-        return;
-    case TOLD_AGAIN:
+        guide->moved = advice->moved || guide->leg.auth == AUTH_DONE || guide->leg.choice.live;
         return;
     case TOLD_NO:
         plan.code = 550;
         plan.status = SPAN("5.7.1");
         break;
+    case TOLD_AGAIN:
     case TOLD_LATER:
     case TOLD_LINE:
         break;
@@ -233,10 +232,12 @@ enum chosen guide_choose(struct engine *engine)
     const struct policy *policy = engine->policy;
     struct guide *guide = guide_of(engine);
     struct choice choice = {.route = NOTHING, .relay = policy->relay, .credential = NOTHING};
-    enum chosen chosen = route_choose(policy, &guide->trail, &choice.route);
+    enum chosen chosen =
+        guide->placed ? UNROUTED : route_choose(policy, &guide->trail, &choice.route);
 
     if (chosen == UNDECIDED)
         return chosen;
+    choice.live = guide->placed;
     if (chosen == CHOSEN) {
         const struct route *route = &policy->routes[choice.route];
 

@@ -172,6 +172,7 @@ void login_secured(struct engine *engine, const struct arrival *arrival)
         trail_learn(&guide->trail, engine->policy, FACT_CERTIFICATE, arrival->certificate);
     guide->helo.size = guide->user.size = 0;
     guide->granted = NOTHING;
+    guide->placed = false;
     guide->login = LOGIN_NONE;
     engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
     engine->data_refused = false;
@@ -335,6 +336,7 @@ void login_told(struct engine *engine, const struct advice *advice, struct span 
 
     if (advice->told == TOLD_DONE) {
         guide->granted = advice->credential;
+        guide->placed = advice->moved;
         guide->moved = guide->moved || advice->moved;
         row_decide(engine, row, &good);
         return;

@@ -201,7 +201,8 @@ struct guide {
     bool ask_due;
     uint32_t granted; /* the credential that came with the client's login, or NOTHING */
     uint32_t told;    /* the one that the live source named, or NOTHING */
-    bool moved;       /* an answer said to connect anew */
+    bool placed; /* the login named the relay: no route, and no credential of one, goes there */
+    bool moved;  /* an answer said to connect anew */
     bool route_asked; /* the live source was asked for this envelope */
     bool regreet;     /* the client must greet again: it has come by TLS since */
     uint8_t login;    /* enum login */
