@@ -45,12 +45,15 @@ static json_t *shown(const char *words)
 
 static void add_why(json_t *why, const struct admin_credential *credential)
 {
-    const char *state = credential->health == ADMIN_LOGIN
-                            ? "needs a person to log in again: lockstep oauth login"
-                            : "has no token now, which is being fetched";
+    static const char *const states[] = {
+        [ADMIN_GOOD] = "is well",
+        [ADMIN_FAILING] = "can not be used to log in",
+        [ADMIN_RENEWING] = "has no token now, which is being fetched",
+        [ADMIN_LOGIN] = "needs a person to log in again: lockstep oauth login"};
 
-    json_array_append_new(why, json_pack("{s:o,s:s,s:o}", "credential", shown(credential->name),
-                                         "state", state, "error", shown(credential->error)));
+    json_array_append_new(why,
+                          json_pack("{s:o,s:s,s:o}", "credential", shown(credential->name), "state",
+                                    states[credential->health], "error", shown(credential->error)));
 }
 
 static uint16_t write_ready(const struct snapshot *snapshot, FILE *body)

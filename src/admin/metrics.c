@@ -160,22 +160,28 @@ static void write_credentials(FILE *out, const struct snapshot *snapshot)
         const char *name;
         const char *type;
         const char *says;
+        bool token; /* only of those that have tokens */
         double (*value)(const struct admin_credential *credential, int64_t now_ms);
     } rows[] = {
-        {"credential_usable", "gauge", "1: there is a token to log in with.", usable},
-        {"credential_needs_login", "gauge", "1: a person must log in for it again.", needs_login},
-        {"credential_age_seconds", "gauge", "Since its token came; -1: there is none.", age},
-        {"credential_expiry_seconds", "gauge", "Until its token ends; 0: there is none.", expiry},
+        {"credential_usable", "gauge", "1: as far as is known it can be used to log in.", false,
+         usable},
+        {"credential_needs_login", "gauge", "1: a person must log in for it again.", true,
+         needs_login},
+        {"credential_age_seconds", "gauge", "Since its token came; -1: there is none.", true, age},
+        {"credential_expiry_seconds", "gauge", "Until its token ends; 0: there is none.", true,
+         expiry},
         {"credential_last_error_timestamp_seconds", "gauge",
-         "When its token could not be renewed; 0: the last renewal was good.", last_error},
-        {"credential_renewals_total", "counter", "Tokens that came.", renewals},
-        {"credential_failures_total", "counter", "Times that none came.", failures},
+         "When its token could not be renewed; 0: the last renewal was good.", true, last_error},
+        {"credential_renewals_total", "counter", "Tokens that came.", true, renewals},
+        {"credential_failures_total", "counter", "Times that none came.", true, failures},
     };
     size_t i, k;
 
     for (i = 0; snapshot->credential_count > 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
         write_head(out, rows[i].name, rows[i].type, rows[i].says);
         for (k = 0; k < snapshot->credential_count; k++) {
+            if (rows[i].token && !snapshot->credentials[k].token)
+                continue;
             fprintf(out, "lockstep_%s{", rows[i].name);
             write_label(out, "credential", snapshot->credentials[k].name);
             fprintf(out, "} %.15g\n", rows[i].value(&snapshot->credentials[k], snapshot->now_ms));

@@ -9,7 +9,7 @@
 
 static struct tally tally = TALLY_INIT;
 static struct admin *admin; /* NULL: there is none */
-static struct vault *tokens;
+static struct vault *credentials;
 
 void overseer_report(const struct report *report)
 {
@@ -23,35 +23,53 @@ void overseer_refused(const struct refusal *refusal)
     tally_refusal(&tally, refusal);
 }
 
-static void show_token(const struct oauth_status *status, struct admin_credential *row_r)
+_Static_assert(ADMIN_NAME_MAX >= VAULT_NAME_MAX && VAULT_NAME_MAX > OAUTH_NAME_MAX &&
+                   ADMIN_ERROR_MAX >= VAULT_WHY_MAX && VAULT_WHY_MAX > OAUTH_ERROR_MAX,
+               "what one says the other can show");
+
+static void show_condition(const struct vault_condition *condition, struct admin_credential *row_r)
+{
+    *row_r = (struct admin_credential){
+        .health = condition->why[0] != 0 ? ADMIN_FAILING : ADMIN_GOOD,
+    };
+    memcpy(row_r->name, condition->name, sizeof(condition->name));
+    memcpy(row_r->error, condition->why, sizeof(condition->why));
+}
+
+/* Of its tokens OAuth knows more than of its secrets the vault. */
+static void show_token(const struct oauth_status *status, struct admin_credential *row)
 {
     static const enum admin_health healths[] = {[OAUTH_GOOD] = ADMIN_GOOD,
                                                 [OAUTH_RENEWING] = ADMIN_RENEWING,
                                                 [OAUTH_NEEDS_LOGIN] = ADMIN_LOGIN};
 
-    _Static_assert(ADMIN_NAME_MAX > OAUTH_NAME_MAX && ADMIN_ERROR_MAX > OAUTH_ERROR_MAX, "it fits");
-    *row_r = (struct admin_credential){
-        .health = healths[status->state],
-        .came_ms = status->came,
-        .ends_ms = status->ends,
-        .failed_ms = status->failed,
-        .renewals = status->renewals,
-        .failures = status->failures,
-    };
-    memcpy(row_r->name, status->name, sizeof(status->name));
-    memcpy(row_r->error, status->error, sizeof(status->error));
+    row->token = true;
+    row->came_ms = status->came;
+    row->ends_ms = status->ends;
+    row->failed_ms = status->failed;
+    row->renewals = status->renewals;
+    row->failures = status->failures;
+    if (status->state == OAUTH_GOOD)
+        return;
+    row->health = healths[status->state];
+    memcpy(row->error, status->error, sizeof(status->error));
 }
 
-static size_t show_tokens(void *data, struct admin_credential *rows, size_t room)
+static size_t show_credentials(void *data, struct admin_credential *rows, size_t room)
 {
+    struct vault_condition conditions[CONFIG_CREDENTIALS_MAX];
     struct oauth_status statuses[CONFIG_CREDENTIALS_MAX];
-    size_t count = oauth_statuses(tokens, statuses,
-                                  room < CONFIG_CREDENTIALS_MAX ? room : CONFIG_CREDENTIALS_MAX);
-    size_t i;
+    size_t count = vault_conditions(credentials, conditions, CONFIG_CREDENTIALS_MAX);
+    size_t status_count = oauth_statuses(credentials, statuses, CONFIG_CREDENTIALS_MAX);
+    size_t i, k;
 
     (void)data;
-    for (i = 0; i < count && i < room; i++)
-        show_token(&statuses[i], &rows[i]);
+    for (i = 0; i < count && i < room && i < CONFIG_CREDENTIALS_MAX; i++) {
+        show_condition(&conditions[i], &rows[i]);
+        for (k = 0; k < status_count && k < CONFIG_CREDENTIALS_MAX; k++)
+            if (strcmp(statuses[k].name, rows[i].name) == 0)
+                show_token(&statuses[k], &rows[i]);
+    }
     return count;
 }
 
@@ -59,7 +77,7 @@ bool overseer_open(uv_loop_t *uv, const struct config_admin *config, struct vaul
                    struct text *why)
 {
     static const struct admin_user user = {
-        .tally = &tally, .version = LOCKSTEP_VERSION, .credentials = show_tokens};
+        .tally = &tally, .version = LOCKSTEP_VERSION, .credentials = show_credentials};
     const struct address *addresses;
     char text[ADDRESS_TEXT_MAX];
     uint32_t count;
@@ -67,7 +85,7 @@ bool overseer_open(uv_loop_t *uv, const struct config_admin *config, struct vaul
 
     if (config->listen.count == 0)
         return true;
-    tokens = vault;
+    credentials = vault;
     admin = admin_open(uv, config, &user, why);
     if (admin == NULL)
         return false;

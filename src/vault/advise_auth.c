@@ -320,6 +320,9 @@ bool advise_outcome(struct memo *memo, const struct asker *asker, const struct q
         say_refused(memo, asker, question);
         told = judge(memo, asker, question);
     }
+    if (told == TOLD_DONE || question->code >= 500)
+        health_say(memo->advise->vault, credential_of(asker, question), AIL_LOGIN,
+                   text_span(&memo->words));
     memo_end_exchange(memo);
     return memo_tell(memo, told, answer_r);
 }

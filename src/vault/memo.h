@@ -8,6 +8,7 @@
 
 #include "advise.h"
 #include "auth_http.h"
+#include "health.h"
 #include "login.h"
 #include "pop.h"
 #include "sasl.h"

@@ -252,6 +252,7 @@ static void holding_fresh(struct holding *holding, uint32_t fresh_ms)
     holding->fresh_until = keeper_now(holding->item.keeper) + fresh_ms;
     holding->failed_until = 0;
     holding->fetching = false;
+    health_say(holding->item.vault, holding->item.definition->name, AIL_SECRET, SPAN(""));
 }
 
 void item_offer(struct item *item, const struct offer *offer)
@@ -333,6 +334,7 @@ void item_fail(struct item *item, enum supply how, struct span why)
 
     keeper_say(item->keeper, VAULT_WARNING, "credential %.*s: %.*s", (int)name.size, name.at,
                (int)why.size, why.at);
+    health_say(item->vault, name, AIL_SECRET, why);
     uv_mutex_lock(&item->vault->supplies.lock);
     holding->present = false;
     secret_clear(&holding->secret);

@@ -33,6 +33,7 @@ static void change_run(struct job *job)
 
     if (change->store != change->vault->store)
         change_store(change->vault, change->store);
+    health_define(&change->vault->health, change->copies, change->count);
     supplies_define(change->vault, change->copies, change->count);
     uv_sem_post(&change->done);
 }
@@ -82,6 +83,7 @@ struct vault *vault_open(const struct config *config, const struct vault_user *u
         return NULL;
     }
     supplies_open(vault);
+    health_open(&vault->health);
     vault->advise = advise_open(vault);
     if (!change_read(&change, vault, config, error)) {
         vault_close(&vault);
@@ -111,6 +113,7 @@ void vault_close(struct vault **vault)
     keeper_close(&old->keeper);
     advise_close(&old->advise);
     supplies_close(old);
+    health_close(&old->health);
     store_close(&old->store);
     while (old->retired_count > 0)
         store_close(&old->retired[--old->retired_count]);

@@ -3,6 +3,7 @@
 #define LOCKSTEP_SRC_VAULT_VAULT_STATE_H
 
 #include "advise.h"
+#include "health.h"
 #include "supply.h"
 
 struct holding;
@@ -21,6 +22,7 @@ struct supplies {
 struct vault {
     struct keeper keeper;
     struct supplies supplies;
+    struct health health;
     struct advise *advise;
     struct store *store;    /* the keeper's thread only */
     struct store **retired; /* that were configured before: what began with one ends with it */

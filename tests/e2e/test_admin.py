@@ -17,6 +17,8 @@ from support.process import Process  # noqa: E402
 from support.token_endpoint import SECRET, TokenEndpoint  # noqa: E402
 
 TOKEN = artefacts.secret("admin-token-9f2c41")
+USER, PASSWORD = "scanner@client.test", artefacts.secret("health-3-word")
+WRONG = artefacts.secret("wrong-5-word")
 REFUSED_START = 78   # EX_CONFIG
 
 
@@ -27,9 +29,12 @@ class Admin(unittest.TestCase):
         self.addCleanup(sink.stop)
         running = proxy.Proxy(sink.await_ready()[0], settings=settings)
         self.addCleanup(running.stop)
+        self.find_port(running)
+        return running
+
+    def find_port(self, running):
         self.port = int(re.search(r"answers at http://127\.0\.0\.1:(\d+)",
                                   running.process.log()).group(1))
-        return running
 
     def setUp(self):
         self.folder = place.Folder("admin")
@@ -107,6 +112,34 @@ credentials:
         self.assertIn('lockstep_credential_usable{credential="scanner"} 1\n', body)
         left = re.search(r'credential_expiry_seconds{credential="scanner"} (\S+)', body).group(1)
         self.assertTrue(3500 < float(left) <= 3600, left)
+
+    def test_a_credential_that_a_relay_refuses_is_a_reason(self):
+        secret = self.folder.path / "password"
+        relay = Process("relay", [place.lockstep(), "sink", "--listen", "127.0.0.1:0",
+                                  "--auth", f"{USER}:{PASSWORD}"], self.folder.path)
+        self.addCleanup(relay.stop)
+        running = proxy.Proxy(
+            relay.await_ready()[0], relay="allow_clear: on",
+            settings="admin: {listen: 127.0.0.1:0}\ncredentials: {bridge: "
+                     f"{{user: {USER}, password_file: {secret}}}}}",
+            listener="routes: [{credential: bridge}]")
+        self.addCleanup(running.stop)
+        self.find_port(running)
+        for content, code in ((WRONG, 4), (PASSWORD, 2)):
+            secret.write_text(content, encoding="ascii")
+            secret.chmod(0o600)
+            place.await_true(f"{code} to MAIL", lambda: self.mail(running) == code)
+            well = content == PASSWORD
+            answer, body = self.ask("/readyz")
+            self.assertEqual(answer.status, 200 if well else 503, body)
+            self.assertEqual("relay relay refused credential bridge by" in body, not well, body)
+            self.assertIn('lockstep_credential_usable{credential="bridge"} %d\n' % well,
+                          self.ask("/metrics")[1])
+
+    def mail(self, running):
+        with wire.Conversation(running.port) as talk:
+            talk.open()
+            return talk.ask(b"MAIL FROM:<a@b.test>").code // 100
 
     def unready(self):
         answer, body = self.ask("/readyz")

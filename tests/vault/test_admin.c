@@ -12,14 +12,18 @@ static struct tally tally = TALLY_INIT;
 static struct counts counts;
 
 static const struct admin_credential good = {
-    .name = "shop", .came_ms = 1000000, .ends_ms = 4600000, .renewals = 7};
+    .name = "shop", .token = true, .came_ms = 1000000, .ends_ms = 4600000, .renewals = 7};
 static const struct admin_credential renewing = {.name = "scanner",
                                                  .health = ADMIN_RENEWING,
+                                                 .token = true,
                                                  .failed_ms = 2000500,
                                                  .failures = 3,
                                                  .error = "no answer within 10 s \xff\n\"x\""};
 static const struct admin_credential barred = {
-    .name = "old", .health = ADMIN_LOGIN, .came_ms = 1, .error = "invalid_grant"};
+    .name = "old", .health = ADMIN_LOGIN, .token = true, .came_ms = 1, .error = "invalid_grant"};
+
+static const struct admin_credential failing = {
+    .name = "bridge", .health = ADMIN_FAILING, .error = "relay office refused it"};
 
 static char *answer(struct asked asked, struct snapshot snapshot)
 {
@@ -164,6 +168,8 @@ Test(admin, not_ready_says_why)
     expect_why((struct snapshot){.ending = true}, NULL, "ending", NULL);
     expect_why((struct snapshot){.credentials = pair, .credential_count = 2}, "scanner",
                "has no token now", "no answer within 10 s ??\"x\"");
+    expect_why((struct snapshot){.credentials = &failing, .credential_count = 1}, "bridge",
+               "can not be used", "relay office refused it");
     expect_why((struct snapshot){.credentials = &barred, .credential_count = 1}, "old",
                "lockstep oauth login", "invalid_grant");
 }
@@ -196,9 +202,9 @@ Test(admin, metrics)
     struct report one = report_of("main", "office", "quit");
     struct report other = report_of("main", "", NULL);
     struct refusal refusal = {.why = REFUSED_OUTSIDE, .listener = SPAN("a\"b\\\n")};
-    struct admin_credential credentials[] = {good, renewing, barred};
+    struct admin_credential credentials[] = {good, renewing, barred, failing};
     struct snapshot snapshot = {
-        .now_ms = 2000000, .credentials = credentials, .credential_count = 3};
+        .now_ms = 2000000, .credentials = credentials, .credential_count = 4};
     char *text;
 
     tally_report(&tally, &one);
@@ -223,6 +229,8 @@ Test(admin, metrics)
                       "why=\"not-allowed\"} 1");
     expect_line(text, "lockstep_credential_usable{credential=\"shop\"} 1");
     expect_line(text, "lockstep_credential_usable{credential=\"scanner\"} 0");
+    expect_line(text, "lockstep_credential_usable{credential=\"bridge\"} 0");
+    cr_expect_null(strstr(text, "_seconds{credential=\"bridge\""), "it has no token");
     expect_line(text, "lockstep_credential_needs_login{credential=\"old\"} 1");
     expect_line(text, "lockstep_credential_needs_login{credential=\"scanner\"} 0");
     expect_line(text, "lockstep_credential_age_seconds{credential=\"shop\"} 1000");

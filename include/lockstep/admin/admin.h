@@ -2,11 +2,11 @@
  * admin: what an operator and his tools ask the running proxy, over HTTP:
  *
  *     /livez    200 as long as somebody is there to answer; needs no token
- *     /readyz   200 when mail can pass; else 503, and why: a credential without a token, ending
+ *     /readyz   200 when mail can pass; else 503, and why: a credential that is none, ending
  *     /metrics  counters and credentials in Prometheus' text format
  *
- * All else is answered with 404 or 405 and JSON. Nothing it says is a secret or an address. It
- * listens on loopback only, unless a token is configured: then all but /livez wants it, as
+ * All else is answered with 404 or 405 and JSON. Nothing it says is a secret, and no label is an
+ * address. It listens on loopback only, unless a token is configured: then all but /livez wants it, as
  * "Authorization: Bearer TOKEN".
  *
  * It runs on the owner's loop: answers are small, and nobody waits for them.
@@ -26,7 +26,8 @@
 
 enum admin_health {
     ADMIN_GOOD,
-    ADMIN_RENEWING, /* nothing to log in with now; it is being fetched */
+    ADMIN_FAILING,  /* its secret can't be brought, or a relay refused it */
+    ADMIN_RENEWING, /* there is no token now; it is being fetched */
     ADMIN_LOGIN,    /* likewise, and a person must act */
 };
 
@@ -34,12 +35,13 @@ enum admin_health {
 struct admin_credential {
     char name[ADMIN_NAME_MAX];
     enum admin_health health;
-    int64_t came_ms;   /* the token; since 1970, like all of these; 0: there is none */
+    bool token;        /* it has tokens; the next five are about them */
+    int64_t came_ms;   /* since 1970, like all of these; 0: there is none */
     int64_t ends_ms;   /* 0: there is none */
     int64_t failed_ms; /* 0: the last renewal was good */
     uint64_t renewals; /* since the start */
     uint64_t failures;
-    char error[ADMIN_ERROR_MAX]; /* of the last failure; never a secret */
+    char error[ADMIN_ERROR_MAX]; /* what is wrong; never a secret */
 };
 
 struct admin_user {

@@ -14,6 +14,9 @@
 
 #include "lockstep/net/adviser.h"
 
+#define VAULT_NAME_MAX 129U
+#define VAULT_WHY_MAX 321U
+
 struct vault;
 
 enum vault_weight { VAULT_INFO, VAULT_WARNING, VAULT_ERROR };
@@ -34,6 +37,14 @@ struct vault *vault_open(const struct config *config, const struct vault_user *u
 bool vault_reload(struct vault *vault, const struct config *config, struct text *error);
 /* The adviser for shell_start(); it lives as long as the vault. */
 const struct adviser *vault_adviser(struct vault *vault);
+/* What is wrong with a credential since the configuration was read. */
+struct vault_condition {
+    char name[VAULT_NAME_MAX];
+    char why[VAULT_WHY_MAX]; /* empty: nothing that is known; never a secret */
+};
+
+/* Any thread: a row per credential. How many there are, of which as many as fit were written. */
+size_t vault_conditions(struct vault *vault, struct vault_condition *rows, size_t room);
 /* When no session is left. What is still under way is given up; NULL afterwards. */
 void vault_close(struct vault **vault);
 
