@@ -6,8 +6,8 @@
  *     /metrics  counters and credentials in Prometheus' text format
  *
  * All else is answered with 404 or 405 and JSON. Nothing it says is a secret, and no label is an
- * address. It listens on loopback only, unless a token is configured: then all but /livez wants it, as
- * "Authorization: Bearer TOKEN".
+ * address. It listens on loopback only, unless a token is configured: then all but /livez wants it,
+ * as "Authorization: Bearer TOKEN".
  *
  * It runs on the owner's loop: answers are small, and nobody waits for them.
  */
