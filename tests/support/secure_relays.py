@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import re
+import socket
 import subprocess
 import threading
 import urllib.parse
@@ -249,6 +250,22 @@ active_value = true
         self.process = Process("dovecot", jail.command("/usr/sbin/dovecot", "-F"),
                                self.folder.path)
         self._await_port()
+        place.await_true("Dovecot to answer who may log in", self._answers)
+
+    def _answers(self):
+        # The master listens for one service before it does for another, and before they are there.
+        with socket.socket(socket.AF_UNIX) as talk:
+            talk.settimeout(10)
+            try:
+                talk.connect(str(self.socket))
+                talk.sendall(b"VERSION\t1\t1\nCPID\t1\n")
+                held = more = talk.recv(4096)
+                while more and b"DONE\n" not in held:
+                    more = talk.recv(4096)
+                    held += more
+            except OSError:
+                return False
+            return b"DONE\n" in held
 
     def _config(self):
         # The master looks for the programs of all its services.
