@@ -14,6 +14,8 @@
 
 /* The port in the address a browser is sent to when nobody listens there. */
 #define PASTE_PORT "8477"
+/* How long a browser may take. */
+#define BROWSER_MS 900000U
 /* How much longer is waited between polls when the endpoint asks for it (RFC 8628 3.5). */
 #define SLOWER_MS ((moment)5000)
 
@@ -312,7 +314,6 @@ static void make_redirect(struct login *login, bool listens)
         text_add_number(&redirect, login->place.port);
     else
         text_add(&redirect, SPAN(PASTE_PORT));
-    text_add_byte(&redirect, '/');
 }
 
 static void paste_begin(struct login *login)
@@ -323,6 +324,15 @@ static void paste_begin(struct login *login)
         ;
     if (!browser_take(login, private_line(secret_reveal(&login->typed)), login->error))
         login_end(login, false);
+}
+
+/* What is under way by now is not given up. */
+static void browser_late(uv_timer_t *timer)
+{
+    struct login *login = timer->data;
+
+    if (!oauth_call_flying(&login->call))
+        login_fail(login, SPAN("nobody has logged in in a quarter of an hour"));
 }
 
 static void browser_begin(struct login *login, enum oauth_way way)
@@ -351,6 +361,7 @@ static void browser_begin(struct login *login, enum oauth_way way)
     login->input.data = login;
     if (login->reads)
         uv_poll_start(&login->input, UV_READABLE, input_ready);
+    uv_timer_start(&login->timer, browser_late, BROWSER_MS, 0);
     browser_show(login, true);
 }
 

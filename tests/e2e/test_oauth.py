@@ -183,7 +183,7 @@ class Logins(Case):
         self.configure("code")
         person = Person(self.place.command("login", "scanner"))
         back = self.endpoint.authorize(person.hears(r"(https://localhost\S+)"))
-        for wrong in (re.sub("state=.*", "state=guessed", back), re.sub(r"\?.*", "favicon", back)):
+        for wrong in (re.sub("state=.*", "state=guessed", back), re.sub(r"\?.*", "/favicon", back)):
             with self.assertRaises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(wrong, timeout=10)
             self.assertEqual(refused.exception.code, 400)
