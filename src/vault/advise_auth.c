@@ -35,7 +35,7 @@ static struct sasl_wish wish_of(const struct asker *asker, const struct question
         .secret = secret_reveal(&supplied->secret),
         .bearer = supplied->bearer,
         .certificate = relay->certificate.size > 0,
-        .host = relay->address.rows[0].host,
+        .host = relay->server_name.size > 0 ? relay->server_name : relay->address.rows[0].host,
         .port = relay->address.rows[0].port,
         .exporter = asker->binding,
         .unique = asker->binding_unique,
