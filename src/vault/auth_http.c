@@ -20,7 +20,7 @@
 /* At the same time; one more is told to come later. */
 #define INQUIRIES_MAX 256U
 /* After "WAIT" without a time. */
-#define WAIT_S 1U
+#define WAIT_MS 1000U
 
 /* A good answer. */
 struct good {
@@ -55,12 +55,15 @@ struct inquiry {
     struct inquiry *next;
     struct inquiry *before;
     moment deadline;  /* on the loop's clock */
-    uv_timer_t timer; /* between a "WAIT" and asking again */
+    uv_timer_t timer; /* until it may ask again, or be told of its refusal */
     unsigned char digest[DIGEST_BYTES];
     struct span url;
     uint32_t header_count;
     struct http_header headers[HEADERS_MAX];
     struct text bytes; /* the URL and all values */
+    enum told refused;
+    struct text words; /* of the refusal */
+    char words_bytes[WORDS_MAX];
 };
 
 /* --- what is asked --- */
@@ -289,18 +292,40 @@ static void inquiry_trouble(struct inquiry *inquiry, struct span words)
     inquiry_tell(inquiry, TOLD_LATER, text_span(&text));
 }
 
-/* It refuses, in its own words; what can't stand in a reply is left out. */
-static void inquiry_refused(struct inquiry *inquiry, struct span status, struct span code)
+/* As long as the server says, but not beyond the deadline. */
+static uint64_t inquiry_wait_ms(const struct inquiry *inquiry, struct span seconds)
 {
-    char memory[WORDS_MAX];
-    struct text text = text_over(memory, sizeof(memory));
+    moment left = inquiry->deadline - (moment)uv_now(inquiry->timer.loop);
+    uint64_t wait_s = 0;
+
+    if (!span_number(seconds, &wait_s) || left <= 0)
+        return 0;
+    return wait_s < (uint64_t)left / 1000 ? wait_s * 1000 : (uint64_t)left;
+}
+
+static void inquiry_refuse(uv_timer_t *timer)
+{
+    struct inquiry *inquiry = timer->data;
+
+    inquiry_tell(inquiry, inquiry->refused, text_span(&inquiry->words));
+    inquiry_over(inquiry);
+}
+
+/* It refuses, in its own words, and perhaps wants the client to wait for them, who may be guessing.
+ * What can't stand in a reply is left out. */
+static void inquiry_refused(struct inquiry *inquiry, const struct http_answer *answer)
+{
+    struct span status = http_header(answer, SPAN("Auth-Status"));
+    struct span code = http_header(answer, SPAN("Auth-Error-Code"));
+    uint64_t wait_ms = inquiry_wait_ms(inquiry, http_header(answer, SPAN("Auth-Wait")));
     size_t i;
 
+    inquiry->refused = code.size > 0 && code.at[0] == '4' ? TOLD_LATER : TOLD_NO;
+    inquiry->words = text_over(inquiry->words_bytes, sizeof(inquiry->words_bytes));
     for (i = 0; i < status.size; i++)
         if (status.at[i] >= ' ' && status.at[i] < 0x7f)
-            text_add_byte(&text, status.at[i]);
-    inquiry_tell(inquiry, code.size > 0 && code.at[0] == '4' ? TOLD_LATER : TOLD_NO,
-                 text_span(&text));
+            text_add_byte(&inquiry->words, status.at[i]);
+    uv_timer_start(&inquiry->timer, inquiry_refuse, wait_ms, 0);
 }
 
 static void inquiry_accepted(struct inquiry *inquiry, const struct http_answer *answer)
@@ -326,40 +351,49 @@ static void inquiry_waited(uv_timer_t *timer)
     inquiry_ask(timer->data);
 }
 
-/* False: there is no time left for it. */
-static bool inquiry_wait(struct inquiry *inquiry, struct span seconds)
+static void inquiry_wait(struct inquiry *inquiry, const struct http_answer *answer)
 {
-    uint64_t wait_s = 0;
+    uint64_t wait_ms = inquiry_wait_ms(inquiry, http_header(answer, SPAN("Auth-Wait")));
 
-    if (!span_number(seconds, &wait_s) || wait_s == 0)
-        wait_s = WAIT_S;
-    if (wait_s > AUTH_HTTP_DEADLINE_MS / 1000 ||
-        (moment)uv_now(inquiry->timer.loop) + (moment)wait_s * 1000 >= inquiry->deadline)
-        return false;
-    uv_timer_start(&inquiry->timer, inquiry_waited, wait_s * 1000, 0);
-    return true;
+    if (wait_ms == 0)
+        wait_ms = WAIT_MS;
+    if ((moment)uv_now(inquiry->timer.loop) + (moment)wait_ms < inquiry->deadline) {
+        uv_timer_start(&inquiry->timer, inquiry_waited, wait_ms, 0);
+        return;
+    }
+    inquiry_trouble(inquiry, SPAN("the server wants more time than there is"));
+    inquiry_over(inquiry);
+}
+
+/* Empty: it is an answer. */
+static struct span answer_trouble(const struct http_answer *answer)
+{
+    if (answer->error.size > 0)
+        return answer->error;
+    if (answer->status != 200 && answer->status != 204)
+        return SPAN("the server did not answer with 200");
+    if (http_header(answer, SPAN("Auth-Status")).size == 0)
+        return SPAN("the server said nothing of Auth-Status");
+    return SPAN("");
 }
 
 static void inquiry_told(void *data, const struct http_answer *answer)
 {
     struct inquiry *inquiry = data;
     struct span status = http_header(answer, SPAN("Auth-Status"));
+    struct span trouble = answer_trouble(answer);
 
-    if (answer->error.size > 0)
-        inquiry_trouble(inquiry, answer->error);
-    else if (answer->status != 200 && answer->status != 204)
-        inquiry_trouble(inquiry, SPAN("the server did not answer with 200"));
-    else if (status.size == 0)
-        inquiry_trouble(inquiry, SPAN("the server said nothing of Auth-Status"));
-    else if (span_equal(status, SPAN("OK")))
+    if (trouble.size > 0) {
+        inquiry_trouble(inquiry, trouble);
+        inquiry_over(inquiry);
+    } else if (span_equal(status, SPAN("OK"))) {
         inquiry_accepted(inquiry, answer);
-    else if (!span_equal(status, SPAN("WAIT")))
-        inquiry_refused(inquiry, status, http_header(answer, SPAN("Auth-Error-Code")));
-    else if (inquiry_wait(inquiry, http_header(answer, SPAN("Auth-Wait"))))
-        return;
-    else
-        inquiry_trouble(inquiry, SPAN("the server wants more time than there is"));
-    inquiry_over(inquiry);
+        inquiry_over(inquiry);
+    } else if (span_equal(status, SPAN("WAIT"))) {
+        inquiry_wait(inquiry, answer);
+    } else {
+        inquiry_refused(inquiry, answer);
+    }
 }
 
 static void inquiry_ask(struct inquiry *inquiry)

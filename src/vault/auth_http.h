@@ -17,7 +17,7 @@
  * - With a login the method is `plain`, and user and password are percent-escaped as nginx does.
  *   Names are not looked up: Client-Host is always nginx's word for an unknown one.
  * - Auth-Status other than OK is the words of TOLD_NO; of TOLD_LATER when Auth-Error-Code begins
- *   with 4. WAIT means to ask again after Auth-Wait seconds.
+ *   with 4. They are told after Auth-Wait seconds. WAIT means to ask again after that time.
  * - An answer that is none (no connection, no Auth-Status, half a server) is TOLD_LATER.
  * - Good answers serve for a minute for whoever asks the same. What they answer is found again by a
  *   keyed digest of all that was asked; no password of a client is kept.

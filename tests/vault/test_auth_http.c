@@ -233,6 +233,24 @@ Test(auth_http, waits_when_told_to)
     place_close(place);
 }
 
+Test(auth_http, a_refusal_is_told_when_the_server_says)
+{
+    static const struct scripted_step steps[] = {
+        {"\r\n\r\n",
+         SPAN_INIT("HTTP/1.0 200 OK\r\nAuth-Status: Guess again\r\nAuth-Wait: 1\r\n\r\n")},
+        {0}};
+    struct place *place = place_open(steps, NULL);
+    uint64_t began = uv_hrtime();
+    struct heard *heard = ask(place, (struct auth_http_query){.login = true});
+
+    cr_expect_eq(heard->told, TOLD_NO);
+    cr_expect_str_eq(heard->words, "Guess again");
+    cr_expect_geq(uv_hrtime() - began, 900000000U);
+    cr_expect_eq(scripted_clients(place->server), 1U);
+    free(heard);
+    place_close(place);
+}
+
 static void expect_asked(struct place *place, const struct auth_http_query *query, uint32_t times)
 {
     struct heard *heard = ask(place, *query);
