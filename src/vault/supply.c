@@ -402,12 +402,13 @@ static enum supply holding_want(struct holding *holding, struct text *why, struc
     }
     if (waiter != NULL)
         waiter_link(supplies, waiter, &holding->waiters);
-    if (!holding->fetching) {
-        holding->fetching = true;
+    /* A source that had it by itself ends the fetch, but not the job that is still posted. */
+    if (!holding->fetching && !holding->posted) {
         holding->posted = true;
         holding->job.run = holding_run;
         keeper_post(keeper, &holding->job);
     }
+    holding->fetching = true;
     return SUPPLY_COMING;
 }
 

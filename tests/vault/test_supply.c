@@ -8,6 +8,7 @@
 
 #include "folder.h"
 #include "vault/supply.h"
+#include "vault/vault_state.h"
 
 /* A vault with a clock of the test's, and what it said. */
 static atomic_llong clock_ms = 1000000;
@@ -375,6 +376,40 @@ Test(supply, forgets_who_does_not_wait_any_more, .timeout = 30)
     supply_forget(vault, &waiter);
     supply_forget(vault, &waiter);
     vault_close(&vault); /* which does not wait for the command either */
+}
+
+/* --- what a source has by itself --- */
+
+static uv_sem_t offered;
+
+/* On the keeper's thread, while what it was asked for still waits behind it. */
+static void offer_unasked(struct job *job)
+{
+    static const struct secret token = {.size = 5, .bytes = "token"};
+    struct item *item = (struct item *)vault->supplies.first;
+    struct wanted wanted = want(0);
+    struct text nowhere = {0};
+
+    (void)job;
+    cr_expect_eq(supply_get(vault, &wanted, &supplied, &nowhere, NULL), SUPPLY_COMING);
+    item_offer(item, &(struct offer){.secret = &token});
+    cr_expect_eq(supply_get(vault, &wanted, &supplied, &nowhere, NULL), SUPPLIED);
+    cr_expect(supply_refused(vault, &wanted, supplied.version, 535));
+    cr_expect_eq(supply_get(vault, &wanted, &supplied, &nowhere, NULL), SUPPLY_COMING);
+    uv_sem_post(&offered);
+}
+
+Test(supply, is_sent_for_once_although_it_came_by_itself, .timeout = 30)
+{
+    struct job job = {.run = offer_unasked};
+
+    credential("command")->password_command = SPAN("/bin/echo word");
+    open_vault();
+    uv_sem_init(&offered, 0);
+    keeper_post(vault_keeper(vault), &job);
+    uv_sem_wait(&offered);
+    cr_expect_str_eq(got(0), "word");
+    vault_close(&vault);
 }
 
 /* --- many entries --- */
