@@ -153,13 +153,16 @@ static bool is_query(struct span text)
 bool oauth_read_redirect(struct span pasted, const struct oauth_proof *proof, struct secret *code_r,
                          struct text *error)
 {
-    struct span query = query_of(span_trim(pasted));
+    struct span whole = span_trim(pasted);
+    struct span query = query_of(whole);
+    bool address = span_find(whole, '?') < whole.size;
     struct text code;
     bool found;
 
     secret_clear(code_r);
     code = text_over(code_r->bytes, sizeof(code_r->bytes));
-    if (!is_query(query)) {
+    /* Any page can send the browser to an address; a bare code only comes from the person. */
+    if (!address && !is_query(query)) {
         found = secret_set(code_r, query) && query.size > 0;
         if (!found)
             text_add(error, SPAN("that is neither a code nor the address the browser was sent to"));

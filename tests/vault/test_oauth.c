@@ -436,6 +436,7 @@ Test(oauth, only_the_answer_to_this_login_is_taken)
          "that belongs to another login: its state is not the one of this"},
         {"http://127.0.0.1:5/?code=a", NULL,
          "that belongs to another login: its state is not the one of this"},
+        {"/?4/0AbCd", NULL, "that belongs to another login: its state is not the one of this"},
         {"/?error=access_denied&state=S", NULL, "the provider says access_denied"},
         {"/?error=x%0Ay&error_description=no%1b+way&state=S", NULL,
          "the provider says x?y: no? way"},
