@@ -16,6 +16,7 @@
 
 struct oauth_options {
     const char *file;
+    const char *key_file; /* NULL: as configured */
     enum oauth_way way;
 };
 
@@ -170,26 +171,35 @@ static int do_one(const struct deed *deed, const struct config *config,
     return more > code ? more : code;
 }
 
+static int complain_of_name(const char *name)
+{
+    fprintf(stderr, "lockstep oauth: no credential%s%s with oauth2 is configured\n",
+            *name != 0 ? " " : "", name);
+    return EX_USAGE;
+}
+
+/* Of those named, or of all. */
 static int do_all(const struct deed *deed, const struct config *config, char **names,
                   const struct oauth_options *options)
 {
+    const struct config_credential *credential = NULL;
+    bool named = *names != NULL;
     int code = 0;
     uint32_t i;
 
-    for (i = 0; *names == NULL && i < config->credential_count; i++) {
-        if (config->credentials[i].oauth.provider != OAUTH_NONE)
-            code = do_one(deed, config, &config->credentials[i], options, code);
-    }
-    for (; *names != NULL; names++) {
-        const struct config_credential *credential = find_credential(config, *names);
-
-        if (credential == NULL) {
-            fprintf(stderr, "lockstep oauth: no credential %s with oauth2 is configured\n", *names);
-            return EX_USAGE;
-        }
+    for (i = 0; !named && i < config->credential_count; i++) {
+        if (config->credentials[i].oauth.provider == OAUTH_NONE)
+            continue;
+        credential = &config->credentials[i];
         code = do_one(deed, config, credential, options, code);
     }
-    return code;
+    for (; *names != NULL; names++) {
+        credential = find_credential(config, *names);
+        if (credential == NULL)
+            return complain_of_name(*names);
+        code = do_one(deed, config, credential, options, code);
+    }
+    return credential != NULL ? code : complain_of_name("");
 }
 
 /* --- options --- */
@@ -200,6 +210,15 @@ static bool take_config(void *state, const struct option_row *row, char *value)
 
     (void)row;
     options->file = value;
+    return *value != 0;
+}
+
+static bool take_key(void *state, const struct option_row *row, char *value)
+{
+    struct oauth_options *options = state;
+
+    (void)row;
+    options->key_file = value;
     return *value != 0;
 }
 
@@ -226,6 +245,8 @@ static bool take_device(void *state, const struct option_row *row, char *value)
 /* clang-format off */
 static const struct option_row rows[] = {
     {'c', "config", "FILE", "the file; default: " CONFIG_FILE_DEFAULT, NULL, take_config},
+    {0, "key-file", "FILE", "the store's key, where key_credential is configured: only a service "
+     "has that", NULL, take_key},
     {0, "paste", NULL, "login: the browser is elsewhere; paste the address it ends at", NULL,
      take_paste},
     {0, "device", NULL, "login: type a code on another machine", NULL, take_device},
@@ -260,6 +281,10 @@ static int oauth_start(int argc, char **argv)
     loaded = malloc(sizeof(*loaded));
     must(loaded != NULL);
     code = config_load(loaded, options.file, NULL, 0);
+    if (options.key_file != NULL) {
+        loaded->config.store.key_file = span_of_string(options.key_file);
+        loaded->config.store.key_credential = SPAN("");
+    }
     if (code == 0)
         code = do_all(deed, &loaded->config, argv + optind + 1, &options);
     config_loaded_close(loaded);

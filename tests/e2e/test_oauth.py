@@ -171,6 +171,16 @@ class Logins(Case):
         self.assert_well(person.end())
         self.assertGreater(time.monotonic() - heard, 5, "RFC 8628 3.5")
 
+    def test_a_key_that_only_the_service_has(self):
+        self.configure("device")
+        path = self.place.path / "lockstep.yaml"
+        path.write_text(re.sub("key_file: [^}]*", "key_credential: store.key", path.read_text()))
+        code, said = self.place.run("status")
+        self.assertEqual(code, 66, said)
+        self.assertIn("systemd gave no credentials", said)
+        self.assert_ill(self.place.run("status", "--key-file", self.place.path / "store.key"),
+                        "nobody has logged in yet")
+
     def test_a_device_that_is_refused(self):
         self.configure("device")
         for state, words in (("access_denied", "an administrator must allow it"),
@@ -241,6 +251,11 @@ class Logins(Case):
             code, heard = self.place.run(*words)
             self.assertEqual(code, 64)
             self.assertIn(said, heard)
+        path = self.place.path / "lockstep.yaml"
+        path.write_text(re.sub("oauth2: .*}}", "password_env: X}", path.read_text()))
+        code, heard = self.place.run("status")
+        self.assertEqual((code, heard),
+                         (64, "lockstep oauth: no credential with oauth2 is configured\n"))
 
 
 class Grants(Case):
