@@ -150,8 +150,8 @@ void oauth_proof_make(struct oauth_proof *proof_r);
 void oauth_authorize_url(const struct oauth_party *party, const struct oauth_proof *proof,
                          struct span user, struct span redirect, struct text *url);
 /* Out of what the browser was sent to ("http://127.0.0.1:1/?code=a&state=b", from its "?" on or
- * whole), or a bare code that a person pasted, in which there is no "?". False: `error` says what is
- * wrong with it. */
+ * whole), or a bare code that a person pasted, in which there is no "?". False: `error` says what
+ * is wrong with it. */
 bool oauth_read_redirect(struct span pasted, const struct oauth_proof *proof, struct secret *code_r,
                          struct text *error);
 
