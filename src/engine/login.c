@@ -193,13 +193,20 @@ static struct text borrow(struct engine *engine, size_t size)
     return bytes;
 }
 
-/* Name and password are known: whoever knows is asked. */
+static bool holds_nul(struct span bytes)
+{
+    return span_find(bytes, '\0') < bytes.size;
+}
+
+/* Name and password are known: whoever knows is asked. Some take a name to end at a NUL, and would
+ * let in somebody else than whom we then call him. */
 static const struct plan *check(struct engine *engine, struct span user, struct span password)
 {
     struct guide *guide = guide_of(engine);
 
     guide->login = LOGIN_NONE;
-    if (user.size == 0 || user.size > NAME_BYTES_MAX || password.size == 0)
+    if (user.size == 0 || user.size > NAME_BYTES_MAX || password.size == 0 || holds_nul(user) ||
+        holds_nul(password))
         return &bad;
     name_keep(&guide->user, user);
     if (logins_of(engine) == LOGINS_ACCEPT)
@@ -217,7 +224,7 @@ static const struct plan *take_plain(struct engine *engine, struct span message)
     struct span authzid = span_head(message, first);
     struct span password = span_tail(user, second + 1);
 
-    if (first == message.size || second == user.size || span_find(password, '\0') < password.size)
+    if (first == message.size || second == user.size || holds_nul(password))
         return &bad_base64;
     user = span_head(user, second);
     if (authzid.size > 0 && !span_equal(authzid, user))
