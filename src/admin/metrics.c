@@ -123,7 +123,7 @@ static double usable(const struct admin_credential *credential, int64_t now_ms)
 static double needs_login(const struct admin_credential *credential, int64_t now_ms)
 {
     (void)now_ms;
-    return credential->health == ADMIN_LOGIN;
+    return credential->health == ADMIN_LOGIN || credential->barred;
 }
 
 static double age(const struct admin_credential *credential, int64_t now_ms)
@@ -165,7 +165,7 @@ static void write_credentials(FILE *out, const struct snapshot *snapshot)
     } rows[] = {
         {"credential_usable", "gauge", "1: as far as is known it can be used to log in.", false,
          usable},
-        {"credential_needs_login", "gauge", "1: a person must log in for it again.", true,
+        {"credential_needs_login", "gauge", "1: a person must act, soon or now.", true,
          needs_login},
         {"credential_age_seconds", "gauge", "Since its token came; -1: there is none.", true, age},
         {"credential_expiry_seconds", "gauge", "Until its token ends; 0: there is none.", true,

@@ -44,6 +44,7 @@ static void show_token(const struct oauth_status *status, struct admin_credentia
                                                 [OAUTH_NEEDS_LOGIN] = ADMIN_LOGIN};
 
     row->token = true;
+    row->barred = status->barred;
     row->came_ms = status->came;
     row->ends_ms = status->ends;
     row->failed_ms = status->failed;

@@ -13,6 +13,8 @@ static struct counts counts;
 
 static const struct admin_credential good = {
     .name = "shop", .token = true, .came_ms = 1000000, .ends_ms = 4600000, .renewals = 7};
+static const struct admin_credential lapsing = {
+    .name = "last", .token = true, .barred = true, .ends_ms = 4600000, .error = "invalid_grant"};
 static const struct admin_credential renewing = {.name = "scanner",
                                                  .health = ADMIN_RENEWING,
                                                  .token = true,
@@ -202,9 +204,9 @@ Test(admin, metrics)
     struct report one = report_of("main", "office", "quit");
     struct report other = report_of("main", "", NULL);
     struct refusal refusal = {.why = REFUSED_OUTSIDE, .listener = SPAN("a\"b\\\n")};
-    struct admin_credential credentials[] = {good, renewing, barred, failing};
+    struct admin_credential credentials[] = {good, renewing, barred, failing, lapsing};
     struct snapshot snapshot = {
-        .now_ms = 2000000, .credentials = credentials, .credential_count = 4};
+        .now_ms = 2000000, .credentials = credentials, .credential_count = 5};
     char *text;
 
     tally_report(&tally, &one);
@@ -232,6 +234,8 @@ Test(admin, metrics)
     expect_line(text, "lockstep_credential_usable{credential=\"bridge\"} 0");
     cr_expect_null(strstr(text, "_seconds{credential=\"bridge\""), "it has no token");
     expect_line(text, "lockstep_credential_needs_login{credential=\"old\"} 1");
+    expect_line(text, "lockstep_credential_needs_login{credential=\"last\"} 1");
+    expect_line(text, "lockstep_credential_usable{credential=\"last\"} 1");
     expect_line(text, "lockstep_credential_needs_login{credential=\"scanner\"} 0");
     expect_line(text, "lockstep_credential_age_seconds{credential=\"shop\"} 1000");
     expect_line(text, "lockstep_credential_age_seconds{credential=\"scanner\"} -1");

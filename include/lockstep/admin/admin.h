@@ -35,7 +35,8 @@ enum admin_health {
 struct admin_credential {
     char name[ADMIN_NAME_MAX];
     enum admin_health health;
-    bool token;        /* it has tokens; the next five are about them */
+    bool token;        /* it has tokens; the next six are about them */
+    bool barred;       /* a person must act, although a token may still hold */
     int64_t came_ms;   /* since 1970, like all of these; 0: there is none */
     int64_t ends_ms;   /* 0: there is none */
     int64_t failed_ms; /* 0: the last renewal was good */
