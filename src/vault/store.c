@@ -224,10 +224,19 @@ enum store_result store_read(struct store *store, struct span name, struct secre
 
 /* --- writing, one process at a time --- */
 
-/* What root puts there is for whom the directory belongs to: a service that has no such rights. */
+/* What root puts there is for whom the directory belongs to: a service that has no such rights, and
+ * may have put another name of somebody else's file there to be given that. */
 static bool give(const struct store *store, int file)
 {
-    return geteuid() != 0 || fchown(file, store->owner, store->group) == 0;
+    struct stat stat;
+
+    if (geteuid() != 0)
+        return true;
+    if (fstat(file, &stat) != 0)
+        return false;
+    errno = EPERM;
+    return S_ISREG(stat.st_mode) && stat.st_nlink == 1 &&
+           fchown(file, store->owner, store->group) == 0;
 }
 
 /* The lock's descriptor; closing it unlocks. -1: `error` says why. */
@@ -277,9 +286,12 @@ static bool write_all(int file, const unsigned char *at, size_t size)
 static bool replace_file(const struct store *store, const char *name, const unsigned char *bytes,
                          size_t size)
 {
-    int file = openat(store->directory, NEW_NAME,
-                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool done = file >= 0 && give(store, file) && write_all(file, bytes, size) && fsync(file) == 0;
+    int file;
+    bool done;
+
+    (void)unlinkat(store->directory, NEW_NAME, 0); /* what a write that was cut short left there */
+    file = openat(store->directory, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    done = file >= 0 && give(store, file) && write_all(file, bytes, size) && fsync(file) == 0;
 
     if (file >= 0 && close(file) != 0)
         done = false;

@@ -212,3 +212,47 @@ Test(store, takes_a_key_of_systemd)
     cr_assert(holds(store, "a", "x"));
     store_close(&store);
 }
+
+/* Another name for a file that says "theirs". */
+static const char *put_link(const char *name)
+{
+    const char *victim = folder_text("victim", 0600, "theirs");
+
+    cr_assert_eq(link(victim, folder_path(name)), 0);
+    return victim;
+}
+
+Test(store, writes_into_no_file_of_others)
+{
+    struct store *store = fresh_store();
+    const char *victim = put_link("store/.new");
+    char bytes[8] = "";
+    FILE *file;
+
+    cr_expect_eq(put(store, "one", "secret"), STORE_DONE, "%s", words);
+    cr_expect(holds(store, "one", "secret"));
+    file = fopen(victim, "r");
+    cr_expect_not_null(fgets(bytes, sizeof(bytes), file));
+    cr_expect_str_eq(bytes, "theirs");
+    fclose(file);
+    store_close(&store);
+}
+
+Test(store, gives_no_file_of_others_away)
+{
+    struct store *store;
+    struct stat stat_of;
+    const char *victim;
+
+    store = fresh_store();
+    store_close(&store);
+    if (geteuid() != 0)
+        cr_skip_test("only root can give files away");
+    cr_assert_eq(chown(folder_path("store"), 1234, 1234), 0);
+    victim = put_link("store/.lock");
+    store = open_store(folder_path("store"), folder_path("key"));
+    cr_expect_eq(put(store, "one", "secret"), STORE_FAILED);
+    cr_assert_eq(stat(victim, &stat_of), 0);
+    cr_expect_eq(stat_of.st_uid, 0);
+    store_close(&store);
+}
