@@ -27,10 +27,12 @@ static void add_piece(struct outbox *outbox, struct span bytes)
 {
     struct span *last = outbox->count > 0 ? &outbox->pieces[outbox->count - 1] : NULL;
 
-    if (last && last->at + last->size == bytes.at)
+    if (last && last->at + last->size == bytes.at) {
         last->size += bytes.size;
-    else
+    } else {
+        must(outbox->count < SEND_PIECES_MAX);
         outbox->pieces[outbox->count++] = bytes;
+    }
     outbox->size += bytes.size;
 }
 

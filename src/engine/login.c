@@ -182,15 +182,16 @@ void login_secured(struct engine *engine, const struct arrival *arrival)
 
 /* --- AUTH --- */
 
-/* Bytes of a step that must outlive it until the question was taken. */
+/* Bytes of a step that must outlive it until the question was taken: at the far end of the scratch,
+ * for what is said to the client lies in one piece from its start. One login at a time is looked
+ * at, so the next may have the same place. */
 static struct text borrow(struct engine *engine, size_t size)
 {
     struct outbox *outbox = &engine->lender->outboxes[SIDE_CLIENT];
-    struct text bytes = text_over(outbox->scratch + outbox->used, size);
 
     must(outbox->used + size <= SCRATCH_SEND_BYTES);
-    outbox->secret = outbox->used += size;
-    return bytes;
+    outbox->secret = SCRATCH_SEND_BYTES;
+    return text_over(outbox->scratch + SCRATCH_SEND_BYTES - size, size);
 }
 
 static bool holds_nul(struct span bytes)
