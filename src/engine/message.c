@@ -235,7 +235,7 @@ static void chunk_end(struct engine *engine)
     else if (row && row->last_chunk && answered_early(engine))
         message_fail(engine, &early_answer);
     engine->input = INPUT_COMMAND;
-    if (message->fate != FATE_CONVERT)
+    if (row == NULL || message->fate != FATE_CONVERT)
         return;
     if (!row->last_chunk) {
         row_decide(engine, row, &chunk_taken);
