@@ -298,9 +298,28 @@ class Programs(unittest.TestCase):
                     self.run_one("curl", _curl, client, "implicit", lockstep)
 
 
+class Observe(unittest.TestCase):
+    def test_tls_and_login_of_others_pass_unread(self):
+        with secure_relays.Exim() as relay, proxy.Proxy(
+                relay.port, listener="mode: observe", transcripts=True) as lockstep:
+            trusting = ssl.create_default_context(cafile=relay.authority.certificate)
+            with smtplib.SMTP("127.0.0.1", lockstep.port, "client.test", timeout=30) as server:
+                server.starttls(context=trusting)
+                server.login(USER, PASSWORD)
+                server.sendmail(SENDER, [RECIPIENT], message(1))
+            wait_for(relay, 1)
+            self.assertEqual(relay.arrived("one"), [(1, True)])
+            transcripts = lockstep.folder.path / "transcripts"
+            text = place.await_true("the session to end", lambda: "".join(
+                path.read_text() for path in transcripts.glob("*") if "! end" in path.read_text()))
+            behind = text[text.index("C< 220 TLS go ahead"):]
+            self.assertRegex(behind, r"C> ~ \d+ bytes")
+            self.assertNotIn("MAIL", behind)
+
+
 CASES = {f"Legs_{key.replace('-', '_')}": type(f"Legs_{key}", (Legs,), {"key": key})
          for key in secure_relays.RELAYS}
-CASES["Programs"] = Programs
+CASES |= {"Programs": Programs, "Observe": Observe}
 globals().update(CASES)  # so that one can be named when the file is run
 
 
@@ -311,6 +330,8 @@ def load_tests(loader, _tests, _pattern):
 def print_tables():
     both = list(itertools.product(LEGS, LEGS))
     for title, table in (("what the client heard last", TABLE), ("messages stored", CLIENTS)):
+        if not table:
+            continue
         print(f"\n{title:34}client:" + "".join(f"{client:>10}" for client, _ in both))
         print(f"{'':33}upstream:" + "".join(f"{upstream:>10}" for _, upstream in both))
         for row, cells in table.items():

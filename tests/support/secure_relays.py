@@ -64,7 +64,8 @@ class Postfix(Secure, relays.Postfix):
     """With Cyrus SASL, whose passwords are in a file of its own."""
 
     name = "postfix-cyrus"
-    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM", "SCRAM-SHA-1",
+                  "SCRAM-SHA-256")
     login = rf"sasl_method=(\S+), sasl_username={USER}"
 
     def _sasl(self, here):
