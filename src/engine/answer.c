@@ -394,6 +394,8 @@ static void answer_row_of_ours(struct engine *engine, const struct row *row,
     enum verb verb = (enum verb)row->verb;
     bool fits = expected(row, reply->code);
 
+    if (engine->guided)
+        guide_of(engine)->leg.said_back = says_secret_back(engine, reply->all);
     ledger_retire(engine);
     if (!fits)
         upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
@@ -527,7 +529,7 @@ bool upstream_read(struct engine *engine)
         return pass_unread(engine);
     state = next_reply(engine, &reply);
     if (state == PARSED) {
-        note_said(engine, SIDE_UPSTREAM, false, reply.all);
+        note_reply(engine, SIDE_UPSTREAM, &reply);
         answer(engine, &reply);
         /* Closing has emptied the inbox already. */
         inbox_take(&upstream->inbox, upstream->inbox.view.size < reply.taken

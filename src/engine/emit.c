@@ -116,7 +116,7 @@ void emit_reply(struct engine *engine, const struct reply *reply)
     if (!heard(engine, SIDE_CLIENT))
         return;
     if (!reply->odd || observing(engine)) {
-        note_said(engine, SIDE_CLIENT, false, reply->all);
+        note_reply(engine, SIDE_CLIENT, reply);
         emit_bytes(engine, SIDE_CLIENT, reply->all, false);
         return;
     }

@@ -123,7 +123,8 @@ void inject_answered(struct engine *engine, const struct reply *reply)
     text_add_number(&words, reply->code);
     text_add_byte(&words, ' ');
     ledger_keep_reason(engine, reply);
-    text_add(&words, ledger_reason(engine));
+    text_add(&words, guide_of(engine)->leg.said_back ? SPAN("in words that show the credential")
+                                                     : ledger_reason(engine));
     ledger_keep_words(engine, text_span(&words));
     ask(engine, QUESTION_OUTCOME, ledger_reason(engine), SPAN(""), reply->code);
 }

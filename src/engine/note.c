@@ -3,7 +3,9 @@
  * in the lender's scratch until the shell takes them. What does not fit ends in one `! cut` line:
  * a record may be incomplete, never silently.
  */
+#include "lockstep/base/secret.h"
 #include "lockstep/record/record.h"
+#include "lockstep/smtp/base64.h"
 
 #include "state.h"
 
@@ -229,6 +231,81 @@ void note_command(struct engine *engine, enum side side, enum verb verb, struct 
     record_said_secret(&text, elapsed(engine), side, true, line, secret_size(engine, verb, line),
                        end);
     text_end(engine, text);
+}
+
+/* Shorter ones are found in any text. */
+#define SECRET_SHOWN_MIN 4U
+
+static bool shows(struct span said, struct span secret)
+{
+    return secret.size >= SECRET_SHOWN_MIN && span_find_span(said, secret) < said.size;
+}
+
+/* Does it hold what the line encodes? The last part is the password, or the token with its name. */
+static bool shows_decoded(struct span said, struct span line)
+{
+    char bytes[LIMIT_LINE_BYTES_MAX];
+    struct text decoded = text_over(bytes, sizeof(bytes));
+    bool readable = base64_decode(line, &decoded);
+    struct span rest = text_span(&decoded);
+    struct span last = rest;
+    bool shown;
+
+    while (rest.size > 0) {
+        size_t end = span_find(rest, '\0');
+        size_t mark = span_find(rest, '\1'); /* of XOAUTH2 and OAUTHBEARER */
+        struct span part = span_head(rest, end < mark ? end : mark);
+
+        last = part.size > 0 ? part : last;
+        rest = span_tail(rest, part.size + 1);
+    }
+    if (span_starts_fold(last, SPAN("auth=Bearer ")))
+        last = span_tail(last, SPAN("auth=Bearer ").size);
+    shown = readable && shows(said, last);
+    secret_wipe(bytes, decoded.size);
+    return shown;
+}
+
+/* Does a reply to an AUTH line say that line back, or what it encodes? Servers quote what they do
+ * not understand. */
+bool says_secret_back(const struct engine *engine, struct span said)
+{
+    const struct row *row;
+    struct span line, word;
+
+    if (engine->ledger.in_flight == 0)
+        return false;
+    row = ledger_row(engine, engine->ledger.answer);
+    if (!verb_facts((enum verb)row->verb)->secret)
+        return false;
+    line = ledger_text(engine, row);
+    if (row->verb == VERB_AUTH) { /* the verb and the mechanism are no secret */
+        span_word(&line, &word);
+        span_word(&line, &word);
+    }
+    line = span_trim(line);
+    return shows(said, line) || shows_decoded(said, line);
+}
+
+void note_reply(struct engine *engine, enum side side, const struct reply *reply)
+{
+    struct span rest = reply->all;
+
+    if (!recording(engine) || !says_secret_back(engine, reply->all)) {
+        note_said(engine, side, false, reply->all);
+        return;
+    }
+    while (rest.size > 0) {
+        struct span line = span_head(rest, span_find(rest, '\n') + 1);
+        size_t end = span_ends(line, SPAN("\r\n")) ? 2 : 1;
+        struct text text = text_begin(engine);
+
+        rest = span_tail(rest, line.size);
+        record_said_secret(&text, elapsed(engine), side, false, span_head(line, line.size - end),
+                           line.size > 4 + end ? line.size - 4 - end : 0,
+                           span_tail(line, line.size - end));
+        text_end(engine, text);
+    }
 }
 
 void note(struct engine *engine, struct span word, struct span key, struct span value)

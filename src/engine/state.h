@@ -163,8 +163,9 @@ struct leg {
     bool secured_before;  /* this relay is known to take STARTTLS */
     bool clear;           /* STARTTLS was not to be had, and need not be */
     bool ehlo_refused;
-    bool popped;   /* POP before SMTP was done */
-    bool insisted; /* a reply asked for AUTH, and the envelope was put once more */
+    bool said_back; /* the last answer to AUTH shows the credential: nobody is told its words */
+    bool popped;    /* POP before SMTP was done */
+    bool insisted;  /* a reply asked for AUTH, and the envelope was put once more */
 };
 
 /* A kept envelope on its way to the upstream once more. */
@@ -469,6 +470,10 @@ struct plan farewell_to(const struct engine *engine, const struct row *row);
 
 /* --- note.c --- */
 void note_said(struct engine *engine, enum side side, bool to_upstream, struct span bytes);
+/* Does the answer to the row in front show the credential that the row said? */
+bool says_secret_back(const struct engine *engine, struct span said);
+/* A reply of the upstream on either leg; where it says a secret back, only its code. */
+void note_reply(struct engine *engine, enum side side, const struct reply *reply);
 /* A command line that may hold a secret, on either leg. */
 void note_command(struct engine *engine, enum side side, enum verb verb, struct span text,
                   struct span end);

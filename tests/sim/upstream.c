@@ -1,4 +1,5 @@
 /* The model upstream: a plain server that keeps to the rules, but for one mischief a session. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lockstep/smtp/verb.h"
@@ -375,9 +376,12 @@ static void obey_auth(struct world *world, struct span line)
         upstream->mode = UP_AUTH;
         say(world, TO_LINE, 0, 334, "VXNlcm5hbWU6");
     } else {
+        char words[80];
+
         if (chance < 80)
             upstream->as = credential_in(line);
-        say(world, TO_LINE, 0, chance < 80 ? 235 : 535, "so it is");
+        snprintf(words, sizeof(words), "you said %.*s", (int)line.size, line.at);
+        say(world, TO_LINE, 0, chance < 80 ? 235 : 535, chance < 90 ? "so it is" : words);
     }
 }
 
