@@ -295,6 +295,8 @@ static struct span login_conflict(const struct config *config,
         MECHANISM_BIT(MECHANISM_XOAUTH2) | MECHANISM_BIT(MECHANISM_OAUTHBEARER);
     bool token = config->credentials[route->credential].oauth.provider != OAUTH_NONE;
 
+    if (route->pop.size > 0) /* it goes to the POP3 server, and never to the relay */
+        return SPAN("");
     if (relay->security == SECURITY_NONE && !relay->allow_clear) {
         text_add_byte(error, '`');
         text_add(error, route->credential_name);

@@ -39,7 +39,6 @@ class Pop(unittest.TestCase):
         running = proxy.Proxy(
             sink.await_ready()[0],
             settings=f"credentials: {{popped: {{user: {secure_relays.USER}, {source}}}}}",
-            relay="allow_clear: on",
             listener=f"allow: [127.0.0.1]\nroutes: [{{credential: popped, pop: \"{url}\"}}]")
         self.addCleanup(running.stop)
         self.logged_in = len(self.dovecot.logins())
