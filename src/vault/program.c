@@ -72,9 +72,6 @@ void program_stop(struct program **program)
 
 static void write_trouble(const struct program *program, struct text *why)
 {
-    struct span err = private_line(text_span(&program->said[STREAM_ERR]));
-    size_t i;
-
     if (program->late)
         text_format(why, "its command did not end within %u seconds", PROGRAM_DEADLINE_MS / 1000);
     else if (program->number != 0)
@@ -85,17 +82,29 @@ static void write_trouble(const struct program *program, struct text *why)
         text_format(why, "its command says more than %u bytes", SECRET_BYTES_MAX);
     else
         text_add(why, SPAN("its command says nothing"));
-    if (err.size > 0)
-        text_add(why, SPAN(": "));
+}
+
+/* Only the log hears of it: who knows what programs say when they fail? */
+static void log_trouble(const struct program *program)
+{
+    struct span err = private_line(text_span(&program->said[STREAM_ERR]));
+    struct span name = program->plan.name;
+    char memory[TROUBLE_BYTES];
+    struct text clean = text_over(memory, sizeof(memory));
+    size_t i;
+
     for (i = 0; i < err.size; i++)
-        text_add_byte(why, err.at[i] < ' ' || err.at[i] > '~' ? '?' : err.at[i]);
+        text_add_byte(&clean, err.at[i] < ' ' || err.at[i] > '~' ? '?' : err.at[i]);
+    if (clean.size > 0)
+        keeper_say(program->plan.keeper, VAULT_WARNING, "credential %.*s: its command says: %.*s",
+                   (int)name.size, name.at, (int)clean.size, clean.at);
 }
 
 /* When it has ended and all it said is here, or when it is too late for that. */
 static void program_tell(struct program *program)
 {
     struct span line = private_line(text_span(&program->said[STREAM_OUT]));
-    char memory[TROUBLE_BYTES + 128];
+    char memory[128];
     struct text why = text_over(memory, sizeof(memory));
     struct secret secret = {0};
     struct guest *guest = &program->guest;
@@ -104,6 +113,7 @@ static void program_tell(struct program *program)
     keeper_leave(program->plan.keeper, guest);
     if (program->late || program->number != 0 || program->code != 0 || line.size == 0 ||
         line.size > SECRET_BYTES_MAX || !secret_set(&secret, line)) {
+        log_trouble(program);
         write_trouble(program, &why);
         program->plan.done(program->plan.data, NULL, text_span(&why));
     } else {

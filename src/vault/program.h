@@ -17,6 +17,7 @@ struct program;
 
 struct program_plan {
     struct keeper *keeper;
+    struct span name; /* of the credential, for the log; borrowed until `done` */
     struct span line;
     bool shell; /* /bin/sh takes the line; otherwise it is words with blanks between */
     /* On the keeper's thread, once, never before program_start() has returned. `secret` is the

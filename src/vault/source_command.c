@@ -33,6 +33,7 @@ static void command_fetch(struct item *item, bool again)
     struct text why = text_over(memory, sizeof(memory));
     struct program_plan plan = {
         .keeper = item->keeper,
+        .name = item->definition->name,
         .line = item->entry != NULL ? item->entry->secret : item->definition->password_command,
         .shell = item->entry != NULL,
         .done = command_done,

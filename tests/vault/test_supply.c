@@ -175,7 +175,6 @@ Test(supply, says_what_is_wrong, .timeout = 30)
         {"", "/bin/false", "its command failed with exit code 1"},
         {"", "/bin/true", "its command says nothing"},
         {"", "/no/such/program", "its command can't be run: /no/such/program: no such file"},
-        {"", "/bin/cat /no/such/file", "exit code 1: /bin/cat: /no/such/file: No such file"},
         {"", "/usr/bin/head -c 9000 /dev/zero", "its command says more than 8192 bytes"},
     };
     size_t i;
@@ -200,6 +199,16 @@ Test(supply, says_what_is_wrong, .timeout = 30)
     cr_expect_null(got((uint32_t)i));
     cr_expect_str_eq(why, "credential environment: its environment variable is not set");
     cr_expect_null(strstr(log_text, "hunter2"));
+    vault_close(&vault);
+}
+
+Test(supply, tells_only_the_log_what_a_command_complains_of, .timeout = 30)
+{
+    credential("shop")->password_command = SPAN("/bin/cat /no/such/file");
+    open_vault();
+    cr_expect_null(got(0));
+    cr_expect_str_eq(why, "credential shop: its command failed with exit code 1");
+    cr_expect_not_null(strstr(log_text, "credential shop: its command says: /bin/cat: /no/such"));
     vault_close(&vault);
 }
 
