@@ -222,3 +222,24 @@ bool inject_refused(struct engine *engine, struct row *row)
     envelope_drop(engine);
     return true;
 }
+
+/* RFC 4954 5: who is authenticated may vouch for another sender with AUTH=. That is lockstep here,
+ * and it knows nothing of what an unauthenticated client claims. */
+void inject_disclaim(struct engine *engine, struct row *row)
+{
+    struct span text = ledger_text(engine, row);
+    size_t close = span_find(text, '>');
+    struct span rest = close < text.size ? span_tail(text, close + 1) : text;
+    size_t blank;
+    struct span word;
+
+    if (guide_of(engine)->leg.auth != AUTH_DONE)
+        return;
+    while (span_word(&rest, &word) && !span_starts_fold(word, SPAN("AUTH=")))
+        ;
+    if (word.size == 0 || span_equal_fold(word, SPAN("AUTH=<>")))
+        return;
+    note(engine, SPAN("disclaim"), SPAN(""), verb_facts(VERB_AUTH)->name);
+    blank = word.at > text.at && (word.at[-1] == ' ' || word.at[-1] == '\t') ? 1 : 0;
+    ledger_cut(engine, row, (size_t)(word.at - text.at) - blank, word.size + blank);
+}

@@ -137,6 +137,16 @@ void ledger_rename(struct engine *engine, struct row *row, enum verb verb)
     memcpy(block_of(engine) + texts_at(engine) + row->text_at, word.at, word.size);
 }
 
+void ledger_cut(struct engine *engine, struct row *row, size_t from, size_t size)
+{
+    char *text = block_of(engine) + texts_at(engine) + row->text_at;
+
+    must(!row->ours && from + size <= row->text_size);
+    memmove(text + from, text + from + size, row->text_size - from - size);
+    row->text_size -= (uint32_t)size;
+    memset(text + row->text_size, 0, size);
+}
+
 char *ledger_kept(struct engine *engine)
 {
     return ledger_open(engine) ? block_of(engine) + KEPT_AT : NULL;

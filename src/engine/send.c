@@ -132,6 +132,8 @@ static void send_row(struct engine *engine, struct row *row, enum verb_does does
         engine->reset_owed = false;
     if (does == DOES_QUIT)
         engine->quit_sent = true;
+    if (does == DOES_SENDER && engine->guided && !row->ours)
+        inject_disclaim(engine, row);
     if (does == DOES_GREET_OLD)
         upgrade(engine, row);
     emit_command(engine, row);

@@ -297,6 +297,8 @@ struct row *ledger_insert_text(struct engine *engine, enum verb verb, struct spa
                                struct span more);
 /* The row says another verb, of the same length, instead of its own. */
 void ledger_rename(struct engine *engine, struct row *row, enum verb verb);
+/* The row says `size` bytes less, from there. */
+void ledger_cut(struct engine *engine, struct row *row, size_t from, size_t size);
 /* The only row in flight, the client's, goes back to be sent once more. */
 void ledger_again(struct engine *engine);
 /* KEPT_BYTES_MAX bytes for an envelope that is kept; NULL: none are to be had now. */
@@ -412,6 +414,8 @@ void inject_answered(struct engine *engine, const struct reply *reply);
 void inject_told(struct engine *engine, enum question_kind kind, const struct advice *advice,
                  struct span words);
 void inject_refuse(struct engine *engine, bool forever, struct span words);
+/* What the client says of who sent the message does not stand as ours. */
+void inject_disclaim(struct engine *engine, struct row *row);
 /* MAIL is answered by what the policy says of a refused credential; false: it may go. */
 bool inject_refused(struct engine *engine, struct row *row);
 
