@@ -14,6 +14,8 @@
 /* Bytes of user and password, which a line of AUTH (RFC 4954 4) has carried here. */
 #define RESPONSE_BYTES_MAX 9216U
 #define QUESTION_BYTES_MAX (RESPONSE_BYTES_MAX / 3 * 4 + 256U)
+/* Bytes that the service may leave unread: who gave up waiting has left his there. */
+#define UNREAD_BYTES_MAX 1048576U
 
 enum wire_state { WIRE_CONNECTING, WIRE_GREETING, WIRE_READY };
 
@@ -340,6 +342,9 @@ void dovecot_ask(struct dovecot *dovecot, struct dovecot_ask *ask)
         ask->done(ask, TOLD_NO, SPAN(""));
     } else if (dovecot->wire == NULL) {
         connect_to(dovecot);
+    } else if (uv_stream_get_write_queue_size((uv_stream_t *)&dovecot->wire->pipe) >
+               UNREAD_BYTES_MAX) {
+        lose(dovecot, "the service reads nothing");
     } else if (dovecot->wire->state == WIRE_READY) {
         say_ask(dovecot, ask);
     }

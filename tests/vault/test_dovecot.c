@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "vault/dovecot.h"
 #include "vault/login.h"
 
 /* What the service says to whom; # is the number it was asked with. NULL: it hangs up. */
@@ -225,6 +226,97 @@ Test(dovecot, does_without_a_service_that_is_none)
         unlink(folder_path("auth"));
         cr_assert_str_eq(service.lines, "");
     }
+}
+
+/* --- a service that reads nothing --- */
+
+#define MANY 200U
+
+struct crowd {
+    struct job job;
+    struct dovecot *dovecot;
+    struct dovecot_ask asks[MANY];
+    uint32_t from, to;
+    uint32_t answers;
+    uv_sem_t met; /* a connection is made, and the first bytes of a question have come */
+    int listening;
+    char password[9000];
+};
+
+/* The first connection is greeted and then left alone. */
+static void stall(void *data)
+{
+    struct crowd *crowd = data;
+    int peers[2] = {-1, -1};
+    char byte;
+
+    peers[0] = accept(crowd->listening, NULL, NULL);
+    cr_assert_eq(write(peers[0], greeting, sizeof(greeting) - 1), sizeof(greeting) - 1);
+    do
+        cr_assert_eq(read(peers[0], &byte, 1), 1);
+    while (byte != 'A');
+    uv_sem_post(&crowd->met);
+    peers[1] = accept(crowd->listening, NULL, NULL);
+    uv_sem_post(&crowd->met);
+    close(peers[1]);
+    close(peers[0]);
+}
+
+static void count_answer(struct dovecot_ask *ask, enum told told, struct span why)
+{
+    struct crowd *crowd = ask->data;
+
+    (void)why;
+    crowd->answers += told == TOLD_LATER;
+}
+
+static void crowd_asks(struct job *job)
+{
+    struct crowd *crowd = (struct crowd *)job;
+
+    for (; crowd->from < crowd->to; crowd->from++) {
+        struct dovecot_ask *ask = &crowd->asks[crowd->from];
+
+        *ask = (struct dovecot_ask){.done = count_answer, .data = crowd};
+        ask->user = SPAN("right");
+        ask->password = span_of(crowd->password, sizeof(crowd->password));
+        dovecot_ask(crowd->dovecot, ask);
+    }
+}
+
+static void crowd_ends(struct job *job)
+{
+    dovecot_close(&((struct crowd *)job)->dovecot);
+}
+
+Test(dovecot, keeps_little_for_a_service_that_reads_nothing, .timeout = 30)
+{
+    static struct crowd crowd = {.job.run = crowd_asks, .to = MANY - 1};
+    const struct vault_user user = {0};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct keeper keeper;
+    uv_thread_t thread;
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", folder_path("auth"));
+    memset(crowd.password, 'x', sizeof(crowd.password));
+    crowd.listening = socket(AF_UNIX, SOCK_STREAM, 0);
+    cr_assert_eq(bind(crowd.listening, (struct sockaddr *)&address, sizeof(address)), 0);
+    cr_assert_eq(listen(crowd.listening, 5), 0);
+    uv_sem_init(&crowd.met, 0);
+    cr_assert_eq(uv_thread_create(&thread, stall, &crowd), 0);
+    cr_assert_eq(keeper_open(&keeper, &user), 0);
+    crowd.dovecot = dovecot_open(&keeper, span_of_string(address.sun_path));
+    keeper_post(&keeper, &crowd.job);
+    uv_sem_wait(&crowd.met);
+    crowd.to = MANY;
+    keeper_post(&keeper, &crowd.job);
+    uv_sem_wait(&crowd.met); /* it was left for a fresh connection */
+    crowd.job.run = crowd_ends;
+    keeper_post(&keeper, &crowd.job);
+    keeper_close(&keeper);
+    cr_expect_eq(crowd.answers, MANY, "%u", crowd.answers);
+    uv_thread_join(&thread);
+    close(crowd.listening);
 }
 
 Test(dovecot, does_without_a_socket)
