@@ -101,7 +101,8 @@ static void login_granted(struct login *login)
     login_end(login, oauth_keep_write(&login->keep, record, login->error) != OAUTH_KEPT_FAILED);
 }
 
-/* A renewal that fails is kept, so that `lockstep oauth status` knows it. */
+/* A renewal that fails is kept, so that `lockstep oauth status` knows it, but not over what somebody
+ * else has renewed or logged in for meanwhile. */
 static void refresh_told(struct oauth_call *call, const struct oauth_verdict *verdict)
 {
     struct login *login = (struct login *)((char *)call - offsetof(struct login, call));
@@ -114,7 +115,8 @@ static void refresh_told(struct oauth_call *call, const struct oauth_verdict *ve
     }
     oauth_record_fail(&login->record, wall_ms(), text_span(&verdict->words),
                       verdict->outcome == OAUTH_BARRED);
-    (void)oauth_keep_write(&login->keep, &login->record, &unkept);
+    if (!oauth_keep_changed(&login->keep))
+        (void)oauth_keep_write(&login->keep, &login->record, &unkept);
     login_fail(login, text_span(&verdict->words));
 }
 

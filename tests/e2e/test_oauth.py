@@ -304,6 +304,24 @@ class Grants(Case):
         self.assert_well(self.place.run("refresh", "scanner"))
         self.assertEqual(list(self.place.path.glob("sasl-xoauth2.json.*")), [])
 
+    def test_a_renewal_that_comes_too_late_overwrites_nothing(self):
+        tokens = self.place.path / "shared.json"
+
+        def keep(refresh):
+            self.place.private(tokens.name, json.dumps({"refresh_token": refresh}).encode())
+
+        keep(self.endpoint.new_refresh())
+        self.configure("refresh", f", token_file: {tokens}")
+        self.endpoint.faults = ["slow"]
+        late = Person(self.place.command("refresh", "scanner"))
+        place.await_true("a renewal", lambda: self.endpoint.flying)
+        self.endpoint.revoke()
+        newest = self.endpoint.new_refresh()
+        keep(newest)
+        self.assert_ill(late.end(), "invalid_grant")
+        self.assertEqual(json.loads(tokens.read_text())["refresh_token"], newest)
+        self.assert_well(self.place.run("refresh", "scanner"))
+
     def test_whatever_the_endpoint_answers_is_said(self):
         self.configure("client-credentials",
                        f", client-secret_file: {self.place.path}/client.secret")
