@@ -83,9 +83,11 @@ class Process:
         status = self.child.wait(seconds)
         self._end_group()
         if self.ours:
+            self.ours = False
             artefacts.keep(self.out_path)
             artefacts.keep(self.err_path)
-            self.ours = False
+            if "Sanitizer:" in self.log():
+                raise AssertionError(self.explain())
         return status
 
     def _end_group(self):
