@@ -101,8 +101,8 @@ static void login_granted(struct login *login)
     login_end(login, oauth_keep_write(&login->keep, record, login->error) != OAUTH_KEPT_FAILED);
 }
 
-/* A renewal that fails is kept, so that `lockstep oauth status` knows it, but not over what somebody
- * else has renewed or logged in for meanwhile. */
+/* A renewal that fails is kept, so that `lockstep oauth status` knows it, but not over what
+ * somebody else has renewed or logged in for meanwhile. */
 static void refresh_told(struct oauth_call *call, const struct oauth_verdict *verdict)
 {
     struct login *login = (struct login *)((char *)call - offsetof(struct login, call));
