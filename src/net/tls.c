@@ -238,13 +238,29 @@ static void log_key(const SSL *ssl, const char *line)
     fprintf(key_log, "%s\n", line);
 }
 
+/* A file that was there already may have been put there to be read. */
+static bool key_log_private(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0)
+        return false;
+    errno = EPERM;
+    return !S_ISREG(status.st_mode) || (status.st_uid == geteuid() && fchmod(fd, 0600) == 0);
+}
+
 int tls_key_log(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     must(key_log == NULL);
-    if (fd < 0)
-        return uv_translate_sys_error(errno);
+    if (fd < 0 || !key_log_private(fd)) {
+        int error = uv_translate_sys_error(errno);
+
+        if (fd >= 0)
+            close(fd);
+        return error;
+    }
     key_log = fdopen(fd, "a");
     must(key_log != NULL);
     setvbuf(key_log, NULL, _IOLBF, BUFSIZ); /* each line goes as a whole, whichever thread's */

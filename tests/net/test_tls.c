@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "contexts.h"
 #include "folder.h"
@@ -323,6 +324,12 @@ Test(tls, writes_keys_only_when_told_to)
     snprintf(path, sizeof(path), "%s", folder_path("keys"));
     pair_close(pair_shake(quiet.server, quiet.client, "mail.example"));
     cr_assert_eq(tls_key_log("/nowhere/keys"), UV_ENOENT);
+    folder_text("keys", 0644, "");
+    if (geteuid() == 0) {
+        cr_assert_eq(chown(path, 1234, 1234), 0);
+        cr_assert_eq(tls_key_log(path), UV_EPERM);
+        cr_assert_eq(chown(path, 0, 0), 0);
+    }
     cr_assert_eq(tls_key_log(path), 0);
     pair_close(pair_shake(quiet.server, quiet.client, "mail.example"));
     cr_assert_eq(stat(path, &status), 0);

@@ -85,8 +85,8 @@ void tls_context_drop(struct tls_context *context);
 
 /*
  * Contexts made from now on add the secrets of their connections to that file, in the format
- * that protocol analysers read (SSLKEYLOGFILE). Once, before there is a second thread. Returns 0 or
- * a libuv error.
+ * that protocol analysers read (SSLKEYLOGFILE), which only we can read: a file of somebody else is
+ * refused. Once, before there is a second thread. Returns 0 or a libuv error.
  */
 int tls_key_log(const char *path);
 
