@@ -18,8 +18,10 @@ static void add_facts(struct engine *engine, struct question *question)
     const struct guide *guide = guide_of(engine);
     const struct row *row = ledger_row(engine, engine->ledger.send);
 
+    /* A name that was only claimed is nobody's. */
+    if (engine->peers[SIDE_CLIENT].view.authenticated)
+        question->facts[FACT_LOGIN] = name_span(&guide->user);
     question->facts[FACT_HELO] = name_span(&guide->helo);
-    question->facts[FACT_LOGIN] = name_span(&guide->user);
     question->facts[FACT_SENDER] = guide_sender(engine, row);
     question->facts[FACT_RECIPIENT] = guide_recipient(engine, row);
 }

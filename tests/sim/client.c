@@ -61,6 +61,7 @@ void client_secured(struct world *world)
 {
     world->client.handshake = false;
     world->client.secured = true;
+    world->client.known = false;
     if (dice_chance(&world->client.dice, 90))
         world->client.stage = STAGE_GREET;
 }
@@ -98,9 +99,9 @@ static void authenticate(struct world *world)
         if (dice_chance(&client->dice, 15))
             bytes_say(&client->out, "*\r\n");
         else
-            bytes_say(&client->out, "S3CRET%u==\r\n", dice_below(&client->dice, 1000));
+            bytes_say(&client->out, "S3CRET%02u\r\n", dice_below(&client->dice, 100));
     } else if (dice_chance(&client->dice, 50)) {
-        bytes_say(&client->out, "AUTH PLAIN S3CRETplain%u\r\n", dice_below(&client->dice, 1000));
+        bytes_say(&client->out, "AUTH PLAIN AHUAS3CRET%02u\r\n", dice_below(&client->dice, 100));
     } else {
         bytes_say(&client->out, "AUTH LOGIN\r\n");
         if (dice_chance(&client->dice, 20)) { /* does not wait for the 334 */

@@ -160,6 +160,7 @@ static void learn(struct client *client, const struct expected *expected, uint16
         break;
     case EXPECT_AUTH:
         client->auth_going = code == 334;
+        client->known = client->known || code == 235;
         break;
     case EXPECT_TLS:
         client->handshake = code == 220;

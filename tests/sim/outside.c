@@ -120,6 +120,8 @@ void outside_ask(struct world *world, const struct question *question)
 {
     if (world->asked)
         world_fail(world, "one question at a time");
+    if (question->facts[FACT_LOGIN].size > 0 && !world->client.known)
+        world_fail(world, "a name that was only claimed is nobody's");
     world->asked = true;
     world->question = *question;
 }

@@ -102,7 +102,8 @@ struct client {
     bool stray;      /* a message was said that DATA did not ask for */
     bool handshake;  /* STARTTLS was answered with 220, and TLS is not up yet */
     bool secured;
-    bool cut; /* was ended before it had said all */
+    bool known; /* AUTH was answered with 235, in this state of TLS */
+    bool cut;   /* was ended before it had said all */
     bool closing, reset;
     bool done;   /* nothing more will be said */
     bool tagged; /* the reply so far */
