@@ -84,6 +84,24 @@ void inject_refuse(struct engine *engine, bool forever, struct span words)
         ledger_keep_words(engine, words);
 }
 
+static bool may_try(struct engine *engine)
+{
+    bool may = guide_of(engine)->leg.tries++ < TRIES_MAX;
+
+    if (!may)
+        inject_refuse(engine, false, SPAN("too many attempts"));
+    return may;
+}
+
+void inject_pop(struct engine *engine)
+{
+    struct leg *leg = &guide_of(engine)->leg;
+
+    leg->choice.credential = guide_of(engine)->wanted.credential;
+    if (may_try(engine))
+        ask(engine, QUESTION_POP, SPAN(""), SPAN(""), leg->insisted ? 1 : 0);
+}
+
 void inject_begin(struct engine *engine)
 {
     struct leg *leg = &guide_of(engine)->leg;
@@ -98,11 +116,8 @@ void inject_begin(struct engine *engine)
         leg->auth = AUTH_UNOFFERED;
         return;
     }
-    if (leg->tries++ == TRIES_MAX) {
-        inject_refuse(engine, false, SPAN("too many attempts"));
-        return;
-    }
-    ask(engine, QUESTION_AUTH, SPAN(""), SPAN(""), 0);
+    if (may_try(engine))
+        ask(engine, QUESTION_AUTH, SPAN(""), SPAN(""), 0);
 }
 
 void inject_answered(struct engine *engine, const struct reply *reply)

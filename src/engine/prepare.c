@@ -112,7 +112,7 @@ static enum step step_to_standing(const struct engine *engine)
     if (guide->leg.auth == AUTH_REFUSED)
         return STEP_REFUSE;
     if (route != NULL && route->pop.size > 0)
-        return guide->leg.popped ? STEP_NONE : STEP_POP;
+        return guide->leg.popped || guide->leg.auth == AUTH_UNOFFERED ? STEP_NONE : STEP_POP;
     if (guide->wanted.credential != NOTHING && guide->leg.auth == AUTH_NONE)
         return STEP_AUTH;
     return STEP_NONE;
@@ -234,12 +234,6 @@ static void hold(struct engine *engine, struct row *row)
     row_decide(engine, row, kept->held ? &held : &too_long);
 }
 
-static void start_pop(struct engine *engine)
-{
-    guide_of(engine)->leg.choice.credential = guide_of(engine)->wanted.credential;
-    ask(engine, QUESTION_POP, SPAN(""), SPAN(""), guide_of(engine)->leg.insisted ? 1 : 0);
-}
-
 static void take_step(struct engine *engine, struct row *row, enum step step)
 {
     switch (step) {
@@ -262,7 +256,7 @@ static void take_step(struct engine *engine, struct row *row, enum step step)
         hold(engine, row);
         break;
     case STEP_POP:
-        start_pop(engine);
+        inject_pop(engine);
         break;
     case STEP_AUTH:
         inject_begin(engine);

@@ -408,6 +408,7 @@ void ask_overdue(struct engine *engine);
 
 /* --- inject.c --- */
 void inject_begin(struct engine *engine);
+void inject_pop(struct engine *engine);
 /* What both the upstream offers and the policy allows. */
 uint32_t inject_mechanisms(const struct engine *engine);
 void inject_answered(struct engine *engine, const struct reply *reply);
