@@ -192,11 +192,20 @@ void guide_forget(struct engine *engine)
 {
     if (!engine->guided)
         return;
+    guide_of(engine)->stale = false;
     trail_forget(&guide_of(engine)->trail, FACT_SENDER);
     trail_forget(&guide_of(engine)->trail, FACT_RECIPIENT);
     if (routes_want(engine->policy, FACT_SENDER) || routes_want(engine->policy, FACT_RECIPIENT))
         guide_of(engine)->route_asked = false;
     envelope_drop(engine);
+}
+
+void guide_abandon(struct engine *engine)
+{
+    guide_forget(engine);
+    engine->envelope = (struct envelope){0};
+    guide_of(engine)->stale = upstream_of(engine)->view.mail_open;
+    engine->reset_owed = engine->reset_owed || guide_of(engine)->stale;
 }
 
 uint32_t guide_repairs(const struct engine *engine)

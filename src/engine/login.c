@@ -171,10 +171,13 @@ void login_secured(struct engine *engine, const struct arrival *arrival)
     if (arrival != NULL && arrival->certificate.size > 0)
         trail_learn(&guide->trail, engine->policy, FACT_CERTIFICATE, arrival->certificate);
     guide->helo.size = guide->user.size = 0;
-    guide->granted = NOTHING;
-    guide->placed = false;
+    guide->granted = guide->told = NOTHING;
+    guide->placed = guide->route_asked = false;
     guide->login = LOGIN_NONE;
-    engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
+    guide_abandon(engine);
+    /* A login that passed in clear may have been anybody's, and there it still holds. */
+    guide->moved =
+        guide->moved || (upstream_of(engine)->view.authenticated && guide->leg.auth != AUTH_DONE);
     engine->data_refused = false;
     engine->input = INPUT_COMMAND;
     engine->client_since = engine->now;

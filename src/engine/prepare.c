@@ -68,6 +68,12 @@ static bool greets(enum verb_does does)
     return does == DOES_GREET || does == DOES_GREET_OLD;
 }
 
+static bool is_envelope(enum verb_does does)
+{
+    return does == DOES_SENDER || does == DOES_RECIPIENT || does == DOES_MESSAGE ||
+           does == DOES_CHUNK;
+}
+
 /* The connection is to somebody else than is wanted now, or AUTH there was for another identity. A
  * place that a live source named was meant for that envelope. */
 static bool switch_due(const struct guide *guide)
@@ -149,6 +155,8 @@ static enum step step_to_relay(const struct engine *engine, enum verb_does does,
         return STEP_ROUTE;
     if ((decides || greets(does)) && switch_due(guide))
         return STEP_SWITCH;
+    if (guide->stale && is_envelope(does))
+        return STEP_RESET;
     if (does == DOES_RECIPIENT && guide->kept.replay == REPLAY_RESET)
         return STEP_RESET;
     return STEP_NONE;
@@ -190,7 +198,7 @@ static void switch_leg(struct engine *engine)
     leg_leave(engine);
     *upstream = (struct peer){0};
     guide->leg = (struct leg){.choice = guide->wanted, .anew = true};
-    guide->moved = false;
+    guide->moved = guide->stale = false;
     engine->phase = PHASE_CONNECTING;
     engine->connect_due = true;
     engine->reset_owed = engine->quit_sent = false;
@@ -322,7 +330,7 @@ static bool answer_greeting(struct engine *engine, struct row *row, enum verb_do
 
     if (!greets(does) || !upstream_of(engine)->view.extended || client_of(engine)->view.greeted)
         return false;
-    engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
+    guide_abandon(engine);
     plan.keywords = does == DOES_GREET;
     plan.words = engine->policy->hostname;
     row_decide(engine, row, &plan);

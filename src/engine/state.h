@@ -205,7 +205,7 @@ struct guide {
     bool placed; /* the login named the relay: no route, and no credential of one, goes there */
     bool moved;  /* an answer said to connect anew */
     bool route_asked; /* the live source was asked for this envelope */
-    bool regreet;     /* the client must greet again: it has come by TLS since */
+    bool stale;       /* what is open upstream was begun by a client that has begun anew */
     uint8_t login;    /* enum login */
     struct name helo; /* the client's */
     struct name user; /* its login */
@@ -361,6 +361,9 @@ void guide_arrive(struct engine *engine, const struct event *event);
 void guide_learn(struct engine *engine, const struct row *row);
 /* The transaction is over: its sender and recipients decide nothing any more. */
 void guide_forget(struct engine *engine);
+/* The client begins anew, and the upstream has not heard so: nothing may join what is open there.
+ */
+void guide_abandon(struct engine *engine);
 /* Decides anew, by what is known. */
 enum chosen guide_choose(struct engine *engine);
 /* May a credential be used in this session at all? Then the client's own AUTH is not passed. */
