@@ -221,7 +221,9 @@ bool send_next(struct engine *engine)
         return true;
     }
     does = verb_facts((enum verb)row->verb)->does;
-    if (engine->guided && !row->ours) {
+    /* While the upstream reads a converted message, whatever is said for a command would be in it.
+     */
+    if (engine->guided && !row->ours && engine->message.convert != CONVERT_OPEN) {
         enum prepared state = guided(engine, row);
 
         if (state != PREPARED)
