@@ -124,7 +124,7 @@ void guide_told(struct engine *engine, const struct advice *advice, struct span 
     switch (advice->told) {
     case TOLD_DONE:
         guide->told = advice->credential;
-        guide->moved = advice->moved || guide->leg.auth == AUTH_DONE || guide->leg.choice.live;
+        guide->moved = advice->moved || guide->leg.auth != AUTH_NONE || guide->leg.choice.live;
         return;
     case TOLD_NO:
         plan.code = 550;

@@ -74,15 +74,16 @@ static bool is_envelope(enum verb_does does)
            does == DOES_CHUNK;
 }
 
-/* The connection is to somebody else than is wanted now, or AUTH there was for another identity. A
- * place that a live source named was meant for that envelope. */
+/* The connection is to somebody else than is wanted now, or what came of AUTH there was for another
+ * identity. A place that a live source named was meant for that envelope. */
 static bool switch_due(const struct guide *guide)
 {
     const struct choice *is = &guide->leg.choice;
     const struct choice *wanted = &guide->wanted;
 
     return guide->moved || is->relay != wanted->relay || (is->live && !wanted->live) ||
-           (guide->leg.auth == AUTH_DONE && is->credential != wanted->credential);
+           ((guide->leg.auth != AUTH_NONE || guide->leg.popped) &&
+            is->credential != wanted->credential);
 }
 
 bool upstream_secures(const struct engine *engine)
