@@ -380,12 +380,13 @@ void prepare_greeted(struct engine *engine, const struct reply *reply)
 void prepare_secure(struct engine *engine, const struct reply *reply)
 {
     struct peer *upstream = upstream_of(engine);
+    struct leg *leg = &guide_of(engine)->leg;
 
     if (reply->code != verb_facts(VERB_STARTTLS)->success) {
         finding(engine, SPAN("starttls-refused"));
         ledger_keep_reason(engine, reply);
-        if (relay_of(engine)->security == SECURITY_OFFERED)
-            guide_of(engine)->leg.clear = true;
+        if (relay_of(engine)->security == SECURITY_OFFERED && !leg->secured_before)
+            leg->clear = true;
         else
             upstream_leave(engine, &tls_refused);
         return;
