@@ -234,6 +234,10 @@ class Dovecot(Secure, relays.Relay):
                     "auth", "config", "anvil", "log", "stats", self.service, f"{self.service}-login",
                     "modules/libssl_iostream_openssl.so"))):
             jail.add_packaged(program)
+        version = subprocess.run(jail.command("/usr/sbin/dovecot", "--version"), text=True,
+                                 capture_output=True, check=True, timeout=30).stdout
+        if not version.startswith("2.3"):
+            packages.skip(f"Dovecot {version.split()[0]} is configured in another way than 2.3")
         jail.folder("var/lib/dovecot")
         jail.folder("home", "vmail")
         jail.folder("etc/dovecot")
