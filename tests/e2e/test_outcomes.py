@@ -145,7 +145,7 @@ credentials:
 
     def test_a_relay_that_says_the_secret_back(self):
         self.deliver("PLAIN", b"535 5.7.8 not " + PASSWORD.encode())
-        self.assert_found("PLAIN", "words that show the secret")
+        self.assert_found("PLAIN", "535 in words that show the credential")
         self.assertNotIn(PLAIN, self.deliver("PLAIN", b"535 5.7.8 not " + PLAIN))
 
 
