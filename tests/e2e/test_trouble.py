@@ -237,6 +237,7 @@ class Refused(Trouble):
                                       settings=credential(wrong))
                 before = self.failures()
                 self.assert_says(self.attempt(lockstep), start)
+                place.await_true("the relay to say so", lambda: self.failures() > before)
                 self.assertEqual(self.failures(), before + 1, "it was tried again and again")
                 self.assertIn("refused credential known by SCRAM-SHA-256: 535 5.7.8 ",
                               lockstep.process.log())
