@@ -180,11 +180,10 @@ static enum step next_step(const struct engine *engine, enum verb_does does, enu
 
 /* --- the steps --- */
 
-static struct span greeting_name(const struct engine *engine, const struct row *row)
+static struct span greeting_name(const struct engine *engine)
 {
     struct span name = name_span(&guide_of(engine)->helo);
 
-    (void)row;
     return name.size > 0 ? name : engine->policy->hostname;
 }
 
@@ -252,7 +251,7 @@ static void take_step(struct engine *engine, struct row *row, enum step step)
         switch_leg(engine);
         break;
     case STEP_GREET:
-        ledger_insert_text(engine, VERB_EHLO, SPAN("EHLO "), greeting_name(engine, row));
+        ledger_insert_text(engine, VERB_EHLO, SPAN("EHLO "), greeting_name(engine));
         break;
     case STEP_SECURE:
         secure_upstream(engine);
