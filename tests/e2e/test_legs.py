@@ -3,6 +3,7 @@ a client that knows nothing of AUTH delivers, lockstep logs in for it, and the r
 traces say how. One table shows all of it.
 """
 
+import contextlib
 import itertools
 import os
 import pathlib
@@ -96,12 +97,11 @@ def port_for(client, lockstep):
     return lockstep.ports[-1 if client == "implicit" else 0]
 
 
-def wait_for(relay, count):
-    try:
-        place.await_true("the relay to store", lambda: len(relay.files("one")) >= count,
-                         SECONDS_TO_STORE)
-    except TimeoutError:
-        pass
+def wait_for(relay, count, logins=0):
+    """Until so much is stored and in the log; what is there after all, is looked at then."""
+    with contextlib.suppress(TimeoutError):
+        place.await_true("the relay to store", lambda: len(relay.files("one")) >= count and
+                         len(relay.logins()) >= logins, SECONDS_TO_STORE)
 
 
 def deliver(port, client, name, number):
@@ -154,12 +154,13 @@ class Legs(unittest.TestCase):
         with proxy.Proxy(self.relay.port, settings=credentials(), transcripts=True,
                          relays=entries, **both_listeners(routes)) as lockstep:
             sent, logins = self.send_all(lockstep)
-            wait_for(self.relay, len(sent))
+            wait_for(self.relay, len(sent), len(logins))
             self.assertEqual(sorted(self.relay.arrived("one")), sent,
                              lockstep.process.log()[-2000:])
             self.assertEqual(self.relay.logins(), logins)
             lockstep.keep_answers()
-            self.assertEqual(lockstep.process.log().count('"ending":"quit"'), len(sent))
+            place.await_true("all sessions to end", lambda: lockstep.process.log().count(
+                '"ending":"quit"') == len(sent))
 
     def send_all(self, lockstep):
         """What the relay must have then: numbers with whether they came over TLS, and logins."""

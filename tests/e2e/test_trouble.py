@@ -302,7 +302,7 @@ class OwnLogins(Trouble):
         self.assertEqual(self.check(lockstep, "device", PASSWORD), 535)
         self.assertEqual(self.check(lockstep, USER, PASSWORD), 535)
         self.assertEqual([number for number, _ in self.dovecot.arrived("one")], [1])
-        self.assertGreater(len(self.dovecot.logins()), self.before)  # as USER, by its pattern
+        place.await_true("a login as USER", lambda: len(self.dovecot.logins()) > self.before)
 
     def test_checked_by_dovecot(self):
         lockstep = self.start(self.address, self.trust, offer() + ROUTES +
