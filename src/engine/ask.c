@@ -53,8 +53,16 @@ void ask(struct engine *engine, enum question_kind kind, struct span text, struc
     note(engine, SPAN("ask"), SPAN(""), words[kind]);
 }
 
+/* Whoever waited for it hears of a lost upstream instead. */
+bool engine_awaits(const struct engine *engine, uint32_t serial)
+{
+    return asking(engine) && serial == guide_of(engine)->serial && !engine->upstream_lost &&
+           engine->phase == PHASE_TALKING;
+}
+
 void ask_told(struct engine *engine, const struct advice *advice, struct span said)
 {
+    bool awaited = engine_awaits(engine, advice->serial);
     struct guide *guide;
     enum question_kind kind;
 
@@ -66,8 +74,8 @@ void ask_told(struct engine *engine, const struct advice *advice, struct span sa
     guide->asked = 0;
     guide->ask_due = false;
     engine->client_since = engine->answer_since = engine->now;
-    if (engine->upstream_lost || engine->phase != PHASE_TALKING)
-        return; /* whoever waited for it hears of that instead */
+    if (!awaited)
+        return;
     if (kind == QUESTION_LOGIN)
         login_told(engine, advice, said);
     else if (kind == QUESTION_ROUTE)

@@ -86,7 +86,7 @@ struct event advice_event(struct session *session, uint32_t serial, const struct
                                 .serial = serial,
                                 .credential = answer->credential,
                                 .moved = answer->moved};
-    if (answer->moved)
+    if (answer->moved && engine_awaits(session->engine, serial))
         advice_move(session, &answer->relay);
     return (struct event){.kind = EVENT_TOLD, .bytes = answer->bytes, .advice = advice_r};
 }

@@ -11,6 +11,8 @@
 #include "scripted.h"
 
 #define PATIENCE_S 10
+/* Of the engine, where nobody answers in time. */
+#define ASK_MS 2000U
 
 /* A relay that takes mail from who has logged in. */
 static const struct scripted_step steps[] = {
@@ -54,9 +56,10 @@ static bool ask_later(void *data, const struct asker *asker, const struct questi
         *answer_r = (struct answer){.told = TOLD_DONE, .credential = NOTHING};
         return true;
     }
-    cr_assert_eq(question->kind, QUESTION_AUTH);
+    cr_assert(question->kind == QUESTION_AUTH || question->kind == QUESTION_ROUTE);
     cr_assert_eq(asker->client.size, strlen("127.0.0.1"));
-    cr_assert_null(*memo, "a session of before has left it");
+    cr_assert(*memo == NULL || fixture->questions[fixture->count - 1].id == asker->id,
+              "a session of before has left it");
     *memo = fixture;
     fixture->questions[fixture->count++] =
         (struct asked){asker->desk, asker->session, asker->id, question->serial};
@@ -120,7 +123,25 @@ static void configure(uint16_t relay_port)
     policy->routes[0] = (struct route){.relay = NOTHING, .credential = 0};
 }
 
-static void begin(void)
+/* For some senders a live source is asked, and the others have another relay, at the same address.
+ */
+static void configure_live(void)
+{
+    struct config *config = &fixture->config;
+    struct policy *policy = &config->listeners[0].policy;
+
+    policy->relay_count = config->relay_count = 2;
+    policy->relays[1] = policy->relays[0];
+    config->relays[1] = config->relays[0];
+    policy->wait_ms[WAIT_ASK] = ASK_MS;
+    policy->route_count = 2;
+    policy->routes[1] = (struct route){.relay = 1, .credential = 0};
+    policy->routes[0] = (struct route){.relay = NOTHING, .credential = NOTHING};
+    policy->routes[0].wants[FACT_SENDER] = SPAN("live@*");
+    policy->routes[0].ask = SPAN("http://127.0.0.1/");
+}
+
+static void begin(bool live)
 {
     static const struct adviser adviser = {.ask = ask_later, .forget = forget};
     static const struct shell_user user = {
@@ -138,6 +159,8 @@ static void begin(void)
     uv_sem_init(&fixture->over, 0);
     fixture->relay = scripted_start(&script, &relay_port);
     configure(relay_port);
+    if (live)
+        configure_live();
     fixture->setup.holders = 1;
     fixture->setup.dispose = dispose;
     fixture->setup.config = &fixture->config;
@@ -198,7 +221,7 @@ Test(desk, an_answer_is_for_the_session_that_asked)
     struct span heard;
     int fd;
 
-    begin();
+    begin(false);
     fd = client("HELO first\r\nMAIL FROM:<a@client.test>\r\n");
     uv_sem_wait(&fixture->asked);
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &abruptly, sizeof(abruptly));
@@ -221,4 +244,29 @@ Test(desk, an_answer_is_for_the_session_that_asked)
     cr_assert_lt(span_find_span(heard, SPAN("AUTH PLAIN cmlnaHQ=")), heard.size);
     cr_assert_eq(span_find_span(heard, SPAN("bGF0Z")), heard.size);
     cr_assert_eq(fixture->forgotten, 2);
+}
+
+/* The place is for what was asked for, and that has been refused meanwhile. */
+Test(desk, an_answer_that_is_late_sends_nobody_anywhere, .timeout = 30)
+{
+    struct answer late = {.told = TOLD_DONE, .credential = NOTHING, .moved = true};
+    struct span heard;
+    int fd;
+
+    begin(true);
+    late.relay = (struct config_address){SPAN("127.0.0.1"), 1};
+    fd = client("HELO us\r\nMAIL FROM:<live@client.test>\r\n");
+    uv_sem_wait(&fixture->asked);
+    await(fd, "451 4.3.0 ");
+    desk_answer(fixture->questions[0].desk, fixture->questions[0].session, fixture->questions[0].id,
+                fixture->questions[0].serial, &late);
+    cr_assert_eq(send(fd, "MAIL FROM:<a@client.test>\r\n", 27, 0), 27);
+    uv_sem_wait(&fixture->asked);
+    tell(&fixture->questions[1], SPAN("PLAIN cmlnaHQ="));
+    await(fd, "250 2.1.0 ok");
+    close(fd);
+    uv_sem_wait(&fixture->reported);
+    end();
+    heard = scripted_heard(fixture->relay);
+    cr_assert_lt(span_find_span(heard, SPAN("AUTH PLAIN cmlnaHQ=")), heard.size);
 }

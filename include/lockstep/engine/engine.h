@@ -179,6 +179,8 @@ struct engine *engine_init(void *memory, const struct policy *policy, struct len
                            uint64_t seed, moment now);
 /* Bytes that may be fed from that side now; 0: do not read it. Never above BLOCK_SIZE. */
 size_t engine_room(const struct engine *engine, enum side from);
+/* Will the answer to that question be acted on? Not when it comes too late. */
+bool engine_awaits(const struct engine *engine, uint32_t serial);
 void engine_step(struct engine *engine, const struct event *event);
 bool engine_take(struct engine *engine, struct effect *effect_r);
 /* When a TIME event is due at the latest; MOMENT_NEVER: none. */
