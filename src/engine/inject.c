@@ -37,6 +37,11 @@ static bool may_be_heard(const struct engine *engine)
     return engine->peers[SIDE_UPSTREAM].view.secured || relay_of(engine)->allow_clear;
 }
 
+static bool offers_auth(const struct engine *engine)
+{
+    return capabilities_offer(&engine->peers[SIDE_UPSTREAM].view.capabilities, EXTENSION_AUTH);
+}
+
 uint32_t inject_mechanisms(const struct engine *engine)
 {
     uint32_t offered = engine->peers[SIDE_UPSTREAM].view.capabilities.mechanisms;
@@ -109,6 +114,10 @@ void inject_begin(struct engine *engine)
     leg->choice.credential = guide_of(engine)->wanted.credential;
     if (!may_be_heard(engine)) {
         inject_refuse(engine, false, SPAN("credentials are not sent there without TLS"));
+        return;
+    }
+    if (inject_mechanisms(engine) == 0 && (leg->insisted || offers_auth(engine))) {
+        inject_refuse(engine, false, SPAN("it offers no mechanism that may be used"));
         return;
     }
     if (inject_mechanisms(engine) == 0) {
