@@ -110,6 +110,25 @@ struct span guide_recipient(const struct engine *engine, const struct row *row)
     return row->verb == VERB_RCPT ? mailbox_of(ledger_text(engine, row)) : SPAN("");
 }
 
+/* A recipient that was to decide has decided nothing: the next one may, and DATA without any is
+ * refused in the worst class of them all. */
+static void refuse(struct engine *engine, struct row *row, const struct plan *plan,
+                   struct span words)
+{
+    struct envelope *envelope = &engine->envelope;
+    uint16_t before = envelope->code;
+
+    ledger_keep_words(engine, words);
+    row_decide(engine, row, plan);
+    if (row->verb != VERB_RCPT) {
+        transaction_begin(engine, plan->code);
+        return;
+    }
+    trail_forget(&guide_of(engine)->trail, FACT_RECIPIENT);
+    envelope->recipients++;
+    envelope->code = before > plan->code ? before : plan->code;
+}
+
 void guide_told(struct engine *engine, const struct advice *advice, struct span words)
 {
     struct plan plan = {.answer_here = true,
@@ -135,9 +154,7 @@ void guide_told(struct engine *engine, const struct advice *advice, struct span 
     case TOLD_LINE:
         break;
     }
-    ledger_keep_words(engine, words);
-    row_decide(engine, ledger_row(engine, engine->ledger.send), &plan);
-    transaction_begin(engine, plan.code);
+    refuse(engine, ledger_row(engine, engine->ledger.send), &plan, words);
 }
 
 /* Whatever the client has not told by the time it says MAIL, it will not tell. */

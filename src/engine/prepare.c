@@ -337,6 +337,17 @@ static bool answer_greeting(struct engine *engine, struct row *row, enum verb_do
     return true;
 }
 
+/* No recipient has decided where a message would go. */
+static void refuse_without_recipients(struct engine *engine, struct row *row)
+{
+    struct plan plan;
+
+    if (order_repaired(engine, (enum verb)row->verb, 0, &plan))
+        row_answer_here(engine, row, &plan);
+    else
+        row_decide(engine, row, &no_recipients);
+}
+
 enum prepared prepare(struct engine *engine, struct row *row)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
@@ -346,7 +357,7 @@ enum prepared prepare(struct engine *engine, struct row *row)
     if (does == DOES_QUIT)
         return PREPARED;
     if (guide_of(engine)->kept.held && (does == DOES_MESSAGE || does == DOES_CHUNK)) {
-        row_decide(engine, row, &no_recipients);
+        refuse_without_recipients(engine, row);
         return PREPARE_MOVE;
     }
     if (asking(engine) || upstream_of(engine)->securing)
