@@ -263,6 +263,10 @@ enum chosen guide_choose(struct engine *engine)
 
     if (chosen == UNDECIDED)
         return chosen;
+    if (choice.route != guide->wanted.route) { /* what another route's source said is not for it */
+        guide->route_asked = false;
+        guide->told = NOTHING;
+    }
     choice.live = guide->placed;
     if (chosen == CHOSEN) {
         const struct route *route = &policy->routes[choice.route];
