@@ -297,6 +297,7 @@ static bool take_connect(struct engine *engine, struct effect *effect_r)
     engine->connect_due = false;
     *effect_r = (struct effect){.kind = EFFECT_CONNECT,
                                 .side = SIDE_UPSTREAM,
+                                .live = engine->guided && guide_of(engine)->leg.choice.live,
                                 .relay = (uint32_t)(relay_of(engine) - engine->policy->relays)};
     return true;
 }

@@ -66,11 +66,11 @@ static void moved_free(struct moved **at)
     }
 }
 
-const struct config_addresses *advice_where(struct session *session, uint32_t relay)
+const struct config_addresses *advice_where(struct session *session, uint32_t relay, bool live)
 {
     struct moved *moved = session->moved;
 
-    if (moved != NULL && !moved->used) {
+    if (live && moved != NULL && !moved->used) {
         moved_free(&moved->before);
         moved->used = true;
         return &moved->where;

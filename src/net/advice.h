@@ -13,8 +13,8 @@ bool advice_ask(struct session *session, const struct question *question, struct
  * is remembered for the next connection. */
 struct event advice_event(struct session *session, uint32_t serial, const struct answer *answer,
                           struct advice *advice_r);
-/* Where to connect to, now, for that relay. */
-const struct config_addresses *advice_where(struct session *session, uint32_t relay);
+/* Where to connect to, now, for that relay; `live`: or where an answer said, if one did. */
+const struct config_addresses *advice_where(struct session *session, uint32_t relay, bool live);
 /* The session is over: no answer will come. */
 void advice_end(struct session *session);
 

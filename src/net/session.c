@@ -33,7 +33,7 @@ static struct session *session_of(const struct link *link)
 static void session_dial_failed(void *data);
 
 /* The engine has done with the upstream before; what that has still to send is not waited for. */
-static void session_connect(struct session *session, uint32_t relay)
+static void session_connect(struct session *session, uint32_t relay, bool live)
 {
     const struct config_relay *configured = &session->setup->config->relays[relay];
     struct link *link = &session->links[SIDE_UPSTREAM];
@@ -41,7 +41,7 @@ static void session_connect(struct session *session, uint32_t relay)
         .loop = &session->worker->links,
         .link = link,
         .user = &session_users[SIDE_UPSTREAM],
-        .addresses = advice_where(session, relay),
+        .addresses = advice_where(session, relay, live),
         .wait_ms = session->listener->policy.wait_ms[WAIT_CONNECT],
         .server_name = configured->server_name,
         .failed = session_dial_failed,
@@ -110,7 +110,7 @@ static void session_apply(struct session *session, const struct effect *effect)
 {
     switch (effect->kind) {
     case EFFECT_CONNECT:
-        session_connect(session, effect->relay);
+        session_connect(session, effect->relay, effect->live);
         break;
     case EFFECT_SEND:
         session->sent[effect->side] +=

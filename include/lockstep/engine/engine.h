@@ -154,6 +154,7 @@ struct effect {
     uint32_t piece_count;
     struct span pieces[SEND_PIECES_MAX];
     uint32_t relay;                  /* CONNECT: a number in the policy */
+    bool live;                       /* CONNECT: to where an answer said, if one did */
     const struct question *question; /* ASK; borrowed until the next step */
 };
 
