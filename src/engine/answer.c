@@ -479,7 +479,10 @@ static void answer(struct engine *engine, const struct reply *reply)
          * hears nothing more (table 4.3). */
         if (row->ours)
             note_code(engine, SPAN("answer"), verb_facts((enum verb)row->verb)->name, 421);
-        emit_reply(engine, reply);
+        if (row->ours && says_secret_back(engine, reply->all))
+            emit_plan(engine, &relay_closes);
+        else
+            emit_reply(engine, reply);
         ledger_retire(engine);
         engine->upstream_lost = true;
         session_close(engine, "relay-421");
