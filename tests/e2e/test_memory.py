@@ -31,13 +31,6 @@ def setUpModule():
     leaf = authority.issue("localhost", "127.0.0.1")
 
 
-def private(name, text):
-    path = folder.path / name
-    path.write_text(text, encoding="ascii")
-    path.chmod(0o600)
-    return path
-
-
 def memory(pid):
     """All that the process may write to, piece by piece."""
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
@@ -99,7 +92,7 @@ class Upstream(Memory):
                 else f"ca: {self.relay.authority.certificate}"))
 
     def test_passwords(self):
-        credential = f"password_file: {private('password', PASSWORD)}"
+        credential = f"password_file: {folder.private('password', PASSWORD)}"
         for mechanism in self.relay.mechanisms:
             for scheme in ("smtp", "starttls"):
                 with self.subTest(mechanism=mechanism, scheme=scheme):
@@ -113,7 +106,7 @@ class Upstream(Memory):
             with self.subTest(mechanism=mechanism):
                 lockstep = self.through("starttls", mechanism, (
                     f"oauth2: {{{self.endpoint.yaml(authority.certificate)}, "
-                    f"grant: client-credentials, client-secret_file: {private('client', SECRET)}, "
+                    f"grant: client-credentials, client-secret_file: {folder.private('client', SECRET)}, "
                     f"token_file: {folder.path}/{mechanism}}}"))
                 self.send(lockstep, True)
                 for secret in self.endpoint.secrets:
@@ -150,7 +143,7 @@ class Client(Memory):
             with self.subTest(secured=secured):
                 lockstep = self.start(
                     address, listener=self.offer() + "auth: {clients: check, clear: on, "
-                    f"file: {private('hashes', f'device:{crypted}')}}}")
+                    f"file: {folder.private('hashes', f'device:{crypted}')}}}")
                 self.send(lockstep, secured, self.own)
                 self.assert_left(lockstep, self.own, 0)
 

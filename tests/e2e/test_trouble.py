@@ -32,15 +32,8 @@ def setUpModule():
     leaf = authority.issue("localhost", "127.0.0.1")
 
 
-def private(name, text):
-    path = folder.path / name
-    path.write_text(text, encoding="ascii")
-    path.chmod(0o600)
-    return path
-
-
 def credential(password=PASSWORD):
-    path = private("password", password)
+    path = folder.private("password", password)
     return f"credentials:\n  known: {{user: {USER}, password_file: {path}}}"
 
 
@@ -255,7 +248,7 @@ class Refused(Trouble):
         listener = (f"routes:\n  - {{sender: \"{SENDER}\", credential: known}}\n"
                     "  - {sender: \"*@client.test\", credential: other}\n")
         settings = credential() + (f"\n  other: {{user: other, "
-                                   f"password_file: {private('other', artefacts.new_secret())}}}")
+                                   f"password_file: {folder.private('other', artefacts.new_secret())}}}")
         lockstep = self.start(self.address, self.trust, listener, settings)
         before = self.failures()
         self.assertEqual(self.attempt(lockstep).code, 250)
@@ -276,7 +269,7 @@ class OwnLogins(Trouble):
         crypted = subprocess.run([packages.program("openssl"), "passwd", "-6", "-stdin"],
                                  input=cls.own, text=True, capture_output=True, check=True,
                                  timeout=30).stdout.strip()
-        cls.hashes = private("hashes", f"device:{crypted}\n")
+        cls.hashes = folder.private("hashes", f"device:{crypted}\n")
 
     def setUp(self):
         self.dovecot.forget()

@@ -41,6 +41,13 @@ class Folder:
         self.path.chmod(0o755)
         atexit.register(self.remove)  # also when the test is interrupted
 
+    def private(self, name, text):
+        """A file with a secret, as lockstep wants it: nobody else may read it."""
+        path = self.path / name
+        path.write_text(text, encoding="ascii")
+        path.chmod(0o600)
+        return path
+
     def remove(self):
         artefacts.keep(self.path / "transcripts")
         shutil.rmtree(self.path, ignore_errors=True)

@@ -5,39 +5,7 @@
 #include <string.h>
 
 #include "lockstep/net/adviser.h"
-#include "vault/sasl.h"
-
-#define USER "tim"
-#define PASSWORD "tanstaaftanstaaf"
-#define ROOM 500U
-
-static char line_memory[ANSWER_BYTES_MAX];
-
-static struct sasl_wish wish_for(uint32_t mechanisms)
-{
-    return (struct sasl_wish){
-        .mechanisms = mechanisms,
-        .identity = SPAN(USER),
-        .secret = SPAN(PASSWORD),
-        .host = SPAN("mail.example"),
-        .port = 587,
-        .room = ROOM,
-    };
-}
-
-static struct sasl *begin(const struct sasl_wish *wish, struct text *line)
-{
-    *line = text_over(line_memory, sizeof(line_memory));
-    return sasl_begin(wish, line);
-}
-
-static void check_text(const struct text *line, const char *wanted)
-{
-    struct span said = text_span(line);
-
-    cr_assert(span_equal(said, span_of_string(wanted)), "said %.*s, not %s", (int)said.size,
-              said.at, wanted);
-}
+#include "wish.h"
 
 /* --- the choice --- */
 
@@ -77,7 +45,7 @@ Test(sasl, takes_the_strongest_that_can_be_used)
         wish.bearer = rows[i].bearer;
         wish.exporter = rows[i].binding ? SPAN("bytes") : SPAN("");
         wish.certificate = rows[i].certificate;
-        sasl = begin(&wish, &line);
+        sasl = wish_begin(&wish, &line);
         cr_assert_eq(sasl == NULL, *rows[i].taken == '\0', "row %zu", i);
         cr_assert_eq(sasl == NULL, sasl_usable(&wish) == 0, "row %zu", i);
         if (sasl == NULL)
@@ -95,19 +63,19 @@ Test(sasl, has_nothing_to_say_without_a_name_or_a_secret)
     struct text line;
 
     wish.identity = SPAN("");
-    cr_assert_null(begin(&wish, &line));
+    cr_assert_null(wish_begin(&wish, &line));
     wish = wish_for(MECHANISMS_ALL);
     wish.secret = SPAN("");
-    cr_assert_null(begin(&wish, &line));
+    cr_assert_null(wish_begin(&wish, &line));
     wish = wish_for(MECHANISMS_ALL);
     wish.secret = SPAN("with\0NUL");
-    cr_assert_null(begin(&wish, &line));
+    cr_assert_null(wish_begin(&wish, &line));
     wish.bearer = true;
     wish.secret = SPAN("with\001separator");
-    cr_assert_null(begin(&wish, &line));
+    cr_assert_null(wish_begin(&wish, &line));
     wish.secret = SPAN("token");
     wish.identity = SPAN("tim\001auth=Bearer other");
-    cr_assert_null(begin(&wish, &line));
+    cr_assert_null(wish_begin(&wish, &line));
 }
 
 /* SASLprep (RFC 4013) knows no such bytes; PLAIN's relay may take them as they are. */
@@ -118,9 +86,9 @@ Test(sasl, falls_back_when_a_name_can_not_be_prepared)
     struct sasl *sasl;
 
     wish.identity = SPAN("t\xFCr");
-    sasl = begin(&wish, &line);
+    sasl = wish_begin(&wish, &line);
     cr_assert_not_null(sasl);
-    check_text(&line, "LOGIN");
+    wish_said(&line, "LOGIN");
     sasl_end(&sasl);
 }
 
@@ -130,18 +98,18 @@ Test(sasl, says_what_the_standards_print)
 {
     struct sasl_wish wish = wish_for(MECHANISM_BIT(MECHANISM_PLAIN));
     struct text line;
-    struct sasl *sasl = begin(&wish, &line);
+    struct sasl *sasl = wish_begin(&wish, &line);
 
-    check_text(&line, "PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm"); /* RFC 4616 4 */
+    wish_said(&line, "PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm"); /* RFC 4616 4 */
     sasl_end(&sasl);
 
     wish.mechanisms = MECHANISM_BIT(MECHANISM_CRAM_MD5); /* RFC 2195 2 */
-    sasl = begin(&wish, &line);
-    check_text(&line, "CRAM-MD5");
+    sasl = wish_begin(&wish, &line);
+    wish_said(&line, "CRAM-MD5");
     text_clear(&line);
     cr_assert(
         sasl_step(sasl, SPAN("PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+"), &line));
-    check_text(&line, "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw");
+    wish_said(&line, "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw");
     cr_assert(sasl_proven(sasl));
     sasl_end(&sasl);
 
@@ -155,18 +123,18 @@ Test(sasl, says_what_the_standards_print)
         .port = 143,
         .room = ROOM,
     };
-    sasl = begin(&wish, &line);
-    check_text(&line,
-               "OAUTHBEARER bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9"
-               "MTQzAWF1dGg9QmVhcmVyIHZGOWRmdDRxbVRjMk52YjNSbGNrQmhiSFJoZG1semRHRXVZMjl0Q2c9PQEB");
+    sasl = wish_begin(&wish, &line);
+    wish_said(&line,
+              "OAUTHBEARER bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9"
+              "MTQzAWF1dGg9QmVhcmVyIHZGOWRmdDRxbVRjMk52YjNSbGNrQmhiSFJoZG1semRHRXVZMjl0Q2c9PQEB");
     sasl_end(&sasl);
 
     wish.mechanisms = MECHANISM_BIT(MECHANISM_XOAUTH2);
     wish.identity = SPAN("someuser@example.com");
     wish.secret = SPAN("ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg");
-    sasl = begin(&wish, &line);
-    check_text(&line, "XOAUTH2 dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRx"
-                      "bVRjMk52YjNSbGNrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ==");
+    sasl = wish_begin(&wish, &line);
+    wish_said(&line, "XOAUTH2 dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRx"
+                     "bVRjMk52YjNSbGNrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ==");
     sasl_end(&sasl);
 }
 
@@ -180,7 +148,7 @@ Test(sasl, writes_a_name_of_commas_so_that_it_stays_one)
 
     wish.bearer = true;
     wish.identity = SPAN("a=b,c");
-    sasl = begin(&wish, &line);
+    sasl = wish_begin(&wish, &line);
     cr_assert_eq(gsasl_base64_from(line.at + 12, line.size - 12, &message, &size), GSASL_OK);
     cr_assert(span_starts(span_of(message, size), SPAN("n,a=a=3Db=2Cc,\001host=")));
     gsasl_free(message);
@@ -223,12 +191,12 @@ Test(sasl, hears_why_a_token_is_refused)
         struct span words;
 
         wish.bearer = true;
-        sasl = begin(&wish, &line);
+        sasl = wish_begin(&wish, &line);
         cr_assert(sasl_proven(sasl));
         base64((const uint8_t *)rows[i / 2].error, strlen(rows[i / 2].error), coded);
         text_clear(&line);
         cr_assert(sasl_step(sasl, span_of_string(coded), &line));
-        check_text(&line, mechanism == MECHANISM_OAUTHBEARER ? "AQ==" : "");
+        wish_said(&line, mechanism == MECHANISM_OAUTHBEARER ? "AQ==" : "");
         words = sasl_words(sasl);
         cr_assert(span_equal(words, span_of_string(rows[i / 2].words)), "%.*s", (int)words.size,
                   words.at);
@@ -249,8 +217,8 @@ Test(sasl, says_the_longest_token_as_the_answer_to_a_challenge)
     memset(token, 'x', sizeof(token));
     wish.bearer = true;
     wish.secret = span_of(token, sizeof(token));
-    sasl = begin(&wish, &line);
-    check_text(&line, "XOAUTH2");
+    sasl = wish_begin(&wish, &line);
+    wish_said(&line, "XOAUTH2");
     text_clear(&line);
     cr_assert(sasl_step(sasl, SPAN("Z28gYWhlYWQ="), &line));
     cr_assert(line.size > SECRET_BYTES_MAX * 4 / 3 && line.size % 4 == 0);
@@ -261,7 +229,7 @@ Test(sasl, knows_its_secret_in_the_words_of_a_relay)
 {
     struct sasl_wish wish = wish_for(MECHANISM_BIT(MECHANISM_PLAIN));
     struct text line;
-    struct sasl *sasl = begin(&wish, &line);
+    struct sasl *sasl = wish_begin(&wish, &line);
 
     cr_assert(sasl_leaks(sasl, SPAN("535 " PASSWORD " is wrong")));
     cr_assert(sasl_leaks(sasl, SPAN("535 not dGFuc3RhYWZ0YW5zdGFhZg==")));
@@ -280,19 +248,19 @@ Test(sasl, puts_the_first_message_behind_auth_when_it_fits)
     struct sasl *sasl;
 
     wish.room = sizeof(whole) - 1;
-    sasl = begin(&wish, &line);
-    check_text(&line, whole);
+    sasl = wish_begin(&wish, &line);
+    wish_said(&line, whole);
     cr_assert_not(sasl_step(sasl, SPAN(""), &line)); /* it was said */
     sasl_end(&sasl);
     wish.room--;
-    sasl = begin(&wish, &line);
-    check_text(&line, "PLAIN");
+    sasl = wish_begin(&wish, &line);
+    wish_said(&line, "PLAIN");
     text_clear(&line);
     cr_assert(sasl_step(sasl, SPAN("go ahead"), &line));
-    check_text(&line, whole + 6);
+    wish_said(&line, whole + 6);
     text_clear(&line);
     cr_assert_not(sasl_step(sasl, SPAN(""), &line));
-    check_text(&line, "");
+    wish_said(&line, "");
     cr_assert_not(sasl_proven(sasl));
     sasl_end(&sasl);
 }
@@ -306,15 +274,15 @@ Test(sasl, writes_an_empty_first_message_so_that_it_is_seen)
 
     wish.identity = SPAN("");
     wish.certificate = true;
-    sasl = begin(&wish, &line);
-    check_text(&line, "EXTERNAL =");
+    sasl = wish_begin(&wish, &line);
+    wish_said(&line, "EXTERNAL =");
     sasl_end(&sasl);
     wish.room = 9;
-    sasl = begin(&wish, &line);
-    check_text(&line, "EXTERNAL");
+    sasl = wish_begin(&wish, &line);
+    wish_said(&line, "EXTERNAL");
     text_clear(&line);
     cr_assert(sasl_step(sasl, SPAN(""), &line));
-    check_text(&line, "");
+    wish_said(&line, "");
     sasl_end(&sasl);
 }
 
@@ -322,18 +290,18 @@ Test(sasl, answers_whatever_words_login_asks_in_twice_and_no_more)
 {
     struct sasl_wish wish = wish_for(MECHANISM_BIT(MECHANISM_LOGIN));
     struct text line;
-    struct sasl *sasl = begin(&wish, &line);
+    struct sasl *sasl = wish_begin(&wish, &line);
 
-    check_text(&line, "LOGIN");
+    wish_said(&line, "LOGIN");
     text_clear(&line);
     cr_assert(sasl_step(sasl, SPAN("Username:"), &line));
-    check_text(&line, "dGlt");
+    wish_said(&line, "dGlt");
     text_clear(&line);
     cr_assert(sasl_step(sasl, SPAN("UGFzc3dvcmQ6"), &line));
-    check_text(&line, "dGFuc3RhYWZ0YW5zdGFhZg==");
+    wish_said(&line, "dGFuc3RhYWZ0YW5zdGFhZg==");
     text_clear(&line);
     cr_assert_not(sasl_step(sasl, SPAN("UGFzc3dvcmQ6"), &line));
-    check_text(&line, "");
+    wish_said(&line, "");
     sasl_end(&sasl);
 }
 
@@ -349,7 +317,7 @@ Test(sasl, cancels_what_makes_no_sense)
         for (j = 0; j < sizeof(nonsense) / sizeof(nonsense[0]); j++) {
             struct sasl_wish wish = wish_for(mechanisms_parse(span_of_string(names[i])));
             struct text line;
-            struct sasl *sasl = begin(&wish, &line);
+            struct sasl *sasl = wish_begin(&wish, &line);
 
             text_clear(&line);
             cr_assert_not(sasl_step(sasl, span_of_string(nonsense[j]), &line), "%s %s", names[i],
@@ -367,7 +335,7 @@ Test(sasl, answers_an_ntlm_challenge)
 {
     struct sasl_wish wish = wish_for(MECHANISM_BIT(MECHANISM_NTLM));
     struct text line;
-    struct sasl *sasl = begin(&wish, &line);
+    struct sasl *sasl = wish_begin(&wish, &line);
 
     cr_assert(span_starts(text_span(&line), SPAN("NTLM TlRMTVNTUAAB")));
     text_clear(&line);

@@ -7,39 +7,7 @@
 #include <string.h>
 
 #include "lockstep/net/adviser.h"
-#include "vault/sasl.h"
-
-#define USER "tim"
-#define PASSWORD "tanstaaftanstaaf"
-#define ROOM 500U
-
-static char line_memory[ANSWER_BYTES_MAX];
-
-static struct sasl_wish wish_for(uint32_t mechanisms)
-{
-    return (struct sasl_wish){
-        .mechanisms = mechanisms,
-        .identity = SPAN(USER),
-        .secret = SPAN(PASSWORD),
-        .host = SPAN("mail.example"),
-        .port = 587,
-        .room = ROOM,
-    };
-}
-
-static struct sasl *begin(const struct sasl_wish *wish, struct text *line)
-{
-    *line = text_over(line_memory, sizeof(line_memory));
-    return sasl_begin(wish, line);
-}
-
-static void check_text(const struct text *line, const char *wanted)
-{
-    struct span said = text_span(line);
-
-    cr_assert(span_equal(said, span_of_string(wanted)), "said %.*s, not %s", (int)said.size,
-              said.at, wanted);
-}
+#include "wish.h"
 
 /* --- against the library's server --- */
 
@@ -126,7 +94,7 @@ static bool passes(const struct server *server, const struct sasl_wish *wish, en
     Gsasl *gsasl;
     Gsasl_session *session;
     struct text line;
-    struct sasl *sasl = begin(wish, &line);
+    struct sasl *sasl = wish_begin(wish, &line);
     bool passed, agreed, proven;
 
     cr_assert_not_null(sasl);
@@ -310,7 +278,7 @@ static bool talk_begin(struct scram_talk *talk, const char *rounds)
     memset(talk, 0, sizeof(*talk));
     wish.identity = SPAN("user");
     wish.secret = SPAN("pencil");
-    talk->sasl = begin(&wish, &talk->line);
+    talk->sasl = wish_begin(&wish, &talk->line);
     cr_assert_not_null(talk->sasl);
     unbase64(span_tail(text_span(&talk->line), strlen("SCRAM-SHA-256 ")), first, sizeof(first));
     cr_assert(span_starts(span_of_string(first), SPAN("n,,n=user,r=")));
@@ -348,7 +316,7 @@ Test(sasl, believes_a_scram_server_only_when_it_has_proven_itself)
     cr_assert_not(sasl_proven(talk.sasl)); /* a 235 now would be a lie */
     talk_check(&talk, 4096);
     cr_assert(say(&talk, talk.verifier));
-    check_text(&talk.line, "");
+    wish_said(&talk.line, "");
     cr_assert(sasl_proven(talk.sasl));
     cr_assert_not(say(&talk, talk.verifier)); /* there is nothing more to say */
     cr_assert_not(sasl_proven(talk.sasl));
