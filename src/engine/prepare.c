@@ -156,8 +156,6 @@ static enum step step_to_relay(const struct engine *engine, enum verb_does does,
         return STEP_ROUTE;
     if ((decides || greets(does)) && switch_due(guide))
         return STEP_SWITCH;
-    if (guide->stale && is_envelope(does))
-        return STEP_RESET;
     if (does == DOES_RECIPIENT && guide->kept.replay == REPLAY_RESET)
         return STEP_RESET;
     return STEP_NONE;
@@ -167,6 +165,8 @@ static enum step next_step(const struct engine *engine, enum verb_does does, enu
 {
     enum step step = step_to_relay(engine, does, chosen);
 
+    if (step == STEP_NONE && guide_of(engine)->stale && is_envelope(does))
+        step = STEP_RESET;
     if (step == STEP_NONE)
         step = step_to_tls(engine);
     if (step == STEP_NONE)
