@@ -145,11 +145,14 @@ static void send_row(struct engine *engine, struct row *row, enum verb_does does
 static bool barred(const struct engine *engine, enum verb_does does)
 {
     const struct ledger *ledger = &engine->ledger;
+    uint32_t number = ledger->send - 1;
     const struct row *last;
 
     if (!ledger->barrier || observing(engine))
         return false;
-    last = ledger_row(engine, ledger->send - 1);
+    while (ledger_row(engine, number)->state != ROW_SENT) /* it was answered here */
+        number--;
+    last = ledger_row(engine, number);
     return verb_facts((enum verb)last->verb)->does != DOES_SENDER || does != DOES_RESET;
 }
 
