@@ -7,6 +7,19 @@
 
 #define CREDENTIALS 3U
 
+/* One sender's route may have a live source; the one for everybody else, POP before SMTP. */
+static void vary_route(struct route *route, struct dice *dice)
+{
+    if (!dice_chance(dice, 30))
+        return;
+    if (route->credential == 1) {
+        route->ask = SPAN("http://live.test/");
+        route->credential = NOTHING;
+    } else if (route->credential == 2) {
+        route->pop = SPAN("pop3s://pop.test");
+    }
+}
+
 /* Routes by sender: the last digit of its tag; by recipient; and for everybody else. */
 static void add_routes(struct policy *policy, struct dice *dice)
 {
@@ -32,6 +45,8 @@ static void add_routes(struct policy *policy, struct dice *dice)
         if (dice_chance(dice, 45))
             policy->routes[policy->route_count++] = routes[i];
     }
+    for (i = 0; i < policy->route_count; i++)
+        vary_route(&policy->routes[i], dice);
 }
 
 void outside_choose(struct world *world)
@@ -72,6 +87,12 @@ static bool has_digit(struct span line, char digit)
     return at >= 2 && at < line.size && line.at[at - 2] == digit;
 }
 
+/* Whom the live source names for that sender. */
+static uint32_t live_owner(struct span line)
+{
+    return CREDENTIALS + tag_in(line) % 4;
+}
+
 /* Whose MAIL is this? LIVE: only a recipient tells. */
 static uint32_t owner_of(const struct world *world, struct span line)
 {
@@ -83,7 +104,7 @@ static uint32_t owner_of(const struct world *world, struct span line)
         if (route->wants[FACT_RECIPIENT].size > 0)
             return LIVE;
         if (route->wants[FACT_SENDER].size == 0 || has_digit(line, route->wants[FACT_SENDER].at[3]))
-            return route->credential;
+            return route->ask.size > 0 ? live_owner(line) : route->credential;
     }
     return NOTHING;
 }
@@ -118,21 +139,55 @@ void outside_check_clear(struct world *world, struct span line)
 
 void outside_ask(struct world *world, const struct question *question)
 {
-    if (world->asked)
+    if (world->asked && !world->late)
         world_fail(world, "one question at a time");
+    world->late_serial = world->asked ? world->question.serial : 0;
+    if (question->kind == QUESTION_ROUTE)
+        world->live_as = live_owner(question->facts[FACT_SENDER]);
     if (question->facts[FACT_LOGIN].size > 0 && !world->client.known)
         world_fail(world, "a name that was only claimed is nobody's");
     world->asked = true;
+    world->late = !world->calm && dice_chance(&world->dice, 3);
     world->question = *question;
+}
+
+bool outside_can_tell(const struct world *world)
+{
+    return world->asked && !world->late;
+}
+
+/* What nobody waits for any more changes nothing: whoever believed it would be somebody else. */
+static void tell_late(struct world *world)
+{
+    const struct advice advice = {
+        .told = TOLD_LINE, .serial = world->late_serial, .credential = LIVE, .moved = true};
+
+    world->late_serial = 0;
+    world_step(world, (struct event){
+                          .kind = EVENT_TOLD, .bytes = SPAN("PLAIN S3CRETc9"), .advice = &advice});
+}
+
+static void tell_as(struct world *world, uint32_t credential, enum told told, const char *words)
+{
+    const struct advice advice = {.told = told,
+                                  .serial = world->question.serial,
+                                  .credential = credential,
+                                  .moved = credential == LIVE && world->live_as % 2 == 0};
+
+    world_step(world, (struct event){
+                          .kind = EVENT_TOLD, .bytes = span_of_string(words), .advice = &advice});
 }
 
 static void tell(struct world *world, enum told told, const char *words)
 {
-    const struct advice advice = {
-        .told = told, .serial = world->question.serial, .credential = NOTHING};
+    tell_as(world, NOTHING, told, words);
+}
 
-    world_step(world, (struct event){
-                          .kind = EVENT_TOLD, .bytes = span_of_string(words), .advice = &advice});
+static char digit_of(const struct world *world)
+{
+    uint32_t credential = world->question.credential;
+
+    return (char)('0' + (credential == LIVE ? world->live_as : credential));
 }
 
 void outside_tell(struct world *world)
@@ -143,6 +198,8 @@ void outside_tell(struct world *world)
     const struct question *question = &world->question;
 
     world->asked = false;
+    if (world->late_serial != 0)
+        tell_late(world);
     if (chance > 95) {
         tell(world, TOLD_LATER, "not now");
         return;
@@ -153,11 +210,11 @@ void outside_tell(struct world *world)
     }
     switch (question->kind) {
     case QUESTION_AUTH:
-        line[sizeof(line) - 2] = (char)('0' + question->credential);
+        line[sizeof(line) - 2] = digit_of(world);
         tell(world, chance > 85 ? TOLD_AGAIN : TOLD_LINE, line);
         break;
     case QUESTION_CHALLENGE:
-        line[sizeof(line) - 2] = (char)('0' + question->credential);
+        line[sizeof(line) - 2] = digit_of(world);
         tell(world, TOLD_LINE, line + 6);
         break;
     case QUESTION_OUTCOME:
@@ -168,8 +225,10 @@ void outside_tell(struct world *world)
         tell(world, chance < 60 ? TOLD_DONE : TOLD_NO, "");
         break;
     case QUESTION_POP:
+        tell(world, chance > 85 ? TOLD_AGAIN : TOLD_DONE, "");
+        break;
     case QUESTION_ROUTE:
-        world_fail(world, "nobody asked for that");
+        tell_as(world, chance > 70 ? NOTHING : LIVE, TOLD_DONE, "");
         break;
     }
 }

@@ -163,6 +163,9 @@ struct world {
     size_t lie_at; /* bytes carried until the end of what it took */
     bool guided;   /* TLS, routes, credentials */
     bool asked;    /* a question waits for its answer */
+    bool late;     /* it gets it when nobody waits any more, before the next one's */
+    uint32_t late_serial;
+    uint32_t live_as; /* whom the live source named last */
     bool securing[SIDE_COUNT];
     bool logged_in;
     uint32_t relay; /* connected to */
@@ -204,6 +207,8 @@ void world_step(struct world *world, struct event event);
 void delivery_take(struct world *world, bool by_chunks);
 
 /* --- outside.c --- */
+/* Will the question that is open be answered now? */
+bool outside_can_tell(const struct world *world);
 /* Can that side's handshake be done now? */
 bool outside_can_shake_hands(const struct world *world, enum side side);
 void outside_choose(struct world *world);

@@ -434,7 +434,7 @@ static bool possible(struct world *world, enum action action)
     case ACT_SECURED_UPSTREAM:
         return outside_can_shake_hands(world, SIDE_UPSTREAM);
     case ACT_TELL:
-        return world->asked;
+        return outside_can_tell(world);
     case ACT_UPSTREAM:
         return world->now >= world->upstream.hold_until &&
                readable(world, SIDE_UPSTREAM, &world->upstream.out);
