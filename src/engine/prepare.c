@@ -357,6 +357,8 @@ enum prepared prepare(struct engine *engine, struct row *row)
     if (does == DOES_QUIT)
         return PREPARED;
     if (guide_of(engine)->kept.held && (does == DOES_MESSAGE || does == DOES_CHUNK)) {
+        if (engine->ledger.in_flight > 0)
+            return PREPARE_WAIT; /* a RSET may end what is held */
         refuse_without_recipients(engine, row);
         return PREPARE_MOVE;
     }
