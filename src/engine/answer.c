@@ -542,13 +542,13 @@ bool upstream_read(struct engine *engine)
     }
     if (state == PARSED_BAD) {
         if (!observing(engine)) /* else it is told as what passes unread */
-            note_said(engine, SIDE_UPSTREAM, false, upstream->inbox.view);
+            note_rubbish(engine, upstream->inbox.view);
         upstream_broken(engine, SPAN("The relay's answer is not an SMTP reply"));
         return true;
     }
     if (!upstream->ended)
         return false;
-    note_said(engine, SIDE_UPSTREAM, false, upstream->inbox.view);
+    note_rubbish(engine, upstream->inbox.view);
     end_tell(engine, SIDE_UPSTREAM, true);
     upstream_gone(engine, SPAN("connection closed by the relay"));
     return true;

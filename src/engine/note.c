@@ -266,17 +266,25 @@ static bool shows_decoded(struct span said, struct span line)
     return shown;
 }
 
+/* The line whose reply is awaited, if it may hold a credential. */
+static const struct row *secret_row(const struct engine *engine)
+{
+    const struct row *row;
+
+    if (engine->ledger.in_flight == 0)
+        return NULL;
+    row = ledger_row(engine, engine->ledger.answer);
+    return verb_facts((enum verb)row->verb)->secret ? row : NULL;
+}
+
 /* Does a reply to an AUTH line say that line back, or what it encodes? Servers quote what they do
  * not understand. */
 bool says_secret_back(const struct engine *engine, struct span said)
 {
-    const struct row *row;
+    const struct row *row = secret_row(engine);
     struct span line, word;
 
-    if (engine->ledger.in_flight == 0)
-        return false;
-    row = ledger_row(engine, engine->ledger.answer);
-    if (!verb_facts((enum verb)row->verb)->secret)
+    if (row == NULL)
         return false;
     line = ledger_text(engine, row);
     if (row->verb == VERB_AUTH) { /* the verb and the mechanism are no secret */
@@ -287,25 +295,39 @@ bool says_secret_back(const struct engine *engine, struct span said)
     return shows(said, line) || shows_decoded(said, line);
 }
 
-void note_reply(struct engine *engine, enum side side, const struct reply *reply)
+/* Of each line no more than the code. */
+static void note_codes(struct engine *engine, enum side side, struct span rest)
 {
-    struct span rest = reply->all;
-
-    if (!recording(engine) || !says_secret_back(engine, reply->all)) {
-        note_said(engine, side, false, reply->all);
-        return;
-    }
     while (rest.size > 0) {
         struct span line = span_head(rest, span_find(rest, '\n') + 1);
-        size_t end = span_ends(line, SPAN("\r\n")) ? 2 : 1;
+        size_t end = span_ends(line, SPAN("\r\n")) ? 2 : span_ends(line, SPAN("\n")) ? 1 : 0;
+        struct span words = span_head(line, line.size - end);
         struct text text = text_begin(engine);
+        uint64_t code;
 
         rest = span_tail(rest, line.size);
-        record_said_secret(&text, elapsed(engine), side, false, span_head(line, line.size - end),
-                           line.size > 4 + end ? line.size - 4 - end : 0,
-                           span_tail(line, line.size - end));
+        record_said_secret(&text, elapsed(engine), side, false, words,
+                           span_number(span_head(words, 3), &code) ? span_tail(words, 4).size
+                                                                   : words.size,
+                           span_tail(line, words.size));
         text_end(engine, text);
     }
+}
+
+void note_reply(struct engine *engine, enum side side, const struct reply *reply)
+{
+    if (recording(engine) && says_secret_back(engine, reply->all))
+        note_codes(engine, side, reply->all);
+    else
+        note_said(engine, side, false, reply->all);
+}
+
+void note_rubbish(struct engine *engine, struct span bytes)
+{
+    if (recording(engine) && secret_row(engine) != NULL)
+        note_codes(engine, SIDE_UPSTREAM, bytes);
+    else
+        note_said(engine, SIDE_UPSTREAM, false, bytes);
 }
 
 void note(struct engine *engine, struct span word, struct span key, struct span value)

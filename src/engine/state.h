@@ -482,6 +482,9 @@ void note_said(struct engine *engine, enum side side, bool to_upstream, struct s
 bool says_secret_back(const struct engine *engine, struct span said);
 /* A reply of the upstream on either leg; where it says a secret back, only its code. */
 void note_reply(struct engine *engine, enum side side, const struct reply *reply);
+/* What the upstream said and is no whole reply: in the place of one to a credential it may quote a
+ * part of that. */
+void note_rubbish(struct engine *engine, struct span bytes);
 /* A command line that may hold a secret, on either leg. */
 void note_command(struct engine *engine, enum side side, enum verb verb, struct span text,
                   struct span end);
