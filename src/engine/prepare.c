@@ -172,7 +172,8 @@ static enum step next_step(const struct engine *engine, enum verb_does does, enu
     if (step == STEP_NONE)
         step = step_to_mail(engine, does);
     /* MAIL may get its answer here: what follows must not join the transaction before (R4). */
-    if (does == DOES_SENDER && engine->peers[SIDE_UPSTREAM].view.mail_open &&
+    if (does == DOES_SENDER &&
+        (engine->reset_owed || engine->peers[SIDE_UPSTREAM].view.mail_open) &&
         (step == STEP_HOLD || step == STEP_ROUTE || step == STEP_REFUSE))
         step = STEP_RESET;
     return step;
