@@ -381,7 +381,9 @@ static void obey_auth(struct world *world, struct span line)
         if (chance < 80)
             upstream->as = credential_in(line);
         snprintf(words, sizeof(words), "you said %.*s", (int)line.size, line.at);
-        say(world, TO_LINE, 0, chance < 80 ? 235 : 535, chance < 90 ? "so it is" : words);
+        /* Where replies can't be told apart, nobody could tell what it quotes. */
+        say(world, TO_LINE, 0, chance < 80 ? 235 : 535,
+            chance < 90 || world->confused ? "so it is" : words);
     }
 }
 
