@@ -70,6 +70,8 @@ void ask_told(struct engine *engine, const struct advice *advice, struct span sa
         return;
     guide = guide_of(engine);
     kind = (enum question_kind)(guide->asked - 1);
+    if (advice->told == TOLD_LINE && kind != QUESTION_AUTH && kind != QUESTION_CHALLENGE)
+        said = SPAN(""); /* a line is for the upstream, and nobody else's to read */
     note_told(engine, advice, said, kind == QUESTION_AUTH);
     guide->asked = 0;
     guide->ask_due = false;

@@ -187,6 +187,7 @@ void upstream_leave(struct engine *engine, const struct plan *farewell)
     if (engine->upstream_lost || engine->phase == PHASE_CLOSING)
         return;
     engine->farewell = *farewell;
+    upstream_of(engine)->securing = upstream_of(engine)->secure_due = false;
     if (observing(engine)) {
         session_close(engine, "relay-lost");
         return;

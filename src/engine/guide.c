@@ -142,7 +142,7 @@ void guide_told(struct engine *engine, const struct advice *advice, struct span 
     guide->route_asked = advice->told == TOLD_DONE;
     switch (advice->told) {
     case TOLD_DONE:
-        guide->told = advice->credential;
+        guide->told = advice->credential == LIVE ? LIVE_ROUTE : advice->credential;
         guide->moved = advice->moved || guide->leg.auth != AUTH_NONE || guide->leg.choice.live;
         return;
     case TOLD_NO:
@@ -212,8 +212,7 @@ void guide_forget(struct engine *engine)
     guide_of(engine)->stale = false;
     trail_forget(&guide_of(engine)->trail, FACT_SENDER);
     trail_forget(&guide_of(engine)->trail, FACT_RECIPIENT);
-    if (routes_want(engine->policy, FACT_SENDER) || routes_want(engine->policy, FACT_RECIPIENT))
-        guide_of(engine)->route_asked = false;
+    guide_of(engine)->route_asked = false; /* it is told who sends, so it may say otherwise */
     envelope_drop(engine);
 }
 

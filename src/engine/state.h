@@ -37,7 +37,7 @@
 /* What is kept of an envelope; a longer one can't be said again. */
 #define KEPT_BYTES_MAX 8192U
 /* Of the name a client gives or logs in with; a longer one is not kept. */
-#define NAME_BYTES_MAX 64U
+#define NAME_BYTES_MAX 254U
 #define ROWS_MAX LIMIT_ROWS_MAX
 
 enum phase {

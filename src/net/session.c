@@ -170,7 +170,7 @@ static void session_report(struct session *session, const char *ending, struct s
     engine_summary(session->engine, &report.summary);
     if (ending != NULL)
         report.summary.ending = ending;
-    if (report.summary.credential == LIVE)
+    if (report.summary.credential == LIVE || report.summary.credential == LIVE_ROUTE)
         report.credential = SPAN("live");
     else if (report.summary.credential != NOTHING)
         report.credential = session->setup->config->credentials[report.summary.credential].name;

@@ -118,6 +118,13 @@ static bool ask(void *data, const struct asker *asker, const struct question *qu
     return answers[question->kind](memo, asker, question, answer_r);
 }
 
+static void forget_live(struct live *live)
+{
+    if (live != NULL)
+        secret_clear(&live->secret);
+    free(live);
+}
+
 static void forget(void *data, void *session, uint64_t id, void **place)
 {
     struct memo *memo = *place;
@@ -129,9 +136,8 @@ static void forget(void *data, void *session, uint64_t id, void **place)
         return;
     forget_owed(memo);
     memo_end_exchange(memo);
-    if (memo->live != NULL)
-        secret_clear(&memo->live->secret);
-    free(memo->live);
+    forget_live(memo->login_live);
+    forget_live(memo->route_live);
     free(memo);
     *place = NULL;
 }

@@ -83,7 +83,7 @@ static bool begin(struct memo *memo, const struct asker *asker, const struct que
     line = text_over(exchange->line, sizeof(exchange->line));
     exchange->advise = memo->advise;
     exchange->version = supplied->version;
-    exchange->live = question->credential == LIVE;
+    exchange->live = question->credential == LIVE || question->credential == LIVE_ROUTE;
     exchange->sasl = sasl_begin(&wish, &line);
     if (exchange->sasl == NULL) {
         say_unusable(memo, asker, question, wish);
@@ -98,7 +98,7 @@ static bool begin(struct memo *memo, const struct asker *asker, const struct que
 static bool begin_live(struct memo *memo, const struct asker *asker,
                        const struct question *question, struct answer *answer_r)
 {
-    const struct live *live = memo->live;
+    const struct live *live = question->credential == LIVE ? memo->login_live : memo->route_live;
     struct supplied supplied = {0};
     bool answered;
 
@@ -122,7 +122,7 @@ bool advise_auth(struct memo *memo, const struct asker *asker, const struct ques
     bool answered = true;
 
     memo_end_exchange(memo);
-    if (question->credential == LIVE)
+    if (question->credential == LIVE || question->credential == LIVE_ROUTE)
         return begin_live(memo, asker, question, answer_r);
     if (!memo_wanted(asker, question, &wanted)) {
         text_add(&memo->words, SPAN("there is no such credential"));

@@ -23,10 +23,11 @@ static bool tell_words(struct memo *memo, enum told told, struct span words,
 
 static void keep_live(struct memo *memo, const struct outcome *outcome)
 {
-    struct live *live = memo->live;
+    struct live **place = memo->asks_login ? &memo->login_live : &memo->route_live;
+    struct live *live = *place;
 
     if (live == NULL)
-        live = memo->live = calloc(1, sizeof(*live));
+        live = *place = calloc(1, sizeof(*live));
     must(live != NULL && outcome->user.size <= sizeof(live->user));
     memcpy(live->user, outcome->user.at, outcome->user.size);
     live->user_size = outcome->user.size;
@@ -84,6 +85,7 @@ static bool ask_auth_http(struct memo *memo, const struct asker *asker,
         .recipient = question->facts[FACT_RECIPIENT],
     };
 
+    memo->asks_login = login;
     auth_http_ask(memo->advise->auth_http, &query, send_errand(memo, forget_auth_http));
     return false;
 }

@@ -62,7 +62,9 @@ struct memo {
     struct errand errand;
     void (*forget)(struct memo *memo); /* NULL: nothing */
     struct exchange *exchange;         /* NULL: none is under way */
-    struct live *live;                 /* NULL: none came */
+    struct live *login_live;           /* came with the client's login; NULL: none did */
+    struct live *route_live;           /* came with the last route's answer; NULL: none did */
+    bool asks_login;                   /* the errand under way is about one */
     uint64_t refused;                  /* the version of the secret that was refused; 0: none was */
     uint32_t refused_credential;
     struct text refusal; /* in these words */

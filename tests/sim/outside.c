@@ -187,7 +187,7 @@ static char digit_of(const struct world *world)
 {
     uint32_t credential = world->question.credential;
 
-    return (char)('0' + (credential == LIVE ? world->live_as : credential));
+    return (char)('0' + (credential == LIVE_ROUTE ? world->live_as : credential));
 }
 
 void outside_tell(struct world *world)

@@ -129,8 +129,10 @@ struct event {
     const struct advice *advice;   /* TOLD */
 };
 
-/* A credential that came with an answer; the outside keeps it for this session. */
+/* A credential that came with an answer; the outside keeps it for this session. Of those that came
+ * with a ROUTE the engine asks as LIVE_ROUTE, for a login's may be another's. */
 #define LIVE (UINT32_MAX - 1)
+#define LIVE_ROUTE (UINT32_MAX - 2)
 
 enum effect_kind {
     EFFECT_CONNECT, /* connect to `relay`; answer with OPENED or FAILED */
