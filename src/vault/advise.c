@@ -80,6 +80,20 @@ struct waiter *memo_waiter(struct memo *memo)
     return &memo->waiter;
 }
 
+bool memo_supply(struct memo *memo, const struct wanted *wanted, struct supplied *supplied_r,
+                 struct answer *answer_r, bool *answered_r)
+{
+    enum supply supply =
+        supply_get(memo->advise->vault, wanted, supplied_r, &memo->words, memo_waiter(memo));
+
+    *answered_r = supply != SUPPLY_COMING;
+    if (supply == SUPPLY_LATER || supply == SUPPLY_NONE)
+        memo_tell(memo, supply == SUPPLY_LATER ? TOLD_LATER : TOLD_NO, answer_r);
+    if (supply != SUPPLIED)
+        supplied_clear(supplied_r);
+    return supply == SUPPLIED;
+}
+
 /* After this nobody but the session's thread touches the memo. */
 static void forget_owed(struct memo *memo)
 {

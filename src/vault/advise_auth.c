@@ -119,7 +119,7 @@ bool advise_auth(struct memo *memo, const struct asker *asker, const struct ques
 {
     struct supplied supplied = {0};
     struct wanted wanted;
-    bool answered = true;
+    bool answered;
 
     memo_end_exchange(memo);
     if (question->credential == LIVE || question->credential == LIVE_ROUTE)
@@ -128,24 +128,13 @@ bool advise_auth(struct memo *memo, const struct asker *asker, const struct ques
         text_add(&memo->words, SPAN("there is no such credential"));
         return memo_tell(memo, TOLD_NO, answer_r);
     }
-    switch (supply_get(memo->advise->vault, &wanted, &supplied, &memo->words, memo_waiter(memo))) {
-    case SUPPLIED:
-        if (was_refused(memo, question, &supplied)) {
-            text_add(&memo->words, text_span(&memo->refusal));
-            memo_tell(memo, TOLD_NO, answer_r);
-        } else {
-            answered = begin(memo, asker, question, &supplied, answer_r);
-        }
-        break;
-    case SUPPLY_COMING:
-        answered = false;
-        break;
-    case SUPPLY_LATER:
-        memo_tell(memo, TOLD_LATER, answer_r);
-        break;
-    case SUPPLY_NONE:
-        memo_tell(memo, TOLD_NO, answer_r);
-        break;
+    if (!memo_supply(memo, &wanted, &supplied, answer_r, &answered))
+        return answered;
+    if (was_refused(memo, question, &supplied)) {
+        text_add(&memo->words, text_span(&memo->refusal));
+        answered = memo_tell(memo, TOLD_NO, answer_r);
+    } else {
+        answered = begin(memo, asker, question, &supplied, answer_r);
     }
     supplied_clear(&supplied);
     return answered;

@@ -156,24 +156,13 @@ bool advise_pop(struct memo *memo, const struct asker *asker, const struct quest
     const struct route *route = route_of(asker, question);
     struct supplied supplied = {0};
     struct wanted wanted;
-    bool answered = true;
+    bool answered;
 
     if (route == NULL || route->pop.size == 0 || !memo_wanted(asker, question, &wanted))
         return tell_words(memo, TOLD_NO, SPAN("that route names no POP3 server"), answer_r);
-    switch (supply_get(memo->advise->vault, &wanted, &supplied, &memo->words, memo_waiter(memo))) {
-    case SUPPLIED:
-        answered = ask_pop(memo, question, route, &supplied);
-        break;
-    case SUPPLY_COMING:
-        answered = false;
-        break;
-    case SUPPLY_LATER:
-        memo_tell(memo, TOLD_LATER, answer_r);
-        break;
-    case SUPPLY_NONE:
-        memo_tell(memo, TOLD_NO, answer_r);
-        break;
-    }
+    if (!memo_supply(memo, &wanted, &supplied, answer_r, &answered))
+        return answered;
+    answered = ask_pop(memo, question, route, &supplied);
     supplied_clear(&supplied);
     return answered;
 }

@@ -92,6 +92,10 @@ bool advise_route(struct memo *memo, const struct asker *asker, const struct que
 /* What is wanted of supply; false: there is no such credential. */
 bool memo_wanted(const struct asker *asker, const struct question *question,
                  struct wanted *wanted_r);
+/* Gets the secret; false: it is not there, and `*answered_r` says whether that was told already or
+ * the session will ask again. */
+bool memo_supply(struct memo *memo, const struct wanted *wanted, struct supplied *supplied_r,
+                 struct answer *answer_r, bool *answered_r);
 /* The waiter that has the session ask again. */
 struct waiter *memo_waiter(struct memo *memo);
 void memo_end_exchange(struct memo *memo);
