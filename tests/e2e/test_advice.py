@@ -313,6 +313,25 @@ class Moved(Advice):
             self.assertEqual(talk.ask(b"MAIL FROM:<a@office.test>").code, 250)
         self.assertEqual((len(near.asked), len(far.asked)), (1, 0))
 
+    def test_a_login_and_a_route_name_two_users(self):
+        """What came with the login is not what came with a route's answer."""
+        near = Wanting(user="login@office.test", password=LIVE)
+        checker, _ = self.source({"Auth-Status": "OK", "Auth-User": "login@office.test",
+                                  "Auth-Pass": LIVE})
+        _, routes = self.source({"Auth-Status": "OK", "Auth-User": "route@office.test",
+                                 "Auth-Pass": LIVE})
+        url = f"http://127.0.0.1:{checker.server_port}/auth"
+        self.serve(self.upstream(Secured(near, leaf)), f"password_file: {folder.path}/password",
+                   routes=routes.replace("{", '{sender: "live@*", '),
+                   listener=f"auth: {{clients: check, clear: on, http: \"{url}\"}}")
+        with wire.Conversation(self.port) as talk:
+            talk.open()
+            self.assertEqual(talk.ask(b"AUTH PLAIN " + base64.b64encode(b"\0a\0b")).code, 235)
+            for sender, code in ((b"live@office.test", 454), (b"a@office.test", 250)):
+                self.assertEqual(talk.ask(b"MAIL FROM:<%s>" % sender).code, code)
+        users = [base64.b64decode(line.split()[2]).split(b"\0")[1] for line in near.asked]
+        self.assertEqual(users, [b"route@office.test", b"login@office.test"])
+
     def test_a_source_that_says_no(self):
         _, routes = self.source({"Auth-Status": "You are not known here"})
         self.serve(self.upstream(Secured(Wanting(), leaf)),
