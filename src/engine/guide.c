@@ -82,15 +82,21 @@ void guide_arrive(struct engine *engine, const struct event *event)
     guide_of(engine)->leg.choice = guide_of(engine)->wanted;
 }
 
-/* The mailbox of MAIL and RCPT, however loosely it is written: between the brackets, or the first
+/* The mailbox of MAIL and RCPT; written loosely, what stands between the brackets, or the first
  * word behind the colon. */
 static struct span mailbox_of(struct span text)
 {
     size_t open = span_find(text, '<');
+    struct command command;
+    struct path path;
     struct span rest = span_tail(text, open + 1);
     size_t close = span_find(rest, '>');
     struct span word;
 
+    command_parse(text, &command);
+    if (path_parse(command.argument, SPAN("FROM:"), &path) ||
+        path_parse(command.argument, SPAN("TO:"), &path))
+        return path.mailbox;
     if (close < rest.size)
         return span_head(rest, close);
     rest = span_tail(text, span_find(text, ':') + 1);

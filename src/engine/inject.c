@@ -248,22 +248,26 @@ bool inject_refused(struct engine *engine, struct row *row)
 }
 
 /* RFC 4954 5: who is authenticated may vouch for another sender with AUTH=. That is lockstep here,
- * and it knows nothing of what an unauthenticated client claims. */
+ * and it vouches for nobody a client speaks of. */
 void inject_disclaim(struct engine *engine, struct row *row)
 {
-    struct span text = ledger_text(engine, row);
-    size_t close = span_find(text, '>');
-    struct span rest = close < text.size ? span_tail(text, close + 1) : text;
-    size_t blank;
-    struct span word;
+    struct command command;
+    struct path path;
+    struct span rest, word;
 
     if (guide_of(engine)->leg.auth != AUTH_DONE)
         return;
-    while (span_word(&rest, &word) && !span_starts_fold(word, SPAN("AUTH=")))
-        ;
-    if (word.size == 0 || span_equal_fold(word, SPAN("AUTH=<>")))
-        return;
-    note(engine, SPAN("disclaim"), SPAN(""), verb_facts(VERB_AUTH)->name);
-    blank = word.at > text.at && (word.at[-1] == ' ' || word.at[-1] == '\t') ? 1 : 0;
-    ledger_cut(engine, row, (size_t)(word.at - text.at) - blank, word.size + blank);
+    command_parse(ledger_text(engine, row), &command);
+    rest = command.argument; /* written loosely: any word may be a parameter */
+    if (path_parse(command.argument, SPAN("FROM:"), &path))
+        rest = path.parameters;
+    while (span_word(&rest, &word)) {
+        size_t at = (size_t)(word.at - command.line.at);
+
+        if (!span_starts_fold(word, SPAN("AUTH=")) || span_equal_fold(word, SPAN("AUTH=<>")))
+            continue;
+        note(engine, SPAN("disclaim"), SPAN(""), verb_facts(VERB_AUTH)->name);
+        ledger_cut(engine, row, at - 1, word.size + 1); /* and the blank before it */
+        rest = span_of(word.at - 1, rest.size);
+    }
 }
