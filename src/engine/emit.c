@@ -166,8 +166,7 @@ static bool passes(const struct engine *engine, enum extension extension)
 /* What is between the client and us: STARTTLS, and AUTH that is checked here. */
 static void add_our_own(const struct engine *engine, struct text *text, size_t *last_r)
 {
-    enum tls_offer offer = engine->policy->tls_offer;
-    bool tls = offer == TLS_OFFER_STARTTLS || offer == TLS_OFFER_BOTH;
+    bool tls = tls_offers_starttls(engine->policy->tls_offer);
     char bytes[80];
     struct text names = text_over(bytes, sizeof(bytes));
 

@@ -13,9 +13,9 @@ static bool needed(const struct policy *policy)
     if (policy->mode == MODE_OBSERVE)
         return false;
     return policy->route_count > 0 || security == SECURITY_OFFERED ||
-           security == SECURITY_STARTTLS || policy->tls_offer == TLS_OFFER_STARTTLS ||
-           policy->tls_offer == TLS_OFFER_BOTH || policy->tls_required ||
-           policy->client_auth.required || policy->client_auth.logins > LOGINS_PASS;
+           security == SECURITY_STARTTLS || tls_offers_starttls(policy->tls_offer) ||
+           policy->tls_required || policy->client_auth.required ||
+           policy->client_auth.logins > LOGINS_PASS;
 }
 
 size_t engine_size(const struct policy *policy)

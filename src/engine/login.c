@@ -83,13 +83,6 @@ static const struct plan not_now = {.answer_here = true,
                                     .words = SPAN_INIT("Temporary authentication failure:"),
                                     .quote_reason = true};
 
-static bool offers_tls(const struct engine *engine)
-{
-    enum tls_offer offer = engine->policy->tls_offer;
-
-    return offer == TLS_OFFER_STARTTLS || offer == TLS_OFFER_BOTH;
-}
-
 static enum logins logins_of(const struct engine *engine)
 {
     enum logins logins = engine->policy->client_auth.logins;
@@ -127,8 +120,7 @@ bool login_owed(const struct engine *engine, enum verb verb, struct plan *plan_r
 
     if (!engine->guided)
         return false;
-    if (engine->policy->tls_required && !view->secured &&
-        (envelope || does == DOES_AUTH || verb == VERB_VRFY || verb == VERB_EXPN)) {
+    if (engine->policy->tls_required && !view->secured && !verb_facts(verb)->clear) {
         *plan_r = tls_first; /* */
         return true;
     }
@@ -144,7 +136,7 @@ static const struct plan *answer_starttls(const struct engine *engine)
 {
     if (engine->peers[SIDE_CLIENT].view.secured)
         return &tls_already; /* */
-    if (!offers_tls(engine))
+    if (!tls_offers_starttls(engine->policy->tls_offer))
         return &not_offered;
     return engine->peers[SIDE_CLIENT].inbox.view.size > 0 ? &tls_mixed : &ready; /* */
 }

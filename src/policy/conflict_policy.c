@@ -53,8 +53,7 @@ static bool observes_and_upgrades(const struct policy *policy)
 
 static bool observes_and_offers(const struct policy *policy)
 {
-    return policy->mode == MODE_OBSERVE &&
-           (policy->tls_offer == TLS_OFFER_STARTTLS || policy->tls_offer == TLS_OFFER_BOTH);
+    return policy->mode == MODE_OBSERVE && tls_offers_starttls(policy->tls_offer);
 }
 
 static bool observes_and_injects(const struct policy *policy)

@@ -5,8 +5,8 @@
 #include "lockstep/smtp/verb.h"
 
 static const struct verb_facts facts[] = {
-#define VERB_ROW(name, word, last, success, interim, wait, secret, does, relay) \
-    {SPAN_INIT(word), SPAN_INIT(#name), last, success, interim, wait, secret, does, relay},
+#define VERB_ROW(name, word, last, success, interim, wait, secret, does, relay, clear) \
+    {SPAN_INIT(word), SPAN_INIT(#name), last, success, interim, wait, secret, does, relay, clear},
     VERBS(VERB_ROW)
 #undef VERB_ROW
 };

@@ -79,6 +79,12 @@ enum tls_offer {
     TLS_OFFER_BOTH
 };
 
+/* Does a client that came in clear get STARTTLS? */
+static inline bool tls_offers_starttls(enum tls_offer offer)
+{
+    return offer == TLS_OFFER_STARTTLS || offer == TLS_OFFER_BOTH;
+}
+
 /* What becomes of the client's own AUTH. */
 enum logins {
     LOGINS_AUTO,   /* passed when no credential can be injected, else not offered */

@@ -39,36 +39,38 @@ enum verb_relay {
  * interim: the code that means "go on", 0 for none.
  * wait: which patience the upstream's answer gets (smtp/wait.h; RFC 5321 4.5.3.2).
  * secret: its argument may hold a credential.
+ * clear: may be said where TLS is required and has not begun (RFC 3207 4; R-32); RSET too, which
+ * tells nothing.
  */
 /* clang-format off */
 #define VERBS(X)  \
-    /*  name      word        last   success interim wait            secret does            relay */    \
-    X(UNKNOWN,    "",         true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_PASS)  \
-    X(HELO,       "HELO",     true,  0,      0,      WAIT_COMMAND,   false, DOES_GREET_OLD, RELAY_PASS)  \
-    X(EHLO,       "EHLO",     true,  0,      0,      WAIT_COMMAND,   false, DOES_GREET,     RELAY_PASS)  \
-    X(MAIL,       "MAIL",     false, 0,      0,      WAIT_SENDER,    false, DOES_SENDER,    RELAY_PASS)  \
-    X(SEND,       "SEND",     false, 0,      0,      WAIT_SENDER,    false, DOES_SENDER,    RELAY_PASS)  \
-    X(SOML,       "SOML",     false, 0,      0,      WAIT_SENDER,    false, DOES_SENDER,    RELAY_PASS)  \
-    X(SAML,       "SAML",     false, 0,      0,      WAIT_SENDER,    false, DOES_SENDER,    RELAY_PASS)  \
-    X(RCPT,       "RCPT",     false, 0,      0,      WAIT_RECIPIENT, false, DOES_RECIPIENT, RELAY_PASS)  \
-    X(DATA,       "DATA",     true,  354,    0,      WAIT_MESSAGE,   false, DOES_MESSAGE,   RELAY_PASS)  \
-    X(END,        "",         true,  0,      0,      WAIT_END,       false, DOES_END,       RELAY_PASS)  \
-    X(BDAT,       "BDAT",     true,  0,      0,      WAIT_END,       false, DOES_CHUNK,     RELAY_PASS)  \
-    X(RSET,       "RSET",     false, 0,      0,      WAIT_COMMAND,   false, DOES_RESET,     RELAY_PASS)  \
-    X(VRFY,       "VRFY",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_PASS)  \
-    X(EXPN,       "EXPN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_PASS)  \
-    X(HELP,       "HELP",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_PASS)  \
-    X(NOOP,       "NOOP",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_PASS)  \
-    X(QUIT,       "QUIT",     true,  0,      0,      WAIT_COMMAND,   false, DOES_QUIT,      RELAY_PASS)  \
-    X(AUTH,       "AUTH",     true,  235,    334,    WAIT_COMMAND,   true,  DOES_AUTH,      RELAY_PASS)  \
-    X(RESPONSE,   "",         true,  235,    334,    WAIT_COMMAND,   true,  DOES_RESPONSE,  RELAY_PASS)  \
-    X(STARTTLS,   "STARTTLS", true,  220,    0,      WAIT_COMMAND,   false, DOES_SECURE,    RELAY_OURS)  \
-    X(ETRN,       "ETRN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE)  \
-    X(TURN,       "TURN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE)  \
-    X(ATRN,       "ATRN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE)  \
-    X(BURL,       "BURL",     true,  0,      0,      WAIT_END,       false, DOES_NONE,      RELAY_REFUSE)  \
-    X(XCLIENT,    "XCLIENT",  true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE)  \
-    X(XFORWARD,   "XFORWARD", true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE)
+    /*  name      word        last   success interim wait            secret does            relay         clear */  \
+    X(UNKNOWN,    "",         true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_PASS,   false)  \
+    X(HELO,       "HELO",     true,  0,      0,      WAIT_COMMAND,   false, DOES_GREET_OLD, RELAY_PASS,   true)  \
+    X(EHLO,       "EHLO",     true,  0,      0,      WAIT_COMMAND,   false, DOES_GREET,     RELAY_PASS,   true)  \
+    X(MAIL,       "MAIL",     false, 0,      0,      WAIT_SENDER,    false, DOES_SENDER,    RELAY_PASS,   false)  \
+    X(SEND,       "SEND",     false, 0,      0,      WAIT_SENDER,    false, DOES_SENDER,    RELAY_PASS,   false)  \
+    X(SOML,       "SOML",     false, 0,      0,      WAIT_SENDER,    false, DOES_SENDER,    RELAY_PASS,   false)  \
+    X(SAML,       "SAML",     false, 0,      0,      WAIT_SENDER,    false, DOES_SENDER,    RELAY_PASS,   false)  \
+    X(RCPT,       "RCPT",     false, 0,      0,      WAIT_RECIPIENT, false, DOES_RECIPIENT, RELAY_PASS,   false)  \
+    X(DATA,       "DATA",     true,  354,    0,      WAIT_MESSAGE,   false, DOES_MESSAGE,   RELAY_PASS,   false)  \
+    X(END,        "",         true,  0,      0,      WAIT_END,       false, DOES_END,       RELAY_PASS,   false)  \
+    X(BDAT,       "BDAT",     true,  0,      0,      WAIT_END,       false, DOES_CHUNK,     RELAY_PASS,   false)  \
+    X(RSET,       "RSET",     false, 0,      0,      WAIT_COMMAND,   false, DOES_RESET,     RELAY_PASS,   true)  \
+    X(VRFY,       "VRFY",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_PASS,   false)  \
+    X(EXPN,       "EXPN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_PASS,   false)  \
+    X(HELP,       "HELP",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_PASS,   false)  \
+    X(NOOP,       "NOOP",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_PASS,   true)  \
+    X(QUIT,       "QUIT",     true,  0,      0,      WAIT_COMMAND,   false, DOES_QUIT,      RELAY_PASS,   true)  \
+    X(AUTH,       "AUTH",     true,  235,    334,    WAIT_COMMAND,   true,  DOES_AUTH,      RELAY_PASS,   false)  \
+    X(RESPONSE,   "",         true,  235,    334,    WAIT_COMMAND,   true,  DOES_RESPONSE,  RELAY_PASS,   false)  \
+    X(STARTTLS,   "STARTTLS", true,  220,    0,      WAIT_COMMAND,   false, DOES_SECURE,    RELAY_OURS,   true)  \
+    X(ETRN,       "ETRN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE, false)  \
+    X(TURN,       "TURN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE, false)  \
+    X(ATRN,       "ATRN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE, false)  \
+    X(BURL,       "BURL",     true,  0,      0,      WAIT_END,       false, DOES_NONE,      RELAY_REFUSE, false)  \
+    X(XCLIENT,    "XCLIENT",  true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE, false)  \
+    X(XFORWARD,   "XFORWARD", true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE, false)
 /* clang-format on */
 
 enum verb {
@@ -87,6 +89,7 @@ struct verb_facts {
     bool secret;
     enum verb_does does;
     enum verb_relay relay;
+    bool clear;
 };
 
 const struct verb_facts *verb_facts(enum verb verb);
