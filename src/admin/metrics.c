@@ -87,6 +87,24 @@ static void write_counters(FILE *out, const struct counts *counts)
     }
 }
 
+static void write_repairs(FILE *out, const struct counts *counts)
+{
+    size_t i;
+
+    write_head(out, "repair_actions_total", "counter",
+               "How often each repair put something right, or noticed it in `mode: observe`.");
+    for (i = 0; i < REPAIR_COUNT; i++) {
+        const char *name = repair_row((enum repair_id)i)->name.at;
+
+        fprintf(out,
+                "lockstep_repair_actions_total{repair=\"%s\",outcome=\"repaired\"} %" PRIu64 "\n",
+                name, counts->repairs[i].done);
+        fprintf(out,
+                "lockstep_repair_actions_total{repair=\"%s\",outcome=\"noticed\"} %" PRIu64 "\n",
+                name, counts->repairs[i].noticed);
+    }
+}
+
 static void write_refusals(FILE *out, const struct counts *counts)
 {
     static const char *const words[REFUSED_COUNT] = {
@@ -197,6 +215,7 @@ void metrics_write(const struct snapshot *snapshot, FILE *out)
     fputs("} 1\n", out);
     write_sessions(out, snapshot->counts);
     write_counters(out, snapshot->counts);
+    write_repairs(out, snapshot->counts);
     write_refusals(out, snapshot->counts);
     write_credentials(out, snapshot);
 }

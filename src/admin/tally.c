@@ -54,6 +54,7 @@ void tally_report(struct tally *tally, const struct report *report)
     const struct summary *summary = &report->summary;
     struct tally_row *row;
     struct span ending;
+    size_t i;
 
     pthread_mutex_lock(&tally->lock);
     row = tally_row(&tally->counts, report->listener, report->relay_name);
@@ -65,6 +66,10 @@ void tally_report(struct tally *tally, const struct report *report)
     row->repairs += summary->repairs;
     ending = span_of_string(summary->ending != NULL ? summary->ending : "lost");
     tally_ending(row, ending)->sessions++;
+    for (i = 0; report->repairs != NULL && i < REPAIR_COUNT; i++) {
+        tally->counts.repairs[i].done += report->repairs[i].done;
+        tally->counts.repairs[i].noticed += report->repairs[i].noticed;
+    }
     pthread_mutex_unlock(&tally->lock);
 }
 

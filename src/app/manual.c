@@ -193,7 +193,8 @@ static void put_repairs(void)
     for (i = 0; i < REPAIR_COUNT; i++) {
         const struct repair *repair = repair_row((enum repair_id)i);
 
-        printf(".It Ic %s Pq %s\n", repair->name.at, repair->on ? "on" : "off");
+        printf(".It Ic %s Pq %s\n", repair->name.at,
+               repair->initially == INITIALLY_ON ? "on" : "off");
         put_text(repair->says.at);
     }
     puts(".El");

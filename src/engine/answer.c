@@ -168,6 +168,7 @@ static void settle(struct engine *engine, const struct row *row, const struct re
     case DOES_NONE:
     case DOES_SECURE:
     case DOES_QUIT:
+    case DOES_COUNT:
         break;
     }
 }
@@ -196,16 +197,16 @@ static void input_after(struct engine *engine, enum verb_does does, enum outcome
 }
 
 /* May the row's answer be said as it came? False: `plan_r` takes its place. */
-static bool reply_stands(struct engine *engine, enum verb verb, const struct reply *reply,
+static bool reply_stands(struct engine *engine, struct row *row, const struct reply *reply,
                          enum outcome outcome, struct plan *plan_r)
 {
     bool look = reply->code >= 400 || engine->envelope.sender_refused || observing(engine);
 
-    if (look && order_repaired(engine, verb, reply->code, plan_r))
+    if (look && mend_order(engine, row, reply->code, plan_r))
         return false;
     if (outcome != WRONG)
         return true;
-    note_code(engine, SPAN("odd"), verb_facts(verb)->name, reply->code);
+    note_code(engine, SPAN("odd"), verb_facts((enum verb)row->verb)->name, reply->code);
     *plan_r = wrong_code;
     return observing(engine);
 }
@@ -215,15 +216,15 @@ static bool reply_stands(struct engine *engine, enum verb verb, const struct rep
  * dot goes upstream and nothing else; where the upstream took recipients of a sender that it had
  * refused, not even that, because it would deliver them somebody else's message.
  */
-static bool begin_without_recipients(struct engine *engine, enum verb verb)
+static bool begin_without_recipients(struct engine *engine, struct row *row)
 {
     struct plan plan = no_recipients;
     bool mixed = engine->envelope.sender_refused;
 
     if (observing(engine) || (!mixed && engine->envelope.accepted > 0))
         return false;
-    if (!order_repaired(engine, verb, 354, &plan))
-        note_code(engine, SPAN("answer"), verb_facts(verb)->name, plan.code);
+    if (!mend_order(engine, row, 354, &plan))
+        note_code(engine, SPAN("answer"), verb_facts((enum verb)row->verb)->name, plan.code);
     emit_plan(engine, &plan);
     engine->summary.commands++;
     engine->input = INPUT_COMMAND;
@@ -251,25 +252,25 @@ static void keep(struct engine *engine, const struct row *row, enum outcome outc
 static bool goes_again(struct engine *engine, struct row *row, const struct reply *reply,
                        enum outcome outcome)
 {
-    if (outcome != REFUSED || !engine->guided)
+    if (outcome != REFUSED)
         return false;
     if (!row->upgraded)
         return prepare_insists(engine, row, reply);
     ledger_rename(engine, row, VERB_HELO);
     row->upgraded = false;
-    guide_of(engine)->leg.ehlo_refused = true;
+    engine->leg.ehlo_refused = true;
     ledger_again(engine);
     return true;
 }
 
 /* Says the answer: as it came, built anew, or a plan's words in its place. */
-static void say_answer(struct engine *engine, const struct row *row, const struct reply *reply,
+static void say_answer(struct engine *engine, struct row *row, const struct reply *reply,
                        enum outcome outcome)
 {
     enum verb verb = (enum verb)row->verb;
     struct plan plan;
 
-    if (!reply_stands(engine, verb, reply, outcome, &plan))
+    if (!reply_stands(engine, row, reply, outcome, &plan))
         emit_plan(engine, &plan);
     else if (row->upgraded)
         emit_first_line(engine, reply);
@@ -279,7 +280,7 @@ static void say_answer(struct engine *engine, const struct row *row, const struc
         emit_reply(engine, reply);
 }
 
-static void say_and_settle(struct engine *engine, const struct row *row, const struct reply *reply,
+static void say_and_settle(struct engine *engine, struct row *row, const struct reply *reply,
                            enum outcome outcome)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
@@ -305,7 +306,7 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
         upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
         return;
     }
-    if (does == DOES_MESSAGE && outcome == SUCCEEDED && begin_without_recipients(engine, verb))
+    if (does == DOES_MESSAGE && outcome == SUCCEEDED && begin_without_recipients(engine, row))
         return;
     if (goes_again(engine, row, reply, outcome))
         return;
@@ -342,8 +343,8 @@ static void answer_data_of_ours(struct engine *engine, const struct reply *reply
 /* RSET before an envelope is put once more: it is still the client's. */
 static void answer_reset_of_ours(struct engine *engine)
 {
-    if (engine->guided && guide_of(engine)->kept.replay == REPLAY_RESET) {
-        guide_of(engine)->kept.replay = REPLAY_ROWS;
+    if (engine->kept.replay == REPLAY_RESET) {
+        engine->kept.replay = REPLAY_ROWS;
         upstream_of(engine)->view.mail_open = false;
     } else {
         transaction_end(engine);
@@ -368,13 +369,16 @@ static void answer_preparing_row(struct engine *engine, enum verb verb, const st
     case DOES_RESPONSE:
         inject_answered(engine, reply);
         break;
-    case DOES_NONE:
     case DOES_GREET_OLD:
+        prepare_greeted_old(engine, reply);
+        break;
+    case DOES_NONE:
     case DOES_MESSAGE:
     case DOES_CHUNK:
     case DOES_END:
     case DOES_RESET:
     case DOES_QUIT:
+    case DOES_COUNT:
         break;
     }
 }
@@ -394,8 +398,7 @@ static void answer_row_of_ours(struct engine *engine, const struct row *row,
     enum verb verb = (enum verb)row->verb;
     bool fits = expected(row, reply->code);
 
-    if (engine->guided)
-        guide_of(engine)->leg.said_back = says_secret_back(engine, reply->all);
+    engine->leg.said_back = says_secret_back(engine, reply->all);
     ledger_retire(engine);
     if (!fits)
         upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
@@ -405,7 +408,7 @@ static void answer_row_of_ours(struct engine *engine, const struct row *row,
         upstream_leave(engine, &reset_refused);
     else if (verb == VERB_RSET)
         answer_reset_of_ours(engine);
-    else if (engine->guided)
+    else
         answer_preparing_row(engine, verb, reply);
 }
 
@@ -440,7 +443,7 @@ static void greeting(struct engine *engine, const struct reply *reply)
         upstream_broken(engine, SPAN("The relay's greeting makes no sense"));
         return;
     }
-    if (engine->guided && guide_of(engine)->leg.anew) {
+    if (engine->leg.anew) {
         prepare_arrived(engine, reply);
         return;
     }
@@ -520,11 +523,31 @@ static enum parsed next_reply(struct engine *engine, struct reply *reply_r)
     return state;
 }
 
+/* What repairs make of a reply is read in its place, if it is a reply. */
+static void mend_reply(struct engine *engine, struct reply *reply, struct mending *mending)
+{
+    bool asked = engine->phase == PHASE_TALKING && engine->ledger.in_flight > 0;
+    enum verb verb = asked ? (enum verb)ledger_row(engine, engine->ledger.answer)->verb
+                           : VERB_UNKNOWN; /* a greeting, or what nobody asked for */
+    struct span seen = reply->all;
+    struct reply mended;
+
+    if (!mend_due(engine, STAGE_REPLY, verb_facts(verb)->does) ||
+        mend_text(engine, STAGE_REPLY, verb, &seen, mending) != REPAIRED)
+        return;
+    if (reply_parse(seen, seen.size, &mended) != PARSED || mended.taken != seen.size)
+        return;
+    mended.taken = reply->taken;
+    *reply = mended;
+}
+
 bool upstream_read(struct engine *engine)
 {
     struct peer *upstream = upstream_of(engine);
+    struct mending mending;
     struct reply reply;
     enum parsed state;
+    size_t taken;
 
     if (engine->upstream_lost || !emit_may(engine, SIDE_CLIENT))
         return false;
@@ -532,12 +555,13 @@ bool upstream_read(struct engine *engine)
         return pass_unread(engine);
     state = next_reply(engine, &reply);
     if (state == PARSED) {
-        note_reply(engine, SIDE_UPSTREAM, &reply);
+        note_reply(engine, SIDE_UPSTREAM, reply.all);
+        taken = reply.taken;
+        mend_reply(engine, &reply, &mending);
         answer(engine, &reply);
         /* Closing has emptied the inbox already. */
-        inbox_take(&upstream->inbox, upstream->inbox.view.size < reply.taken
-                                         ? upstream->inbox.view.size
-                                         : reply.taken);
+        inbox_take(&upstream->inbox,
+                   upstream->inbox.view.size < taken ? upstream->inbox.view.size : taken);
         return true;
     }
     if (state == PARSED_BAD) {

@@ -21,7 +21,7 @@ static void add_facts(struct engine *engine, struct question *question)
     /* A name that was only claimed is nobody's. */
     if (engine->peers[SIDE_CLIENT].view.authenticated)
         question->facts[FACT_LOGIN] = name_span(&guide->user);
-    question->facts[FACT_HELO] = name_span(&guide->helo);
+    question->facts[FACT_HELO] = brief_span(&engine->helo);
     question->facts[FACT_SENDER] = guide_sender(engine, row);
     question->facts[FACT_RECIPIENT] = guide_recipient(engine, row);
 }
@@ -31,7 +31,7 @@ void ask(struct engine *engine, enum question_kind kind, struct span text, struc
 {
     struct guide *guide = guide_of(engine);
     struct question *question = &engine->lender->question;
-    const struct choice *choice = &guide->wanted;
+    const struct choice *choice = &engine->wanted;
 
     must(!asking(engine));
     guide->asked = (uint8_t)(1 + kind);
@@ -40,7 +40,7 @@ void ask(struct engine *engine, enum question_kind kind, struct span text, struc
     *question = (struct question){
         .kind = kind,
         .serial = ++guide->serial,
-        .relay = guide->leg.choice.relay,
+        .relay = engine->leg.choice.relay,
         .credential = choice->credential,
         .route = choice->route,
         .mechanisms = inject_mechanisms(engine),

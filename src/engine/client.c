@@ -81,6 +81,7 @@ static enum input input_behind(const struct command *command)
     case DOES_RESPONSE:
     case DOES_SECURE:
     case DOES_QUIT:
+    case DOES_COUNT:
         return INPUT_WAIT;
     case DOES_NONE:
     case DOES_GREET:
@@ -132,9 +133,26 @@ static void answer_at_once(struct engine *engine, struct row *row)
         row_decide(engine, row, &plan);
 }
 
+/* What repairs make of the line, which is then the command; NULL, or what the client hears at once.
+ */
+static const struct plan *mend_line(struct engine *engine, struct command *command,
+                                    struct mending *mending)
+{
+    struct line mended = {.text = command->line};
+    enum verdict verdict;
+
+    if (!mend_due(engine, STAGE_COMMAND, verb_facts(command->verb)->does))
+        return NULL;
+    verdict = mend_text(engine, STAGE_COMMAND, command->verb, &mended.text, mending);
+    if (verdict == REPAIRED)
+        parse_line(engine, &mended, command);
+    return verdict == BEYOND ? &mending->beyond : NULL;
+}
+
 static void append_command(struct engine *engine, const struct line *line, struct span all)
 {
     const struct plan *fault = NULL;
+    struct mending mending;
     struct command command;
     struct row *row;
 
@@ -146,13 +164,15 @@ static void append_command(struct engine *engine, const struct line *line, struc
         fault = line_fault(engine, line);
         if (fault && verb_facts(command.verb)->does == DOES_CHUNK)
             fault = &bad_chunk; /* its bytes must not run as commands */
-        fault = fault ? fault : command_fault(engine, &command);
     }
+    fault = fault ? fault : mend_line(engine, &command, &mending);
+    if (!observing(engine) && !fault)
+        fault = command_fault(engine, &command);
     if (fault) {
         append_fault(engine, command.verb, fault);
         return;
     }
-    row = ledger_append(engine, command.verb, observing(engine) ? all : line->text);
+    row = ledger_append(engine, command.verb, observing(engine) ? all : command.line);
     row->last_chunk = command.last;
     engine->input = input_behind(&command);
     if (engine->input == INPUT_CHUNK) {
@@ -219,7 +239,7 @@ static bool read_line(struct engine *engine)
         go_opaque(engine);
         return true;
     }
-    if (!ledger_has_room(engine, state == PARSED_BAD ? 0 : line.taken))
+    if (!ledger_has_room(engine, state == PARSED_BAD ? 0 : line.taken + MENDED_GROWTH_MAX))
         return false;
     engine->client_since = engine->now;
     if (state == PARSED_BAD) {

@@ -55,7 +55,8 @@ void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool b
         return;
     }
     must(outbox->used + bytes.size <= SCRATCH_SEND_BYTES);
-    memcpy(copy, bytes.at, bytes.size);
+    if (bytes.at != copy) /* else it was written there */
+        memcpy(copy, bytes.at, bytes.size);
     outbox->used += bytes.size;
     add_piece(outbox, span_of(copy, bytes.size));
 }
@@ -66,9 +67,8 @@ static bool clean(struct span line)
            span_find(line, '\0') == line.size;
 }
 
-void emit_command(struct engine *engine, const struct row *row)
+void emit_command(struct engine *engine, const struct row *row, struct span text)
 {
-    struct span text = ledger_text(engine, row);
     struct span end = observing(engine) && !row->ours ? SPAN("") : SPAN("\r\n");
 
     must(observing(engine) || clean(text));
@@ -91,24 +91,55 @@ static void add_clean(struct text *line, struct span words)
     }
 }
 
-static void emit_line(struct engine *engine, uint16_t code, char separator, struct span words)
+/* One line of a reply, no longer than a client must be able to read. */
+static void add_line(struct text *text, uint16_t code, char separator, struct span words)
 {
     char bytes[REPLY_LINE_BYTES_MAX];
     struct text line = text_over(bytes, sizeof(bytes) - 2);
 
-    if (!heard(engine, SIDE_CLIENT))
-        return;
     text_add_number(&line, code);
     text_add_byte(&line, separator);
     add_clean(&line, words);
     line.room += 2;
     text_add(&line, SPAN("\r\n"));
-    note_said(engine, SIDE_CLIENT, false, text_span(&line));
-    emit_bytes(engine, SIDE_CLIENT, text_span(&line), false);
+    text_add(text, text_span(&line));
+}
+
+/* Where the next bytes of the scratch lie: what is written there can be said without a copy. */
+static struct text scratch_of(const struct engine *engine, enum side side)
+{
+    struct outbox *outbox = outbox_of(engine, side);
+
+    return text_over(outbox->scratch + outbox->used, SCRATCH_SEND_BYTES - outbox->used);
+}
+
+/* The one door through which the client hears a whole reply. */
+static void tell(struct engine *engine, struct span whole)
+{
+    enum verb verb = VERB_UNKNOWN; /* the greeting, or a last word */
+    struct mending mending;
+
+    if (!ledger_empty(engine))
+        verb = (enum verb)ledger_row(engine, engine->ledger.release)->verb;
+    if (mend_due(engine, STAGE_ANSWER, verb_facts(verb)->does))
+        mend_text(engine, STAGE_ANSWER, verb, &whole, &mending);
+    note_reply(engine, SIDE_CLIENT, whole);
+    emit_bytes(engine, SIDE_CLIENT, whole, false);
+}
+
+static void emit_line(struct engine *engine, uint16_t code, struct span words)
+{
+    struct text text = scratch_of(engine, SIDE_CLIENT);
+
+    if (!heard(engine, SIDE_CLIENT))
+        return;
+    add_line(&text, code, ' ', words);
+    tell(engine, text_span(&text));
 }
 
 void emit_reply(struct engine *engine, const struct reply *reply)
 {
+    struct text text = scratch_of(engine, SIDE_CLIENT);
     struct span rest = reply->all;
     struct span line;
     uint32_t left = reply->lines;
@@ -116,13 +147,14 @@ void emit_reply(struct engine *engine, const struct reply *reply)
     if (!heard(engine, SIDE_CLIENT))
         return;
     if (!reply->odd || observing(engine)) {
-        note_reply(engine, SIDE_CLIENT, reply);
-        emit_bytes(engine, SIDE_CLIENT, reply->all, false);
+        tell(engine, reply->all);
         return;
     }
     note_code(engine, SPAN("odd"), SPAN("lines"), reply->code);
     while (left > 0 && reply_line(&rest, &line))
-        emit_line(engine, reply->code, --left > 0 ? '-' : ' ', line);
+        add_line(&text, reply->code, --left > 0 ? '-' : ' ', line);
+    must(!text.cut);
+    tell(engine, text_span(&text));
 }
 
 /* One line of the EHLO reply; the caller puts the last one's blank in place of its hyphen. */
@@ -187,7 +219,6 @@ static void add_our_own(const struct engine *engine, struct text *text, size_t *
 static void end_keywords(struct engine *engine, struct text *text, size_t last)
 {
     const struct capabilities *offered = &upstream_of(engine)->view.capabilities;
-    struct outbox *outbox = outbox_of(engine, SIDE_CLIENT);
 
     add_keyword(text, SPAN("PIPELINING"), &last);
     if (capabilities_offer(offered, EXTENSION_CHUNKING) || repair_on(engine, REPAIR_BDAT_TO_DATA))
@@ -197,9 +228,7 @@ static void end_keywords(struct engine *engine, struct text *text, size_t last)
         add_size(engine, text, offered->size_bytes, &last);
     must(!text->cut);
     text->at[last + 3] = ' ';
-    note_said(engine, SIDE_CLIENT, false, text_span(text));
-    outbox->used += text->size;
-    add_piece(outbox, text_span(text));
+    tell(engine, text_span(text));
 }
 
 /* The upstream's keywords once more, from what is known of them; those whose parameters are not
@@ -207,8 +236,7 @@ static void end_keywords(struct engine *engine, struct text *text, size_t last)
 static void emit_known_capabilities(struct engine *engine)
 {
     const struct capabilities *offered = &upstream_of(engine)->view.capabilities;
-    struct outbox *outbox = outbox_of(engine, SIDE_CLIENT);
-    struct text text = text_over(outbox->scratch + outbox->used, SCRATCH_SEND_BYTES - outbox->used);
+    struct text text = scratch_of(engine, SIDE_CLIENT);
     char bytes[160];
     struct text names = text_over(bytes, sizeof(bytes));
     size_t last = 0;
@@ -232,8 +260,7 @@ static void emit_known_capabilities(struct engine *engine)
  */
 void emit_capabilities(struct engine *engine, const struct reply *reply)
 {
-    struct outbox *outbox = outbox_of(engine, SIDE_CLIENT);
-    struct text text = text_over(outbox->scratch + outbox->used, SCRATCH_SEND_BYTES - outbox->used);
+    struct text text = scratch_of(engine, SIDE_CLIENT);
     struct span rest = reply->all;
     struct span line;
     size_t last = 0;
@@ -255,7 +282,7 @@ void emit_first_line(struct engine *engine, const struct reply *reply)
     struct span line;
 
     if (reply_line(&rest, &line))
-        emit_line(engine, reply->code, ' ', line);
+        emit_line(engine, reply->code, line);
 }
 
 void emit_plan(struct engine *engine, const struct plan *plan)
@@ -270,7 +297,7 @@ void emit_plan(struct engine *engine, const struct plan *plan)
         return;
     }
     if (plan->verbatim && reason.size > 0) {
-        emit_line(engine, plan->code, ' ', reason);
+        emit_line(engine, plan->code, reason);
         return;
     }
     text_add(&words, plan->status);
@@ -285,5 +312,5 @@ void emit_plan(struct engine *engine, const struct plan *plan)
         text_add_byte(&words, ' ');
         text_add(&words, reason);
     }
-    emit_line(engine, plan->code, ' ', text_span(&words));
+    emit_line(engine, plan->code, text_span(&words));
 }

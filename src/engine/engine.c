@@ -102,8 +102,10 @@ static void opened(struct engine *engine, const struct event *event)
     note_open(engine, event);
     if (engine->guided && side == SIDE_CLIENT)
         guide_arrive(engine, event);
-    if (engine->guided && side == SIDE_UPSTREAM)
-        guide_of(engine)->leg.secured_before = event->secured_before;
+    if (side == SIDE_CLIENT)
+        brief_keep(&engine->address, event->bytes);
+    if (side == SIDE_UPSTREAM)
+        engine->leg.secured_before = event->secured_before;
     if (side == SIDE_CLIENT) {
         engine->phase = PHASE_CONNECTING;
         engine->connect_due = true;
@@ -297,7 +299,7 @@ static bool take_connect(struct engine *engine, struct effect *effect_r)
     engine->connect_due = false;
     *effect_r = (struct effect){.kind = EFFECT_CONNECT,
                                 .side = SIDE_UPSTREAM,
-                                .live = engine->guided && guide_of(engine)->leg.choice.live,
+                                .live = engine->leg.choice.live,
                                 .relay = (uint32_t)(relay_of(engine) - engine->policy->relays)};
     return true;
 }
@@ -361,8 +363,8 @@ void engine_summary(const struct engine *engine, struct summary *summary_r)
     if (!engine->guided)
         return;
     guide = guide_of(engine);
-    if (guide->leg.auth == AUTH_DONE)
-        summary_r->credential = guide->leg.choice.credential;
+    if (engine->leg.auth == AUTH_DONE)
+        summary_r->credential = engine->leg.choice.credential;
     if (engine->peers[SIDE_CLIENT].view.authenticated)
         summary_r->login = name_span(&guide->user);
 }

@@ -11,28 +11,22 @@
 
 void envelope_drop(struct engine *engine)
 {
-    if (engine->guided)
-        guide_of(engine)->kept = (struct kept){0};
+    engine->kept = (struct kept){0};
 }
 
 /* While nothing is authenticated that should be, or POP may have to be done again. */
-static bool worth_keeping(const struct guide *guide)
+static bool worth_keeping(const struct engine *engine)
 {
-    return guide->kept.held || (guide->leg.choice.credential != NOTHING &&
-                                (guide->leg.auth == AUTH_UNOFFERED || guide->leg.popped));
+    return engine->kept.held || (engine->leg.choice.credential != NOTHING &&
+                                 (engine->leg.auth == AUTH_UNOFFERED || engine->leg.popped));
 }
 
 void envelope_keep(struct engine *engine, enum verb_does does, struct span text)
 {
-    struct guide *guide;
-    struct kept *kept;
+    struct kept *kept = &engine->kept;
     char *place;
 
-    if (!engine->guided)
-        return;
-    guide = guide_of(engine);
-    kept = &guide->kept;
-    if (!worth_keeping(guide) || kept->cut)
+    if (!worth_keeping(engine) || kept->cut)
         return;
     if (does == DOES_SENDER)
         kept->size = kept->count = 0;
@@ -52,7 +46,7 @@ struct span envelope_first(const struct engine *engine)
 {
     const char *place;
 
-    if (guide_of(engine)->kept.count == 0)
+    if (engine->kept.count == 0)
         return SPAN("");
     place = ledger_kept((struct engine *)(uintptr_t)engine);
     return span_of(place + LENGTH_BYTES,
@@ -61,7 +55,7 @@ struct span envelope_first(const struct engine *engine)
 
 void envelope_replay(struct engine *engine)
 {
-    struct kept *kept = &guide_of(engine)->kept;
+    struct kept *kept = &engine->kept;
     const char *place = ledger_kept(engine) + kept->at;
     size_t size = (unsigned char)place[0] | (size_t)(unsigned char)place[1] << 8;
 
@@ -81,7 +75,7 @@ static void refused_again(struct engine *engine, const struct reply *reply)
         .status = SPAN_INIT("4.3.0"),
         .words = SPAN_INIT("The relay no longer takes what it took before:"),
         .quote_reason = true};
-    bool held = guide_of(engine)->kept.held;
+    bool held = engine->kept.held;
 
     ledger_keep_reason(engine, reply);
     envelope_drop(engine);
@@ -93,7 +87,7 @@ static void refused_again(struct engine *engine, const struct reply *reply)
 
 void envelope_replayed(struct engine *engine, enum verb verb, const struct reply *reply)
 {
-    struct kept *kept = &guide_of(engine)->kept;
+    struct kept *kept = &engine->kept;
 
     if (reply->code >= 300) {
         refused_again(engine, reply);
@@ -105,6 +99,6 @@ void envelope_replayed(struct engine *engine, enum verb verb, const struct reply
         return;
     kept->replay = REPLAY_NONE;
     kept->held = false;
-    if (!worth_keeping(guide_of(engine)))
+    if (!worth_keeping(engine))
         envelope_drop(engine);
 }

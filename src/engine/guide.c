@@ -30,8 +30,8 @@ void guide_init(struct engine *engine)
 
     engine->guided = needed(engine->policy);
     if (engine->guided)
-        *guide_of(engine) = (struct guide){
-            .wanted = none, .leg = {.choice = none}, .granted = NOTHING, .told = NOTHING};
+        *guide_of(engine) = (struct guide){.granted = NOTHING, .told = NOTHING};
+    engine->wanted = engine->leg.choice = none;
 }
 
 void name_keep(struct name *name, struct span bytes)
@@ -43,6 +43,17 @@ void name_keep(struct name *name, struct span bytes)
 struct span name_span(const struct name *name)
 {
     return span_of(name->bytes, name->size);
+}
+
+void brief_keep(struct brief *brief, struct span bytes)
+{
+    brief->size = bytes.size <= BRIEF_BYTES_MAX ? (uint8_t)bytes.size : 0;
+    memcpy(brief->bytes, bytes.at, brief->size);
+}
+
+struct span brief_span(const struct brief *brief)
+{
+    return span_of(brief->bytes, brief->size);
 }
 
 bool guide_injects(const struct engine *engine)
@@ -79,7 +90,7 @@ void guide_arrive(struct engine *engine, const struct event *event)
     if (arrival != NULL && arrival->certificate.size > 0)
         learn(engine, FACT_CERTIFICATE, arrival->certificate);
     guide_choose(engine);
-    guide_of(engine)->leg.choice = guide_of(engine)->wanted;
+    engine->leg.choice = engine->wanted;
 }
 
 /* The mailbox of MAIL and RCPT; written loosely, what stands between the brackets, or the first
@@ -149,7 +160,7 @@ void guide_told(struct engine *engine, const struct advice *advice, struct span 
     switch (advice->told) {
     case TOLD_DONE:
         guide->told = advice->credential == LIVE ? LIVE_ROUTE : advice->credential;
-        guide->moved = advice->moved || guide->leg.auth != AUTH_NONE || guide->leg.choice.live;
+        engine->moved = advice->moved || engine->leg.auth != AUTH_NONE || engine->leg.choice.live;
         return;
     case TOLD_NO:
         plan.code = 550;
@@ -179,17 +190,12 @@ static void learn_sender(struct engine *engine, struct span mailbox)
 
 void guide_learn(struct engine *engine, const struct row *row)
 {
-    struct guide *guide = guide_of(engine);
     struct span text = ledger_text(engine, row);
-    struct span rest = text;
-    struct span word;
 
     switch (verb_facts((enum verb)row->verb)->does) {
     case DOES_GREET:
     case DOES_GREET_OLD:
-        span_word(&rest, &word);
-        name_keep(&guide->helo, span_trim(rest));
-        learn(engine, FACT_HELO, span_trim(rest));
+        learn(engine, FACT_HELO, ledger_argument(engine, row));
         break;
     case DOES_SENDER:
         learn_sender(engine, mailbox_of(text));
@@ -207,37 +213,28 @@ void guide_learn(struct engine *engine, const struct row *row)
     case DOES_RESPONSE:
     case DOES_SECURE:
     case DOES_QUIT:
+    case DOES_COUNT:
         break;
     }
 }
 
 void guide_forget(struct engine *engine)
 {
+    engine->stale = false;
+    envelope_drop(engine);
     if (!engine->guided)
         return;
-    guide_of(engine)->stale = false;
     trail_forget(&guide_of(engine)->trail, FACT_SENDER);
     trail_forget(&guide_of(engine)->trail, FACT_RECIPIENT);
     guide_of(engine)->route_asked = false; /* it is told who sends, so it may say otherwise */
-    envelope_drop(engine);
 }
 
 void guide_abandon(struct engine *engine)
 {
     guide_forget(engine);
     engine->envelope = (struct envelope){0};
-    guide_of(engine)->stale = upstream_of(engine)->view.mail_open;
-    engine->reset_owed = engine->reset_owed || guide_of(engine)->stale;
-}
-
-uint32_t guide_repairs(const struct engine *engine)
-{
-    const struct policy *policy = engine->policy;
-    uint32_t number = guide_of(engine)->wanted.route;
-
-    return number != NOTHING && policy->routes[number].repairs_given
-               ? policy->routes[number].repairs
-               : policy->repairs;
+    engine->stale = upstream_of(engine)->view.mail_open;
+    engine->reset_owed = engine->reset_owed || engine->stale;
 }
 
 static void note_choice(struct engine *engine, const struct choice *choice)
@@ -268,7 +265,7 @@ enum chosen guide_choose(struct engine *engine)
 
     if (chosen == UNDECIDED)
         return chosen;
-    if (choice.route != guide->wanted.route) { /* what another route's source said is not for it */
+    if (choice.route != engine->wanted.route) { /* what another route's source said is not for it */
         guide->route_asked = false;
         guide->told = NOTHING;
     }
@@ -284,8 +281,8 @@ enum chosen guide_choose(struct engine *engine)
     }
     if (choice.credential == NOTHING)
         choice.credential = guide->granted;
-    if (chosen == CHOSEN && choice.route != guide->wanted.route)
+    if (chosen == CHOSEN && choice.route != engine->wanted.route)
         note_choice(engine, &choice);
-    guide->wanted = choice;
+    engine->wanted = choice;
     return chosen;
 }

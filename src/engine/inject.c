@@ -49,7 +49,7 @@ uint32_t inject_mechanisms(const struct engine *engine)
     if (!may_be_heard(engine))
         return 0;
     /* A relay that asks for AUTH all the same takes more than it says (F-06, B-46). */
-    if (guide_of(engine)->leg.insisted && offered == 0)
+    if (engine->leg.insisted && offered == 0)
         offered = MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN) |
                   MECHANISM_BIT(MECHANISM_XOAUTH2);
     return offered & relay_of(engine)->mechanisms;
@@ -57,7 +57,7 @@ uint32_t inject_mechanisms(const struct engine *engine)
 
 static struct span credential_name(const struct engine *engine)
 {
-    uint32_t number = guide_of(engine)->wanted.credential;
+    uint32_t number = engine->wanted.credential;
 
     return number < engine->policy->credential_count ? engine->policy->credentials[number].name
                                                      : SPAN("live");
@@ -80,7 +80,7 @@ static void note_credential(struct engine *engine, struct span what, uint16_t co
 
 void inject_refuse(struct engine *engine, bool forever, struct span words)
 {
-    struct leg *leg = &guide_of(engine)->leg;
+    struct leg *leg = &engine->leg;
 
     leg->auth = AUTH_REFUSED;
     leg->forever = forever;
@@ -91,7 +91,7 @@ void inject_refuse(struct engine *engine, bool forever, struct span words)
 
 static bool may_try(struct engine *engine)
 {
-    bool may = guide_of(engine)->leg.tries++ < TRIES_MAX;
+    bool may = engine->leg.tries++ < TRIES_MAX;
 
     if (!may)
         inject_refuse(engine, false, SPAN("too many attempts"));
@@ -100,18 +100,18 @@ static bool may_try(struct engine *engine)
 
 void inject_pop(struct engine *engine)
 {
-    struct leg *leg = &guide_of(engine)->leg;
+    struct leg *leg = &engine->leg;
 
-    leg->choice.credential = guide_of(engine)->wanted.credential;
+    leg->choice.credential = engine->wanted.credential;
     if (may_try(engine))
         ask(engine, QUESTION_POP, SPAN(""), SPAN(""), leg->insisted ? 1 : 0);
 }
 
 void inject_begin(struct engine *engine)
 {
-    struct leg *leg = &guide_of(engine)->leg;
+    struct leg *leg = &engine->leg;
 
-    leg->choice.credential = guide_of(engine)->wanted.credential;
+    leg->choice.credential = engine->wanted.credential;
     if (!may_be_heard(engine)) {
         inject_refuse(engine, false, SPAN("credentials are not sent there without TLS"));
         return;
@@ -135,7 +135,7 @@ void inject_answered(struct engine *engine, const struct reply *reply)
     char bytes[REASON_BYTES_MAX];
     struct text words = text_over(bytes, sizeof(bytes));
 
-    if (guide_of(engine)->leg.auth != AUTH_TALKING)
+    if (engine->leg.auth != AUTH_TALKING)
         return; /* the client's own exchange was cancelled */
     if (reply->code == facts->interim) {
         ask(engine, QUESTION_CHALLENGE, reply->text, SPAN(""), 0);
@@ -143,12 +143,12 @@ void inject_answered(struct engine *engine, const struct reply *reply)
     }
     if (reply->code < 400 && reply->code != facts->success)
         note_code(engine, SPAN("odd"), facts->name, reply->code);
-    guide_of(engine)->leg.code = reply->code;
+    engine->leg.code = reply->code;
     text_add_number(&words, reply->code);
     text_add_byte(&words, ' ');
     ledger_keep_reason(engine, reply);
-    text_add(&words, guide_of(engine)->leg.said_back ? SPAN("in words that show the credential")
-                                                     : ledger_reason(engine));
+    text_add(&words, engine->leg.said_back ? SPAN("in words that show the credential")
+                                           : ledger_reason(engine));
     ledger_keep_words(engine, text_span(&words));
     ask(engine, QUESTION_OUTCOME, ledger_reason(engine), SPAN(""), reply->code);
 }
@@ -156,7 +156,7 @@ void inject_answered(struct engine *engine, const struct reply *reply)
 /* Whoever judges the outcome may have words for the client that are better than the relay's own. */
 static void told_outcome(struct engine *engine, const struct advice *advice, struct span words)
 {
-    struct leg *leg = &guide_of(engine)->leg;
+    struct leg *leg = &engine->leg;
     uint16_t code = leg->code;
 
     if (advice->told == TOLD_DONE && code == verb_facts(VERB_AUTH)->success) {
@@ -178,7 +178,7 @@ static void told_outcome(struct engine *engine, const struct advice *advice, str
 static void told_pop(struct engine *engine, const struct advice *advice, struct span words)
 {
     if (advice->told == TOLD_DONE)
-        guide_of(engine)->leg.popped = true;
+        engine->leg.popped = true;
     else if (advice->told != TOLD_AGAIN)
         inject_refuse(engine, advice->told == TOLD_NO, words);
 }
@@ -197,7 +197,7 @@ static void say_line(struct engine *engine, enum verb verb, struct span start, s
         return;
     }
     engine->auth_seen = true;
-    guide_of(engine)->leg.auth = AUTH_TALKING;
+    engine->leg.auth = AUTH_TALKING;
     ledger_insert_text(engine, verb, start, line);
 }
 
@@ -214,14 +214,14 @@ void inject_told(struct engine *engine, enum question_kind kind, const struct ad
     else if (kind == QUESTION_CHALLENGE)
         ledger_insert(engine, VERB_RESPONSE); /* RFC 4954 4: "*" cancels */
     else if (advice->told == TOLD_AGAIN)
-        guide_of(engine)->leg.auth = AUTH_NONE;
+        engine->leg.auth = AUTH_NONE;
     else
         inject_refuse(engine, advice->told == TOLD_NO, words);
 }
 
 bool inject_refused(struct engine *engine, struct row *row)
 {
-    struct leg *leg = &guide_of(engine)->leg;
+    struct leg *leg = &engine->leg;
     const struct plan *plan = NULL;
 
     switch (relay_of(engine)->refused) {
@@ -255,7 +255,7 @@ void inject_disclaim(struct engine *engine, struct row *row)
     struct path path;
     struct span rest, word;
 
-    if (guide_of(engine)->leg.auth != AUTH_DONE)
+    if (engine->leg.auth != AUTH_DONE)
         return;
     command_parse(ledger_text(engine, row), &command);
     rest = command.argument; /* written loosely: any word may be a parameter */

@@ -18,11 +18,11 @@
 #define REASON_AT ROWS_BYTES
 #define OURS_AT (REASON_AT + REASON_BYTES_MAX)
 #define KEPT_AT (OURS_AT + OURS_BYTES_MAX)
-#define TEXTS_AT_MAX (KEPT_AT + KEPT_BYTES_MAX)
+#define TEXTS_AT (KEPT_AT + KEPT_BYTES_MAX)
 #define NOWHERE UINT32_MAX
 
 _Static_assert((ROWS_MAX & (ROWS_MAX - 1)) == 0, "row numbers wrap");
-_Static_assert(BLOCK_SIZE - TEXTS_AT_MAX >= LIMIT_LINE_BYTES_MAX,
+_Static_assert(BLOCK_SIZE - TEXTS_AT > LIMIT_LINE_BYTES_MAX + MENDED_GROWTH_MAX,
                "an empty ledger takes every legal line");
 
 static char *block_of(const struct engine *engine)
@@ -52,19 +52,12 @@ static bool ledger_open(struct engine *engine)
     return engine->ledger.block != 0;
 }
 
-/* Where the ring of texts begins: nothing is kept, and no row of ours has words, without a guide.
- */
-static uint32_t texts_at(const struct engine *engine)
-{
-    return engine->guided ? (uint32_t)TEXTS_AT_MAX : (uint32_t)OURS_AT;
-}
-
 /* Where a text of that size can lie now. */
 static uint32_t text_place(const struct engine *engine, size_t size)
 {
     const struct ledger *ledger = &engine->ledger;
     bool wrapped = ledger->text_end < ledger->text_start;
-    uint32_t limit = wrapped ? ledger->text_start : BLOCK_SIZE - texts_at(engine);
+    uint32_t limit = wrapped ? ledger->text_start : BLOCK_SIZE - TEXTS_AT;
 
     if (ledger->text_end + size < limit)
         return ledger->text_end;
@@ -96,7 +89,7 @@ struct row *ledger_append(struct engine *engine, enum verb verb, struct span tex
                         .text_at = place,
                         .text_size = (uint32_t)text.size,
                         .alone = verb_facts(verb)->last};
-    memcpy(block_of(engine) + texts_at(engine) + place, text.at, text.size);
+    memcpy(block_of(engine) + TEXTS_AT + place, text.at, text.size);
     ledger->text_end = place + row->text_size;
     return row;
 }
@@ -129,17 +122,27 @@ struct row *ledger_insert_text(struct engine *engine, enum verb verb, struct spa
     return row;
 }
 
+void ledger_insert_sender(struct engine *engine, struct span mailbox)
+{
+    struct row *row = ledger_insert_text(engine, VERB_MAIL, SPAN("MAIL FROM:<>"), mailbox);
+    char *words = block_of(engine) + OURS_AT + SPAN("MAIL FROM:<").size;
+
+    memmove(words, words + 1, mailbox.size);
+    words[mailbox.size] = '>';
+    must(row->text_size == SPAN("MAIL FROM:<>").size + mailbox.size);
+}
+
 void ledger_rename(struct engine *engine, struct row *row, enum verb verb)
 {
     struct span word = verb_facts(verb)->word;
 
     must(!row->ours && row->text_size >= word.size);
-    memcpy(block_of(engine) + texts_at(engine) + row->text_at, word.at, word.size);
+    memcpy(block_of(engine) + TEXTS_AT + row->text_at, word.at, word.size);
 }
 
 void ledger_cut(struct engine *engine, struct row *row, size_t from, size_t size)
 {
-    char *text = block_of(engine) + texts_at(engine) + row->text_at;
+    char *text = block_of(engine) + TEXTS_AT + row->text_at;
 
     must(!row->ours && from + size <= row->text_size);
     memmove(text + from, text + from + size, row->text_size - from - size);
@@ -162,7 +165,16 @@ struct span ledger_text(const struct engine *engine, const struct row *row)
         return SPAN("*"); /* RFC 4954 4: cancels the exchange */
     if (row->ours)
         return verb_facts((enum verb)row->verb)->word;
-    return span_of(block_of(engine) + texts_at(engine) + row->text_at, row->text_size);
+    return span_of(block_of(engine) + TEXTS_AT + row->text_at, row->text_size);
+}
+
+struct span ledger_argument(const struct engine *engine, const struct row *row)
+{
+    struct span rest = ledger_text(engine, row);
+    struct span word;
+
+    span_word(&rest, &word);
+    return span_trim(rest);
 }
 
 void ledger_sent(struct engine *engine)
@@ -223,8 +235,8 @@ void ledger_drop(struct engine *engine)
 void ledger_rest(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
-    bool needed = !ledger_empty(engine) || engine->envelope.reason_size > 0 ||
-                  (engine->guided && guide_of(engine)->kept.count > 0);
+    bool needed =
+        !ledger_empty(engine) || engine->envelope.reason_size > 0 || engine->kept.count > 0;
 
     if (ledger->block == 0 || (needed && engine->phase != PHASE_CLOSING))
         return;

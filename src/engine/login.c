@@ -162,14 +162,14 @@ void login_secured(struct engine *engine, const struct arrival *arrival)
     trail_forget(&guide->trail, FACT_LOGIN);
     if (arrival != NULL && arrival->certificate.size > 0)
         trail_learn(&guide->trail, engine->policy, FACT_CERTIFICATE, arrival->certificate);
-    guide->helo.size = guide->user.size = 0;
+    engine->helo.size = guide->user.size = 0;
     guide->granted = guide->told = NOTHING;
     guide->placed = guide->route_asked = false;
     guide->login = LOGIN_NONE;
     guide_abandon(engine);
     /* A login that passed in clear may have been anybody's, and there it still holds. */
-    guide->moved =
-        guide->moved || (upstream_of(engine)->view.authenticated && guide->leg.auth != AUTH_DONE);
+    engine->moved =
+        engine->moved || (upstream_of(engine)->view.authenticated && engine->leg.auth != AUTH_DONE);
     engine->data_refused = false;
     engine->input = INPUT_COMMAND;
     engine->client_since = engine->now;
@@ -277,7 +277,7 @@ static const struct plan *begin(struct engine *engine, struct span line)
         return &tls_before_auth;
     if (client_of(engine)->view.authenticated)
         return &auth_twice;
-    if (upstream_of(engine)->view.mail_open || guide->kept.held)
+    if (upstream_of(engine)->view.mail_open || engine->kept.held)
         return &auth_within;
     if (span_equal_fold(mechanism, SPAN("PLAIN")))
         guide->login = LOGIN_PLAIN;
@@ -340,7 +340,7 @@ void login_told(struct engine *engine, const struct advice *advice, struct span 
     if (advice->told == TOLD_DONE) {
         guide->granted = advice->credential;
         guide->placed = advice->moved;
-        guide->moved = guide->moved || advice->moved;
+        engine->moved = engine->moved || advice->moved;
         row_decide(engine, row, &good);
         return;
     }

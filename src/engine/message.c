@@ -275,7 +275,7 @@ bool chunk_read(struct engine *engine)
 static void chunk_forward(struct engine *engine, struct row *row)
 {
     engine->message.fate = FATE_FORWARD;
-    emit_command(engine, row);
+    emit_command(engine, row, ledger_text(engine, row));
     ledger_sent(engine);
 }
 
@@ -309,8 +309,7 @@ static bool chunk_convert(struct engine *engine, struct row *row)
         return false;
     switch (message->convert) {
     case CONVERT_NONE:
-        note(engine, SPAN("repair"), SPAN(""), repair_row(REPAIR_BDAT_TO_DATA)->name);
-        engine->summary.repairs++;
+        mend_note(engine, REPAIR_BDAT_TO_DATA);
         message->convert = CONVERT_ASKED;
         ledger_insert(engine, VERB_DATA);
         return true;

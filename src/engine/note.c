@@ -314,12 +314,12 @@ static void note_codes(struct engine *engine, enum side side, struct span rest)
     }
 }
 
-void note_reply(struct engine *engine, enum side side, const struct reply *reply)
+void note_reply(struct engine *engine, enum side side, struct span reply)
 {
-    if (recording(engine) && says_secret_back(engine, reply->all))
-        note_codes(engine, side, reply->all);
+    if (recording(engine) && says_secret_back(engine, reply))
+        note_codes(engine, side, reply);
     else
-        note_said(engine, side, false, reply->all);
+        note_said(engine, side, false, reply);
 }
 
 void note_rubbish(struct engine *engine, struct span bytes)

@@ -76,13 +76,13 @@ static bool is_envelope(enum verb_does does)
 
 /* The connection is to somebody else than is wanted now, or what came of AUTH there was for another
  * identity. A place that a live source named was meant for that envelope. */
-static bool switch_due(const struct guide *guide)
+static bool switch_due(const struct engine *engine)
 {
-    const struct choice *is = &guide->leg.choice;
-    const struct choice *wanted = &guide->wanted;
+    const struct choice *is = &engine->leg.choice;
+    const struct choice *wanted = &engine->wanted;
 
-    return guide->moved || is->relay != wanted->relay || (is->live && !wanted->live) ||
-           ((guide->leg.auth != AUTH_NONE || guide->leg.popped) &&
+    return engine->moved || is->relay != wanted->relay || (is->live && !wanted->live) ||
+           ((engine->leg.auth != AUTH_NONE || engine->leg.popped) &&
             is->credential != wanted->credential);
 }
 
@@ -96,31 +96,23 @@ bool upstream_secures(const struct engine *engine)
 static enum step step_to_tls(const struct engine *engine)
 {
     const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
-    const struct leg *leg = &guide_of(engine)->leg;
+    const struct leg *leg = &engine->leg;
 
     if (!upstream_secures(engine) || view->secured || leg->clear)
         return STEP_NONE;
     return view->extended || leg->ehlo_refused ? STEP_SECURE : STEP_GREET;
 }
 
-static const struct route *route_of(const struct engine *engine)
-{
-    uint32_t number = guide_of(engine)->wanted.route;
-
-    return number == NOTHING ? NULL : &engine->policy->routes[number];
-}
-
 /* As whom lockstep stands there: by POP, or by AUTH. */
 static enum step step_to_standing(const struct engine *engine)
 {
-    const struct guide *guide = guide_of(engine);
     const struct route *route = route_of(engine);
 
-    if (guide->leg.auth == AUTH_REFUSED)
+    if (engine->leg.auth == AUTH_REFUSED)
         return STEP_REFUSE;
     if (route != NULL && route->pop.size > 0)
-        return guide->leg.popped || guide->leg.auth == AUTH_UNOFFERED ? STEP_NONE : STEP_POP;
-    if (guide->wanted.credential != NOTHING && guide->leg.auth == AUTH_NONE)
+        return engine->leg.popped || engine->leg.auth == AUTH_UNOFFERED ? STEP_NONE : STEP_POP;
+    if (engine->wanted.credential != NOTHING && engine->leg.auth == AUTH_NONE)
         return STEP_AUTH;
     return STEP_NONE;
 }
@@ -128,35 +120,33 @@ static enum step step_to_standing(const struct engine *engine)
 /* What a new envelope needs, or one that is put again. */
 static enum step step_to_mail(const struct engine *engine, enum verb_does does)
 {
-    const struct guide *guide = guide_of(engine);
     const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
     enum step step;
 
-    if (does != DOES_SENDER && (does != DOES_RECIPIENT || guide->kept.replay == REPLAY_NONE))
+    if (does != DOES_SENDER && (!is_envelope(does) || engine->kept.replay == REPLAY_NONE))
         return STEP_NONE;
-    if (!view->greeted && !guide->leg.ehlo_refused &&
-        (engine->peers[SIDE_CLIENT].view.greeted || guide->wanted.credential != NOTHING))
+    if (!view->greeted && !engine->leg.ehlo_refused &&
+        (engine->peers[SIDE_CLIENT].view.greeted || engine->wanted.credential != NOTHING))
         return STEP_GREET;
     step = step_to_standing(engine);
     if (step != STEP_NONE)
         return step;
-    return guide->kept.replay == REPLAY_ROWS ? STEP_REPLAY : STEP_NONE;
+    return engine->kept.replay == REPLAY_ROWS ? STEP_REPLAY : STEP_NONE;
 }
 
 /* What decides where the envelope goes: at MAIL, or at the first RCPT when only that can. */
 static enum step step_to_relay(const struct engine *engine, enum verb_does does, enum chosen chosen)
 {
-    const struct guide *guide = guide_of(engine);
     const struct route *route = route_of(engine);
-    bool decides = does == DOES_SENDER || (does == DOES_RECIPIENT && guide->kept.held);
+    bool decides = does == DOES_SENDER || (does == DOES_RECIPIENT && engine->kept.held);
 
     if (does == DOES_SENDER && chosen == UNDECIDED)
         return STEP_HOLD;
-    if (decides && route != NULL && route->ask.size > 0 && !guide->route_asked)
+    if (decides && route != NULL && route->ask.size > 0 && !guide_of(engine)->route_asked)
         return STEP_ROUTE;
-    if ((decides || greets(does)) && switch_due(guide))
+    if ((decides || greets(does)) && switch_due(engine))
         return STEP_SWITCH;
-    if (does == DOES_RECIPIENT && guide->kept.replay == REPLAY_RESET)
+    if (is_envelope(does) && engine->kept.replay == REPLAY_RESET)
         return STEP_RESET;
     return STEP_NONE;
 }
@@ -165,7 +155,7 @@ static enum step next_step(const struct engine *engine, enum verb_does does, enu
 {
     enum step step = step_to_relay(engine, does, chosen);
 
-    if (step == STEP_NONE && guide_of(engine)->stale && is_envelope(does))
+    if (step == STEP_NONE && engine->stale && is_envelope(does))
         step = STEP_RESET;
     if (step == STEP_NONE)
         step = step_to_tls(engine);
@@ -183,8 +173,10 @@ static enum step next_step(const struct engine *engine, enum verb_does does, enu
 
 static struct span greeting_name(const struct engine *engine)
 {
-    struct span name = name_span(&guide_of(engine)->helo);
+    struct span name = brief_span(&engine->helo);
 
+    if (name.size == 0)
+        name = rewrite_of(engine).helo;
     return name.size > 0 ? name : engine->policy->hostname;
 }
 
@@ -192,14 +184,13 @@ static struct span greeting_name(const struct engine *engine)
 static void switch_leg(struct engine *engine)
 {
     struct peer *upstream = upstream_of(engine);
-    struct guide *guide = guide_of(engine);
-    struct span name = engine->policy->relays[guide->wanted.relay].name;
+    struct span name = engine->policy->relays[engine->wanted.relay].name;
 
     note(engine, SPAN("switch"), name.size > 0 ? SPAN("relay") : SPAN(""), name);
     leg_leave(engine);
     *upstream = (struct peer){0};
-    guide->leg = (struct leg){.choice = guide->wanted, .anew = true};
-    guide->moved = guide->stale = false;
+    engine->leg = (struct leg){.choice = engine->wanted, .anew = true};
+    engine->moved = engine->stale = false;
     engine->phase = PHASE_CONNECTING;
     engine->connect_due = true;
     engine->reset_owed = engine->quit_sent = false;
@@ -215,7 +206,7 @@ static void finding(struct engine *engine, struct span what)
 
 static void secure_upstream(struct engine *engine)
 {
-    struct leg *leg = &guide_of(engine)->leg;
+    struct leg *leg = &engine->leg;
     const struct view *view = &upstream_of(engine)->view;
 
     if (capabilities_offer(&view->capabilities, EXTENSION_STARTTLS)) {
@@ -231,7 +222,7 @@ static void secure_upstream(struct engine *engine)
 
 static void hold(struct engine *engine, struct row *row)
 {
-    struct kept *kept = &guide_of(engine)->kept;
+    struct kept *kept = &engine->kept;
 
     *kept = (struct kept){.held = true};
     transaction_begin(engine, 0);
@@ -243,6 +234,11 @@ static void hold(struct engine *engine, struct row *row)
     row_decide(engine, row, kept->held ? &held : &too_long);
 }
 
+void prepare_greet(struct engine *engine)
+{
+    ledger_insert_text(engine, VERB_EHLO, SPAN("EHLO "), greeting_name(engine));
+}
+
 static void take_step(struct engine *engine, struct row *row, enum step step)
 {
     switch (step) {
@@ -252,7 +248,7 @@ static void take_step(struct engine *engine, struct row *row, enum step step)
         switch_leg(engine);
         break;
     case STEP_GREET:
-        ledger_insert_text(engine, VERB_EHLO, SPAN("EHLO "), greeting_name(engine));
+        prepare_greet(engine);
         break;
     case STEP_SECURE:
         secure_upstream(engine);
@@ -272,7 +268,7 @@ static void take_step(struct engine *engine, struct row *row, enum step step)
         break;
     case STEP_REFUSE:
         if (!inject_refused(engine, row))
-            guide_of(engine)->leg.auth = AUTH_UNOFFERED;
+            engine->leg.auth = AUTH_UNOFFERED;
         break;
     case STEP_RESET:
         ledger_insert(engine, VERB_RSET);
@@ -291,11 +287,11 @@ static bool goes_elsewhere(const struct engine *engine, const struct row *row)
     uint32_t route;
 
     if (row->verb != VERB_RCPT || !routes_want(engine->policy, FACT_RECIPIENT) ||
-        guide->kept.replay != REPLAY_NONE || (trail.known >> FACT_RECIPIENT & 1U) == 0)
+        engine->kept.replay != REPLAY_NONE || (trail.known >> FACT_RECIPIENT & 1U) == 0)
         return false;
     trail_learn(&trail, engine->policy, FACT_RECIPIENT, guide_recipient(engine, row));
     route_choose(engine->policy, &trail, &route);
-    return route != guide->wanted.route;
+    return route != engine->wanted.route;
 }
 
 /* May a route be decided by what such a command says? */
@@ -309,11 +305,15 @@ static bool tells(enum verb_does does)
 static bool learn(struct engine *engine, struct row *row, enum verb_does does,
                   enum chosen *chosen_r)
 {
+    if (greets(does))
+        brief_keep(&engine->helo, ledger_argument(engine, row));
+    if (does == DOES_SENDER && engine->ledger.in_flight == 0)
+        envelope_drop(engine);
+    if (!engine->guided)
+        return true;
     if (engine->ledger.in_flight > 0 &&
         (does != DOES_RECIPIENT || routes_want(engine->policy, FACT_RECIPIENT)))
         return false;
-    if (does == DOES_SENDER)
-        envelope_drop(engine);
     if (goes_elsewhere(engine, row)) {
         row_decide(engine, row, &elsewhere);
         return false;
@@ -343,7 +343,7 @@ static void refuse_without_recipients(struct engine *engine, struct row *row)
 {
     struct plan plan;
 
-    if (order_repaired(engine, (enum verb)row->verb, 0, &plan))
+    if (mend_order(engine, row, 0, &plan))
         row_answer_here(engine, row, &plan);
     else
         row_decide(engine, row, &no_recipients);
@@ -357,7 +357,7 @@ enum prepared prepare(struct engine *engine, struct row *row)
 
     if (does == DOES_QUIT)
         return PREPARED;
-    if (guide_of(engine)->kept.held && (does == DOES_MESSAGE || does == DOES_CHUNK)) {
+    if (engine->kept.held && (does == DOES_MESSAGE || does == DOES_CHUNK)) {
         if (engine->ledger.in_flight > 0)
             return PREPARE_WAIT; /* a RSET may end what is held */
         refuse_without_recipients(engine, row);
@@ -383,17 +383,27 @@ void prepare_greeted(struct engine *engine, const struct reply *reply)
     struct view *view = &upstream_of(engine)->view;
 
     if (reply->code >= 300) {
-        guide_of(engine)->leg.ehlo_refused = true;
+        engine->leg.ehlo_refused = true;
+        if (step_to_tls(engine) == STEP_NONE) /* else nothing may be said in clear */
+            ledger_insert_text(engine, VERB_HELO, SPAN("HELO "), greeting_name(engine));
         return;
     }
     view->greeted = view->extended = true;
     capabilities_parse(reply, &view->capabilities);
 }
 
+void prepare_greeted_old(struct engine *engine, const struct reply *reply)
+{
+    struct view *view = &upstream_of(engine)->view;
+
+    view->greeted = reply->code < 300;
+    view->ungreetable = !view->greeted;
+}
+
 void prepare_secure(struct engine *engine, const struct reply *reply)
 {
     struct peer *upstream = upstream_of(engine);
-    struct leg *leg = &guide_of(engine)->leg;
+    struct leg *leg = &engine->leg;
 
     if (reply->code != verb_facts(VERB_STARTTLS)->success) {
         finding(engine, SPAN("starttls-refused"));
@@ -459,31 +469,28 @@ static bool wants_auth(const struct reply *reply)
 
 bool prepare_cautious(const struct engine *engine)
 {
-    const struct leg *leg = engine->guided ? &guide_of(engine)->leg : NULL;
+    const struct leg *leg = &engine->leg;
 
-    return leg != NULL && leg->choice.credential != NOTHING && !leg->insisted &&
+    return leg->choice.credential != NOTHING && !leg->insisted &&
            (leg->auth == AUTH_UNOFFERED || leg->popped);
 }
 
 bool prepare_insists(struct engine *engine, struct row *row, const struct reply *reply)
 {
-    struct guide *guide;
-
     if (!prepare_cautious(engine) || engine->ledger.in_flight != 1 || !wants_auth(reply))
         return false;
-    guide = guide_of(engine);
     if (row->verb != VERB_MAIL &&
-        (row->verb != VERB_RCPT || guide->kept.cut || guide->kept.count == 0))
+        (row->verb != VERB_RCPT || engine->kept.cut || engine->kept.count == 0))
         return false;
     note_code(engine, SPAN("replay"), verb_facts((enum verb)row->verb)->name, reply->code);
-    guide->leg.insisted = true;
-    guide->leg.popped = false;
-    guide->leg.auth = AUTH_NONE;
-    guide->kept.at = guide->kept.next = 0;
+    engine->leg.insisted = true;
+    engine->leg.popped = false;
+    engine->leg.auth = AUTH_NONE;
+    engine->kept.at = engine->kept.next = 0;
     if (row->verb == VERB_MAIL)
-        guide->kept.size = guide->kept.count = 0;
+        engine->kept.size = engine->kept.count = 0;
     else
-        guide->kept.replay = upstream_of(engine)->view.mail_open ? REPLAY_RESET : REPLAY_ROWS;
+        engine->kept.replay = upstream_of(engine)->view.mail_open ? REPLAY_RESET : REPLAY_ROWS;
     ledger_again(engine);
     return true;
 }

@@ -33,34 +33,6 @@ void row_decide(struct engine *engine, struct row *row, const struct plan *plan)
     row_answer_here(engine, row, plan);
 }
 
-bool order_repaired(struct engine *engine, enum verb verb, uint16_t reply_code, struct plan *plan_r)
-{
-    const struct situation situation = {
-        .verb = verb_facts(verb),
-        .upstream = &upstream_of(engine)->view,
-        .envelope = &engine->envelope,
-        .reply_code = reply_code,
-    };
-    size_t i;
-
-    for (i = 0; i < REPAIR_COUNT; i++) {
-        const struct repair *repair = repair_row((enum repair_id)i);
-
-        if (repair->stage != STAGE_ORDER || repair->order(&situation, plan_r) == UNTOUCHED)
-            continue;
-        if (observing(engine)) {
-            note(engine, SPAN("would"), SPAN(""), repair->name);
-            return false;
-        }
-        if (!repair_on(engine, (enum repair_id)i))
-            continue;
-        note(engine, SPAN("repair"), SPAN(""), repair->name);
-        engine->summary.repairs++;
-        return true;
-    }
-    return false;
-}
-
 static uint32_t window(const struct engine *engine)
 {
     const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
@@ -76,7 +48,7 @@ static uint32_t window(const struct engine *engine)
 
 /* May a transaction be open upstream when it reads what is sent next? A RSET that was sent closes
  * none before it is answered: it may be refused. */
-static bool mail_pending(const struct engine *engine)
+bool mail_pending(const struct engine *engine)
 {
     bool open = engine->peers[SIDE_UPSTREAM].view.mail_open;
     uint32_t number;
@@ -112,13 +84,23 @@ static void upgrade(struct engine *engine, struct row *row)
 {
     struct span word = verb_facts(VERB_HELO)->word;
 
-    if (!engine->guided || guide_of(engine)->leg.ehlo_refused ||
-        (!guide_injects(engine) && !upstream_secures(engine)) ||
+    if (engine->leg.ehlo_refused || (!guide_injects(engine) && !upstream_secures(engine)) ||
         !span_starts_fold(ledger_text(engine, row), word))
         return;
     note(engine, SPAN("upgrade"), SPAN(""), word);
     ledger_rename(engine, row, VERB_EHLO);
     row->upgraded = true;
+}
+
+/* The ledger keeps what the client said; what is said for it depends on who hears it. */
+static void emit_mended(struct engine *engine, const struct row *row, enum verb_does does)
+{
+    struct span text = ledger_text(engine, row);
+    struct mending mending;
+
+    if (mend_due(engine, STAGE_SENDING, does) && (!row->ours || row->worded))
+        mend_text(engine, STAGE_SENDING, (enum verb)row->verb, &text, &mending);
+    emit_command(engine, row, text);
 }
 
 static void send_row(struct engine *engine, struct row *row, enum verb_does does)
@@ -132,11 +114,11 @@ static void send_row(struct engine *engine, struct row *row, enum verb_does does
         engine->reset_owed = false;
     if (does == DOES_QUIT)
         engine->quit_sent = true;
-    if (does == DOES_SENDER && engine->guided && !row->ours)
+    if (does == DOES_SENDER && !row->ours)
         inject_disclaim(engine, row);
     if (does == DOES_GREET_OLD)
         upgrade(engine, row);
-    emit_command(engine, row);
+    emit_mended(engine, row, does);
     ledger_sent(engine);
 }
 
@@ -162,16 +144,53 @@ static bool may_send(const struct engine *engine, enum verb_does does)
            emit_may(engine, SIDE_UPSTREAM);
 }
 
-/* Something else has to happen with a client's row than sending it; true when it did. */
-static bool diverted(struct engine *engine, struct row *row, enum verb_does does)
+/* What a plan wants the upstream to hear before the command. */
+static void put_first(struct engine *engine, enum plan_first first)
+{
+    struct rewrite rewrite;
+
+    switch (first) {
+    case FIRST_NOTHING:
+        break;
+    case FIRST_RESET:
+        ledger_insert(engine, VERB_RSET);
+        break;
+    case FIRST_GREETING:
+        prepare_greet(engine);
+        break;
+    case FIRST_SENDER:
+        rewrite = rewrite_of(engine);
+        ledger_insert_sender(engine, rewrite.default_sender);
+        break;
+    }
+}
+
+/* A repair has another plan for the row; false: none has. */
+static bool order_mended(struct engine *engine, struct row *row, enum verb_does does)
 {
     struct plan plan;
 
-    if (engine->ledger.in_flight == 0 && order_repaired(engine, (enum verb)row->verb, 0, &plan)) {
-        engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
-        row_answer_here(engine, row, &plan);
+    if (engine->ledger.in_flight > 0 || !mend_due(engine, STAGE_ORDER, does))
+        return false;
+    if (!mend_order(engine, row, 0, &plan))
+        return false;
+    if (plan.first != FIRST_NOTHING) {
+        put_first(engine, plan.first);
         return true;
     }
+    if (does == DOES_MESSAGE || does == DOES_CHUNK || does == DOES_RECIPIENT)
+        engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
+    row_answer_here(engine, row, &plan);
+    return true;
+}
+
+/* Something else has to happen with a client's row than sending it; true when it did. */
+static bool diverted(struct engine *engine, struct row *row, enum verb_does does)
+{
+    if (order_mended(engine, row, does))
+        return true;
+    if (observing(engine))
+        return false;
     if (answer_within_message(engine, row, does))
         return true;
     if (does != DOES_SENDER || !engine->reset_owed)
@@ -182,7 +201,7 @@ static bool diverted(struct engine *engine, struct row *row, enum verb_does does
 }
 
 /* What TLS, routes and credentials have to do with the client's next row. */
-static enum prepared guided(struct engine *engine, struct row *row)
+static enum prepared made_ready(struct engine *engine, struct row *row)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
     bool ours = does == DOES_SECURE ||
@@ -206,6 +225,16 @@ static bool step_over(struct ledger *ledger, const struct row *row)
     return passed;
 }
 
+/* Repairs look at what is settled: a command that they would do something about waits until it is.
+ * Only for the rest of an envelope that would cost the group, and there its answer is looked at. */
+static bool awaits_others(const struct engine *engine, const struct row *row, enum verb_does does)
+{
+    bool in_group = does == DOES_RECIPIENT || does == DOES_MESSAGE || does == DOES_CHUNK;
+
+    return engine->ledger.in_flight > 0 && !in_group && !row->ours && !observing(engine) &&
+           mend_due(engine, STAGE_ORDER, does) && mend_waits(engine, row);
+}
+
 bool send_next(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
@@ -226,15 +255,15 @@ bool send_next(struct engine *engine)
     does = verb_facts((enum verb)row->verb)->does;
     /* While the upstream reads a converted message, whatever is said for a command would be in it.
      */
-    if (engine->guided && !row->ours && engine->message.convert != CONVERT_OPEN) {
-        enum prepared state = guided(engine, row);
+    if (!row->ours && !observing(engine) && engine->message.convert != CONVERT_OPEN) {
+        enum prepared state = made_ready(engine, row);
 
         if (state != PREPARED)
             return state == PREPARE_MOVE;
     }
-    if (!may_send(engine, does))
+    if (!may_send(engine, does) || awaits_others(engine, row, does))
         return false;
-    if (!row->ours && !observing(engine) && diverted(engine, row, does))
+    if (!row->ours && diverted(engine, row, does))
         return true;
     if (does == DOES_CHUNK)
         return chunk_send(engine, row);

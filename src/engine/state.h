@@ -7,6 +7,7 @@
  *   ledger.c    the rows and their cursors
  *   emit.c      the only writer to a peer
  *   client.c    what the client's bytes mean: commands, AUTH responses, messages
+ *   mend.c      what repairs make of lines, replies and their order
  *   send.c      which row goes upstream next, or is answered here
  *   answer.c    what the upstream's replies mean, and who hears them
  *   message.c   messages and chunks on their way
@@ -38,6 +39,8 @@
 #define KEPT_BYTES_MAX 8192U
 /* Of the name a client gives or logs in with; a longer one is not kept. */
 #define NAME_BYTES_MAX 254U
+/* Of the name a client greets with, and of its address. */
+#define BRIEF_BYTES_MAX 79U
 #define ROWS_MAX LIMIT_ROWS_MAX
 
 enum phase {
@@ -88,6 +91,7 @@ struct row {
     bool last_chunk;
     bool upgraded; /* HELO, said as EHLO */
     bool worded;   /* ours, with words of its own */
+    bool noticed;  /* `observe`: what a repair would have done with it was noted */
     bool alone;    /* nothing may follow before its answer, whatever its verb says */
 };
 
@@ -189,13 +193,16 @@ struct name {
 /* The client's own AUTH, where it is answered here. */
 enum login { LOGIN_NONE, LOGIN_PLAIN, LOGIN_NAME, LOGIN_PASSWORD };
 
+/* A short text that every session keeps; a longer one is not kept. */
+struct brief {
+    uint8_t size;
+    char bytes[BRIEF_BYTES_MAX];
+};
+
 /* What a session needs only where TLS, routes or credentials are in play. It lies behind the
  * engine, in the same block. */
 struct guide {
     struct trail trail;
-    struct choice wanted;
-    struct leg leg;
-    struct kept kept;
     moment asked_at;
     uint32_t serial; /* of the last question */
     uint8_t asked;   /* 1 + enum question_kind; 0: nothing */
@@ -203,12 +210,9 @@ struct guide {
     uint32_t granted; /* the credential that came with the client's login, or NOTHING */
     uint32_t told;    /* the one that the live source named, or NOTHING */
     bool placed; /* the login named the relay: no route, and no credential of one, goes there */
-    bool moved;  /* an answer said to connect anew */
     bool route_asked; /* the live source was asked for this envelope */
-    bool stale;       /* what is open upstream was begun by a client that has begun anew */
     uint8_t login;    /* enum login */
-    struct name helo; /* the client's */
-    struct name user; /* its login */
+    struct name user; /* the client's login */
 };
 
 struct engine {
@@ -225,6 +229,11 @@ struct engine {
     struct envelope envelope;
     struct message message;
     struct plan farewell; /* what the client hears when the upstream is gone */
+    struct choice wanted; /* what routes decide, the listener's relay where there are none */
+    struct leg leg;
+    struct kept kept;
+    struct brief helo;    /* the name the client greeted with */
+    struct brief address; /* the client's, without port */
     enum phase phase;
     enum input input;
     bool upstream_lost;
@@ -232,6 +241,8 @@ struct engine {
     bool data_refused; /* the client may go on with a message all the same (B-24) */
     bool auth_seen;    /* unknown lines may be stray credentials: not recorded */
     bool quit_sent;
+    bool moved; /* an answer said to connect anew */
+    bool stale; /* what is open upstream was begun by a client that has begun anew */
     bool stopping;
     bool starved; /* no block could be lent */
     bool connect_due;
@@ -246,14 +257,25 @@ static inline bool observing(const struct engine *engine)
     return engine->policy->mode == MODE_OBSERVE;
 }
 
-/* The repairs of the route that was chosen, or of the policy. */
-uint32_t guide_repairs(const struct engine *engine);
+/* The route that was chosen; NULL: none. */
+static inline const struct route *route_of(const struct engine *engine)
+{
+    uint32_t number = engine->wanted.route;
+
+    return number == NOTHING ? NULL : &engine->policy->routes[number];
+}
+
+/* The repairs of that route, or of the policy. */
+static inline uint64_t repairs_of(const struct engine *engine)
+{
+    const struct route *route = route_of(engine);
+
+    return route != NULL && route->repairs_given != 0 ? route->repairs : engine->policy->repairs;
+}
 
 static inline bool repair_on(const struct engine *engine, enum repair_id id)
 {
-    uint32_t repairs = engine->guided ? guide_repairs(engine) : engine->policy->repairs;
-
-    return !observing(engine) && (repairs >> id & 1U) != 0;
+    return !observing(engine) && (repairs_of(engine) & REPAIR_BIT(id)) != 0;
 }
 
 static inline struct peer *client_of(struct engine *engine)
@@ -276,7 +298,7 @@ static inline const struct relay *relay_of(const struct engine *engine)
 {
     const struct policy *policy = engine->policy;
 
-    return &policy->relays[engine->guided ? guide_of(engine)->leg.choice.relay : policy->relay];
+    return &policy->relays[engine->leg.choice.relay];
 }
 
 /* --- inbox.c --- */
@@ -290,11 +312,15 @@ struct row *ledger_row(const struct engine *engine, uint32_t number);
 bool ledger_has_room(struct engine *engine, size_t text_size);
 /* A row at the tail; there must be room. */
 struct row *ledger_append(struct engine *engine, enum verb verb, struct span text);
+/* What the row says, after the verb. */
+struct span ledger_argument(const struct engine *engine, const struct row *row);
 /* A row of ours before the next one to be sent. */
 struct row *ledger_insert(struct engine *engine, enum verb verb);
 /* The same with words of its own: `text` and `more`. There may be one such row at a time. */
 struct row *ledger_insert_text(struct engine *engine, enum verb verb, struct span text,
                                struct span more);
+/* MAIL with that address. */
+void ledger_insert_sender(struct engine *engine, struct span mailbox);
 /* The row says another verb, of the same length, instead of its own. */
 void ledger_rename(struct engine *engine, struct row *row, enum verb verb);
 /* The row says `size` bytes less, from there. */
@@ -324,7 +350,8 @@ void ledger_keep_words(struct engine *engine, struct span words);
 bool emit_may(const struct engine *engine, enum side side);
 /* `borrowed`: the bytes outlive the step; otherwise they are copied. */
 void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool borrowed);
-void emit_command(struct engine *engine, const struct row *row);
+/* Says `text` for the row: what it says, or what repairs made of that. */
+void emit_command(struct engine *engine, const struct row *row, struct span text);
 void emit_reply(struct engine *engine, const struct reply *reply);
 void emit_capabilities(struct engine *engine, const struct reply *reply);
 void emit_plan(struct engine *engine, const struct plan *plan);
@@ -336,14 +363,37 @@ void emit_first_line(struct engine *engine, const struct reply *reply);
 bool client_read(struct engine *engine);
 
 /* --- send.c --- */
+/* May a transaction be open upstream when it reads what is sent next? */
+bool mail_pending(const struct engine *engine);
 bool send_next(struct engine *engine);
 bool release_next(struct engine *engine);
 void row_answer_here(struct engine *engine, struct row *row, const struct plan *plan);
 /* The same, and recorded as a decision of ours. */
 void row_decide(struct engine *engine, struct row *row, const struct plan *plan);
-/* Runs the order repairs; true when one acts. `reply_code` 0: before sending. */
-bool order_repaired(struct engine *engine, enum verb verb, uint16_t reply_code,
-                    struct plan *plan_r);
+
+/* --- mend.c --- */
+/* What the text repairs of one stage write into; as large as any line or reply. */
+struct mending {
+    char bytes[2][LIMIT_LINE_BYTES_MAX + MENDED_GROWTH_MAX];
+    uint8_t used; /* which of them holds what was mended last */
+    struct plan beyond;
+};
+
+/* Is there any repair that would look? */
+bool mend_due(const struct engine *engine, enum repair_stage stage, enum verb_does does);
+/* Runs the text repairs of a stage over `*seen`, which then lies in `mending` if anything changed;
+ * with BEYOND nothing may go on, and `mending->beyond` says why. In `observe` nothing changes. */
+enum verdict mend_text(struct engine *engine, enum repair_stage stage, enum verb verb,
+                       struct span *seen, struct mending *mending);
+/* Runs the order repairs; true when one acts. `reply_code` 0: before sending. In `observe` each row
+ * is noted once. */
+bool mend_order(struct engine *engine, struct row *row, uint16_t reply_code, struct plan *plan_r);
+/* Would an order repair act on the row, as far as can be seen while others are in flight? */
+bool mend_waits(const struct engine *engine, const struct row *row);
+/* A repair that the engine does itself acts now. */
+void mend_note(struct engine *engine, enum repair_id id);
+/* What is configured for the session's route. */
+struct rewrite rewrite_of(const struct engine *engine);
 
 /* --- answer.c --- */
 bool upstream_read(struct engine *engine);
@@ -374,6 +424,8 @@ struct span guide_recipient(const struct engine *engine, const struct row *row);
 void guide_told(struct engine *engine, const struct advice *advice, struct span words);
 void name_keep(struct name *name, struct span bytes);
 struct span name_span(const struct name *name);
+void brief_keep(struct brief *brief, struct span bytes);
+struct span brief_span(const struct brief *brief);
 
 /* --- ending.c --- */
 /* This upstream is not needed any more; the session goes on with another. */
@@ -386,7 +438,10 @@ enum prepared {
     PREPARE_MOVE, /* something was done */
 };
 enum prepared prepare(struct engine *engine, struct row *row);
+/* EHLO of ours, with the client's name or ours; HELO follows where that is refused. */
+void prepare_greet(struct engine *engine);
 /* The upstream answered a row of ours that prepares. */
+void prepare_greeted_old(struct engine *engine, const struct reply *reply);
 void prepare_greeted(struct engine *engine, const struct reply *reply);
 void prepare_secure(struct engine *engine, const struct reply *reply);
 void prepare_secured(struct engine *engine);
@@ -481,7 +536,7 @@ void note_said(struct engine *engine, enum side side, bool to_upstream, struct s
 /* Does the answer to the row in front show the credential that the row said? */
 bool says_secret_back(const struct engine *engine, struct span said);
 /* A reply of the upstream on either leg; where it says a secret back, only its code. */
-void note_reply(struct engine *engine, enum side side, const struct reply *reply);
+void note_reply(struct engine *engine, enum side side, struct span reply);
 /* What the upstream said and is no whole reply: in the place of one to a credential it may quote a
  * part of that. */
 void note_rubbish(struct engine *engine, struct span bytes);

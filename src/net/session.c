@@ -174,7 +174,9 @@ static void session_report(struct session *session, const char *ending, struct s
         report.credential = SPAN("live");
     else if (report.summary.credential != NOTHING)
         report.credential = session->setup->config->credentials[report.summary.credential].name;
+    report.repairs = session->worker->lender.repairs;
     session->worker->user->report(&report);
+    memset(session->worker->lender.repairs, 0, sizeof(session->worker->lender.repairs));
 }
 
 /* Back to the worker's free sessions, once nothing of libuv's points here any more. */

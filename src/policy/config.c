@@ -178,7 +178,8 @@ static void settle_names(const struct config *config, struct policy *policy)
         policy->relays[i] = config->relays[i].session;
     policy->relay_count = config->relay_count > 0 ? config->relay_count : 1;
     for (i = 0; i < config->credential_count; i++)
-        policy->credentials[i].name = config->credentials[i].name;
+        policy->credentials[i] = (struct credential){.name = config->credentials[i].name,
+                                                     .user = config->credentials[i].user};
     policy->credential_count = config->credential_count;
     for (i = 0; i < policy->route_count; i++) {
         struct route *route = &policy->routes[i];

@@ -8,7 +8,14 @@
 
 void policy_default(struct policy *policy_r)
 {
+    size_t stage, does;
+
     *policy_r = (struct policy){.mode = MODE_REPAIR, .relay_count = 1};
+    for (stage = 0; stage < STAGE_COUNT; stage++) {
+        for (does = 0; does < DOES_COUNT; does++)
+            policy_r->repairs_at[stage][does] =
+                repairs_at((enum repair_stage)stage, (enum verb_does)does);
+    }
     value_defaults(BASE_SESSION, &policy_r->relays[0]);
     value_defaults(BASE_POLICY, policy_r);
 }

@@ -34,6 +34,7 @@ enum type {
     TYPE_TEXT,
     TYPE_STORED, /* a name in the store */
     TYPE_PATTERN,
+    TYPE_MAILBOX,
     TYPE_URL,    /* with one of the row's choices in front */
     TYPE_LISTEN, /* from here on lists: of addresses to listen on */
     TYPE_CONNECT,

@@ -4,6 +4,13 @@
 #define DAY_MS (24ULL * 60 * 60 * 1000)
 
 /* clang-format off */
+#define REWRITE_ROWS(base, object)                                                                 \
+    {base, "rewrite", "helo", TYPE_HOSTNAME, AT(object, rewrite.helo), 0, 0, NULL, "",             \
+     "The name that stands for a client whose own is none; else its address does."},               \
+    {base, "rewrite", "domain", TYPE_HOSTNAME, AT(object, rewrite.domain), 0, 0, NULL, "",         \
+     "What `repairs.unqualified` puts behind addresses without a domain."},                        \
+    {base, "rewrite", "default-sender", TYPE_MAILBOX, AT(object, rewrite.default_sender), 0, 0,    \
+     NULL, "", "The sender that `repairs.missing-sender` says for clients that say none."},
 const struct row schema_serving[] = {
     {BASE_CONFIG, "", "config_version", TYPE_VERSION, 0, 0, 1, 1, NULL, NULL,
      "The version of this grammar; the first line of the file."},
@@ -121,11 +128,12 @@ const struct row schema_serving[] = {
      NULL, initial, says},
     WAITS(WAIT_ROW)
 #undef WAIT_ROW
-#define REPAIR_ROW(name, function, word, stage, on, says)                                          \
+#define REPAIR_ROW(name, function, word, stage, does, initially, says)                             \
     {BASE_POLICY, "repairs", word, TYPE_SWITCH, AT(policy, repairs), REPAIR_##name, 0, NULL,       \
-     (on) ? "on" : "off", says},
+     (initially) == INITIALLY_ON ? "on" : "off", says},
     REPAIRS(REPAIR_ROW)
 #undef REPAIR_ROW
+    REWRITE_ROWS(BASE_POLICY, policy)
 
 #define FACT_ROW(name, word, says)                                                                 \
     {BASE_ROUTE, "", word, FACT_##name == FACT_CLIENT ? TYPE_NETWORKS : TYPE_PATTERN,              \
@@ -143,11 +151,12 @@ const struct row schema_serving[] = {
      "recipient in the route it is asked at RCPT, as nginx does."},
     {BASE_ROUTE, "", "pop", TYPE_URL, AT(route, pop), 0, 0, "pop3s://|pop3://|pop3+clear://", "",
      "A POP3 server to log in to first, which then lets lockstep's address relay; pop3:// speaks STLS."},
-#define REPAIR_ROW(name, function, word, stage, on, says)                                          \
+#define REPAIR_ROW(name, function, word, stage, does, initially, says)                             \
     {BASE_ROUTE, "repairs", word, TYPE_OVERRIDE, AT(route, repairs_given), REPAIR_##name, 0, NULL, "",   \
      says},
     REPAIRS(REPAIR_ROW)
 #undef REPAIR_ROW
+    REWRITE_ROWS(BASE_ROUTE, route)
 };
 /* clang-format on */
 

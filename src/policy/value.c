@@ -83,6 +83,20 @@ static bool is_pattern(struct span text)
     return is_text(text) && text.size <= PATTERN_BYTES_MAX;
 }
 
+/* Plain enough to stand in an envelope without quotes (RFC 5321 4.1.2). */
+static bool is_mailbox(struct span text)
+{
+    struct span local = span_head(text, span_find(text, '@'));
+    size_t i;
+
+    for (i = 0; i < local.size; i++) {
+        if ((unsigned char)local.at[i] <= ' ' ||
+            span_find(SPAN("()<>[]:;@\\,\"\x7f"), local.at[i]) < 13)
+            return false;
+    }
+    return local.size > 0 && local.size <= 64 && address_is_name(span_tail(text, local.size + 1));
+}
+
 static bool is_path(struct span text)
 {
     return text.size > 0 && text.size < TEXT_BYTES_MAX && span_find(text, '\0') == text.size;
@@ -92,6 +106,7 @@ static bool is_path(struct span text)
 static bool (*const fits[])(struct span value) = {
     [TYPE_NAME] = value_is_name, [TYPE_HOSTNAME] = address_is_name, [TYPE_PATH] = is_path,
     [TYPE_TEXT] = is_text,       [TYPE_STORED] = is_stored,         [TYPE_PATTERN] = is_pattern,
+    [TYPE_MAILBOX] = is_mailbox,
 };
 
 static void field_store(const struct row *row, void *field, uint64_t number)
@@ -257,16 +272,16 @@ static bool switch_entry(const struct row *row, const void *field, uint32_t numb
 
 /* A route's field is which are given; what they say lies behind it. */
 _Static_assert(offsetof(struct route, repairs) ==
-                   offsetof(struct route, repairs_given) + sizeof(uint32_t),
+                   offsetof(struct route, repairs_given) + sizeof(uint64_t),
                "an override is two fields, one behind the other");
 
 static bool override_set(const struct row *row, void *field, struct span value, struct text *advice)
 {
-    uint32_t *given = field;
+    uint64_t *given = field;
 
     if (!switch_set(row, given + 1, value, advice))
         return false;
-    *given |= 1U << row->minimum;
+    *given |= 1ULL << row->minimum;
     return true;
 }
 
@@ -278,7 +293,7 @@ static bool override_empty(const struct row *row, const void *field)
 static bool override_entry(const struct row *row, const void *field, uint32_t number,
                            struct text *out)
 {
-    return switch_entry(row, (const uint32_t *)field + 1, number, out);
+    return switch_entry(row, (const uint64_t *)field + 1, number, out);
 }
 
 static bool text_set(const struct row *row, void *field, struct span value, struct text *advice)
@@ -399,6 +414,7 @@ static const struct type_facts types[] = {
     [TYPE_TEXT] = {&texts, "text on one line"},
     [TYPE_STORED] = {&texts, "a name of letters, digits and - _ . @ +"},
     [TYPE_PATTERN] = {&texts, "text, in which * stands for any"},
+    [TYPE_MAILBOX] = {&texts, "an address such as scanner@shop.example"},
     [TYPE_URL] = {&urls, "a URL that begins with "},
     [TYPE_LISTEN] = {&lists, "a list of addresses such as [127.0.0.1:25]"},
     [TYPE_CONNECT] = {&lists, "a list of addresses such as [smtp://mx.example:25]"},

@@ -63,29 +63,69 @@ static bool pops_in_clear(const struct config *config, uint32_t number)
     return false;
 }
 
+/* Repairs that only clients one knows should have, and that some of the listener's sessions do. */
+static uint64_t trusted_repairs(const struct config *config, uint32_t number)
+{
+    const struct policy *policy = &config->listeners[number].policy;
+    uint64_t on = policy->repairs;
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count; i++)
+        on |= policy->routes[i].repairs;
+    return policy->mode == MODE_REPAIR ? on & repairs_trusted() : 0;
+}
+
+static bool trusts_clients(const struct config *config, uint32_t number)
+{
+    return trusted_repairs(config, number) != 0;
+}
+
+static void name_trusted(const struct config *config, uint32_t number, struct text *says)
+{
+    uint64_t set = trusted_repairs(config, number);
+    struct span between = SPAN(" ");
+    size_t i;
+
+    for (i = 0; i < REPAIR_COUNT; i++) {
+        if ((set & REPAIR_BIT(i)) == 0)
+            continue;
+        text_add(says, between);
+        text_add(says, repair_row((enum repair_id)i)->name);
+        between = SPAN(", ");
+    }
+}
+
 static const struct {
     enum base base;
     bool (*holds)(const struct config *config, uint32_t number);
     struct span says;
+    void (*names)(const struct config *config, uint32_t number, struct text *says); /* or NULL */
 } warnings[] = {
     {BASE_LISTENER, serves_by_old_tls,
-     SPAN_INIT("`tls.minimum` lets clients speak TLS that is broken: keep their network apart")},
+     SPAN_INIT("`tls.minimum` lets clients speak TLS that is broken: keep their network apart"),
+     NULL},
     {BASE_LISTENER, serves_legacy,
      SPAN_INIT("`tls.legacy-minimum` lets those networks speak TLS that is broken: keep them "
-               "apart")},
+               "apart"),
+     NULL},
     {BASE_LISTENER, takes_clear_logins,
-     SPAN_INIT("`auth.clear: on`: passwords of clients may cross the line in clear")},
+     SPAN_INIT("`auth.clear: on`: passwords of clients may cross the line in clear"), NULL},
     {BASE_LISTENER, opens_by_pop,
-     SPAN_INIT("`pop` opens the provider's relay for all who share this machine's address")},
+     SPAN_INIT("`pop` opens the provider's relay for all who share this machine's address"), NULL},
     {BASE_LISTENER, pops_in_clear,
-     SPAN_INIT("`pop3+clear://`: that password crosses the line in clear")},
+     SPAN_INIT("`pop3+clear://`: that password crosses the line in clear"), NULL},
+    {BASE_LISTENER, trusts_clients,
+     SPAN_INIT("these repairs are only for clients that you trust, see lockstep(1):"),
+     name_trusted},
     {BASE_RELAY, logs_in_clear,
-     SPAN_INIT("`allow_clear: on`: passwords may cross the line in clear")},
-    {BASE_RELAY, trusts_anybody, SPAN_INIT("`verify: none`: anybody on the way can pose as it")},
+     SPAN_INIT("`allow_clear: on`: passwords may cross the line in clear"), NULL},
+    {BASE_RELAY, trusts_anybody, SPAN_INIT("`verify: none`: anybody on the way can pose as it"),
+     NULL},
     {BASE_RELAY, may_be_stripped,
-     SPAN_INIT("`tls: offered`: anybody on the way can take STARTTLS out of its offers")},
+     SPAN_INIT("`tls: offered`: anybody on the way can take STARTTLS out of its offers"), NULL},
     {BASE_RELAY, reaches_by_old_tls,
-     SPAN_INIT("`minimum` lets it speak TLS that is broken: anybody on the way may read along")},
+     SPAN_INIT("`minimum` lets it speak TLS that is broken: anybody on the way may read along"),
+     NULL},
 };
 
 bool config_warning(const struct config *config, size_t number, struct text *says)
@@ -104,6 +144,8 @@ bool config_warning(const struct config *config, size_t number, struct text *say
                                     : config->relays[subject.number].name);
             text_add(says, SPAN("`: "));
             text_add(says, warnings[i].says);
+            if (warnings[i].names != NULL)
+                warnings[i].names(config, subject.number, says);
             return true;
         }
     }

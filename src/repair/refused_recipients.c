@@ -7,15 +7,13 @@
  */
 #include "repairs.h"
 
-enum verdict refused_recipients(const struct situation *situation, struct plan *plan_r)
+enum verdict refused_recipients(const struct situation *situation, struct mended *mended_r)
 {
     const struct envelope *envelope = situation->envelope;
-    enum verb_does does = situation->verb->does;
 
-    if ((does != DOES_MESSAGE && does != DOES_CHUNK) || envelope->sender_refused ||
-        envelope->recipients == 0 || envelope->accepted > 0)
+    if (envelope->sender_refused || envelope->recipients == 0 || envelope->accepted > 0)
         return UNTOUCHED;
-    *plan_r = (struct plan){
+    mended_r->plan = (struct plan){
         .answer_here = true,
         .quote_reason = true,
         .code = envelope->code < 500 ? 451 : 554,

@@ -6,23 +6,21 @@
  */
 #include "repairs.h"
 
-enum verdict refused_sender(const struct situation *situation, struct plan *plan_r)
+enum verdict refused_sender(const struct situation *situation, struct mended *mended_r)
 {
-    enum verb_does does = situation->verb->does;
-    bool recipient = does == DOES_RECIPIENT;
+    bool recipient = situation->verb->does == DOES_RECIPIENT;
 
-    if (!situation->envelope->sender_refused ||
-        (!recipient && does != DOES_MESSAGE && does != DOES_CHUNK))
+    if (!situation->envelope->sender_refused)
         return UNTOUCHED;
-    *plan_r = (struct plan){.answer_here = true, .quote_reason = true};
+    mended_r->plan = (struct plan){.answer_here = true, .quote_reason = true};
     if (situation->envelope->code < 500) {
-        plan_r->code = 451;
-        plan_r->status = SPAN("4.5.1");
-        plan_r->words = SPAN("Sender deferred earlier:");
+        mended_r->plan.code = 451;
+        mended_r->plan.status = SPAN("4.5.1");
+        mended_r->plan.words = SPAN("Sender deferred earlier:");
     } else {
-        plan_r->code = recipient ? 503 : 554;
-        plan_r->status = SPAN("5.5.1");
-        plan_r->words = SPAN("Sender refused earlier:");
+        mended_r->plan.code = recipient ? 503 : 554;
+        mended_r->plan.status = SPAN("5.5.1");
+        mended_r->plan.words = SPAN("Sender refused earlier:");
     }
     return REPAIRED;
 }

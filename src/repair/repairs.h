@@ -5,7 +5,7 @@
 #include "lockstep/repair/repair.h"
 
 #define REPAIR_FUNCTION(name, function, ...) \
-    enum verdict function(const struct situation *situation, struct plan *plan_r);
+    enum verdict function(const struct situation *situation, struct mended *mended_r);
 REPAIRS(REPAIR_FUNCTION)
 #undef REPAIR_FUNCTION
 

@@ -437,6 +437,7 @@ static void obey_verb(struct world *world, struct span line, enum verb verb)
         obey_auth(world, line);
         break;
     case DOES_QUIT:
+    case DOES_COUNT:
         say(world, TO_LINE, 0, 221, "bye");
         close_after_replies(world);
         break;

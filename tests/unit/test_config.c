@@ -247,7 +247,7 @@ Test(config, read_resolves_routes_and_what_follows_from_a_certificate)
     cr_assert_eq(one->routes[0].credential, 1);
     cr_assert_eq(one->routes[1].relay, NOTHING);
     cr_assert_eq(one->routes[1].credential, NOTHING);
-    cr_assert_eq(one->routes[1].repairs, one->repairs & ~(1U << REPAIR_BDAT_TO_DATA));
+    cr_assert_eq(one->routes[1].repairs, one->repairs & ~REPAIR_BIT(REPAIR_BDAT_TO_DATA));
     cr_assert_eq(one->routes[0].repairs, one->repairs);
     cr_assert_eq(one->tls_offer, TLS_OFFER_STARTTLS);
     cr_assert_eq(two->tls_offer, TLS_OFFER_AUTO, "which is none");
@@ -267,7 +267,7 @@ Test(config, set_over_a_file_settles_again)
         config_set(&reading->config, SPAN("repairs.refused-sender"), SPAN("off"), &arena, &error));
     cr_assert(config_check(&reading->config, &error), "%.*s", (int)error.size, error.at);
     cr_assert_eq(one->routes[0].repairs, one->repairs);
-    cr_assert_eq(one->routes[1].repairs, one->repairs & ~(1U << REPAIR_BDAT_TO_DATA));
+    cr_assert_eq(one->routes[1].repairs, one->repairs & ~REPAIR_BIT(REPAIR_BDAT_TO_DATA));
     cr_assert(config_set(&reading->config, SPAN("mode"), SPAN("observe"), &arena, &error));
     cr_assert_not(config_check(&reading->config, &error));
     free(reading);

@@ -145,7 +145,6 @@ Test(policy, set_reaches_the_field_it_names)
 
 Test(policy, set_switches_one_repair_and_no_other)
 {
-    uint32_t all = (1U << REPAIR_COUNT) - 1;
     unsigned i;
 
     for (i = 0; i < REPAIR_COUNT; i++) {
@@ -155,14 +154,18 @@ Test(policy, set_switches_one_repair_and_no_other)
         struct text error = text_over(sentence, sizeof(sentence));
         struct policy policy;
 
+        uint64_t others;
+
         policy_default(&policy);
+        others = policy.repairs & ~REPAIR_BIT(i);
         text_add(&path, SPAN("repairs."));
         text_add(&path, name);
-        cr_assert_eq(policy.repairs, all);
+        cr_assert_eq((policy.repairs & REPAIR_BIT(i)) != 0,
+                     repair_row((enum repair_id)i)->initially == INITIALLY_ON);
         cr_assert(policy_set(&policy, text_span(&path), SPAN("off"), &error));
-        cr_assert_eq(policy.repairs, all & ~(1U << i));
+        cr_assert_eq(policy.repairs, others);
         cr_assert(policy_set(&policy, text_span(&path), SPAN("TRUE"), &error));
-        cr_assert_eq(policy.repairs, all);
+        cr_assert_eq(policy.repairs, others | REPAIR_BIT(i));
     }
 }
 
@@ -213,7 +216,8 @@ Test(policy, set_makes_relays_and_credentials_when_they_are_named)
 
 Test(policy, a_route_switches_only_the_repairs_it_names)
 {
-    const uint32_t bdat = 1U << REPAIR_BDAT_TO_DATA, sender = 1U << REPAIR_REFUSED_SENDER;
+    const uint64_t bdat = REPAIR_BIT(REPAIR_BDAT_TO_DATA);
+    const uint64_t sender = REPAIR_BIT(REPAIR_REFUSED_SENDER);
     struct policy policy;
 
     policy_default(&policy);

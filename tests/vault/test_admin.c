@@ -203,12 +203,15 @@ Test(admin, metrics)
 {
     struct report one = report_of("main", "office", "quit");
     struct report other = report_of("main", "", NULL);
+    const struct repair_count repairs[REPAIR_COUNT] = {
+        [REPAIR_REFUSED_SENDER] = {.done = 3, .noticed = 2}};
     struct refusal refusal = {.why = REFUSED_OUTSIDE, .listener = SPAN("a\"b\\\n")};
     struct admin_credential credentials[] = {good, renewing, barred, failing, lapsing};
     struct snapshot snapshot = {
         .now_ms = 2000000, .credentials = credentials, .credential_count = 5};
     char *text;
 
+    one.repairs = repairs;
     tally_report(&tally, &one);
     tally_report(&tally, &one);
     tally_report(&tally, &other);

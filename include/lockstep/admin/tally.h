@@ -37,6 +37,7 @@ struct tally_row {
 struct counts {
     uint32_t row_count;
     struct tally_row rows[TALLY_ROWS_MAX];
+    struct repair_count repairs[REPAIR_COUNT]; /* of all listeners */
 };
 
 /* Zeroed, and TALLY_INIT: ready. */

@@ -92,6 +92,12 @@ struct question {
     struct span facts[FACT_COUNT]; /* HELO, LOGIN, SENDER, RECIPIENT, as far as known */
 };
 
+/* How often a repair did something, and in `observe` would have. */
+struct repair_count {
+    uint64_t done;
+    uint64_t noticed;
+};
+
 /* What all engines of one loop share: the pool of blocks, and room to write while stepping. Its
  * owner sets up `pool`, both `scratch` and `record_scratch`, all else zero. */
 struct lender {
@@ -101,6 +107,7 @@ struct lender {
     size_t record_size;
     bool record_cut;          /* more was to be recorded than fits; its last line says so */
     struct question question; /* of the engine that steps */
+    struct repair_count repairs[REPAIR_COUNT]; /* since whoever counts them has cleared this */
 };
 
 /* The answer to a question; its words are the event's bytes. */

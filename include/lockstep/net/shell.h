@@ -23,6 +23,8 @@ struct report {
     struct span credential;      /* name of the one that the relay took; empty: none */
     struct span why;             /* of an ending before there was a session, may be empty */
     uint64_t duration_ms;
+    /* What repairs did in any session of this worker since its report before, one per row. */
+    const struct repair_count *repairs;
 };
 
 /* A client that got no session. */

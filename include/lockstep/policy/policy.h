@@ -67,6 +67,7 @@ struct relay {
 /* A credential, as far as sessions must know it: never its secret. */
 struct credential {
     struct span name;
+    struct span user; /* whom it speaks for; empty: not known from the configuration */
 };
 
 /* AUTO is STARTTLS where there is a certificate, decided when the configuration is read; the engine
@@ -117,8 +118,10 @@ struct policy {
     enum bare bare; /* lone CR and LF, in commands and messages */
     struct limits limits;
     uint32_t wait_ms[WAIT_COUNT];
-    uint32_t repairs;     /* one bit per enum repair_id: switched on */
-    bool record;          /* make transcript lines at all */
+    uint64_t repairs; /* one bit per enum repair_id: switched on */
+    struct rewrite rewrite;
+    uint64_t repairs_at[STAGE_COUNT][DOES_COUNT]; /* the table of repairs, for quick looks */
+    bool record;                                  /* make transcript lines at all */
     bool record_bodies;   /* keep messages whole in them, instead of counting */
     struct span hostname; /* what lockstep calls itself in its own replies */
 };

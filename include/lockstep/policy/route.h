@@ -10,6 +10,7 @@
 #define LOCKSTEP_POLICY_ROUTE_H
 
 #include "lockstep/base/text.h"
+#include "lockstep/repair/repair.h"
 
 /* One bit of a trail each. */
 #define ROUTES_MAX 64U
@@ -65,8 +66,9 @@ struct route {
     uint32_t credential;    /* number in the policy, or NOTHING */
     struct span ask;        /* URL of a live source (nginx's auth_http); empty: none */
     struct span pop;        /* POP before SMTP: URL of the server to log in to first (B-50) */
-    uint32_t repairs_given; /* one bit per repair: the route says on or off; 0: it says nothing */
-    uint32_t repairs;       /* then all of them, instead of the policy's */
+    uint64_t repairs_given; /* one bit per repair: the route says on or off; 0: it says nothing */
+    uint64_t repairs;       /* then all of them, instead of the policy's */
+    struct rewrite rewrite; /* empty: the policy's */
 };
 
 struct trail {

@@ -8,33 +8,96 @@
 #ifndef LOCKSTEP_REPAIR_REPAIR_H
 #define LOCKSTEP_REPAIR_REPAIR_H
 
+#include "lockstep/base/text.h"
 #include "lockstep/smtp/command.h"
 #include "lockstep/smtp/plan.h"
 #include "lockstep/smtp/view.h"
 
+/* When a repair looks. Within a stage they run in the order of the table, each on what the one
+ * before made. */
 enum repair_stage {
-    STAGE_ORDER,   /* when a command would be sent, and again when its answer is a refusal */
+    STAGE_COMMAND, /* a client's line, before anything else reads it; hands back text */
+    STAGE_ORDER,   /* a command that would be sent, and again when its answer is a refusal; hands
+                    * back a plan */
+    STAGE_SENDING, /* a command being sent, the client's or one that is said again; hands back
+                    * text */
+    STAGE_REPLY,   /* a whole reply of the upstream, before it is read; hands back text */
+    STAGE_ANSWER,  /* a whole reply for the client, before it is said; hands back text */
     STAGE_FRAMING, /* how bytes are cut into commands and messages: done by the engine itself */
+    STAGE_COUNT
 };
 
-enum verdict { UNTOUCHED, REPAIRED };
+enum verdict {
+    UNTOUCHED,
+    REPAIRED,
+    BEYOND, /* a line that can't be put right and must not go on: the plan says why */
+};
 
-/* What an order repair may look at; all of it read-only. */
+/* Is it on when the configuration says nothing? */
+enum initially {
+    INITIALLY_ON,
+    INITIALLY_OFF,
+    ONLY_TRUSTED, /* off, and a warning where it is on: only for clients one knows */
+};
+
+/* What a repair may have to know beside its switch, as configured; empty: nothing. */
+struct rewrite {
+    struct span helo;           /* a name for clients that have none of their own */
+    struct span domain;         /* behind addresses without one (B-34) */
+    struct span default_sender; /* for clients that never say MAIL (B-26) */
+};
+
+/* What a repair may look at; all of it read-only, and borrowed for the call. */
 struct situation {
-    const struct verb_facts *verb;
+    const struct verb_facts *verb; /* of the command, or of the one that is answered */
+    struct span seen;              /* text stages: the line without its end, or the whole reply */
+    const struct view *client;
     const struct view *upstream;
     const struct envelope *envelope;
-    uint16_t reply_code; /* what the upstream answered; 0: the command was not sent yet */
+    const struct rewrite *rewrite;
+    struct span hostname; /* what lockstep calls itself */
+    struct span address;  /* the client's, without port; empty: not known */
+    struct span account;  /* whom lockstep speaks for upstream; empty: for nobody */
+    bool mail_pending;    /* STAGE_ORDER: a transaction is open upstream, or may be when the command
+                           * is read there */
+    uint16_t reply_code;  /* STAGE_ORDER: what the upstream answered, and then nothing can come
+                           * first any more; 0: it was not asked yet */
 };
 
+/* A mended line is longer than the one that was seen by no more than this. */
+#define MENDED_GROWTH_MAX 600U
+
+/* What a repair hands back. Text that was cut counts as untouched. */
+struct mended {
+    struct text text;
+    struct plan plan;
+};
+
+/* A set of what commands do, for the column `does`. */
+#define DOES_BIT(does) (1U << (does))
+#define DOES_ENVELOPE (DOES_BIT(DOES_SENDER) | DOES_BIT(DOES_RECIPIENT))
+#define DOES_CONTENT (DOES_BIT(DOES_MESSAGE) | DOES_BIT(DOES_CHUNK))
+#define DOES_GREETING (DOES_BIT(DOES_GREET) | DOES_BIT(DOES_GREET_OLD))
+#define DOES_ALL ((1U << DOES_COUNT) - 1U)
+
+/*
+ * function: the repair; framing_only where the engine does it.
+ * does: what it looks at; a repair is never called for any other command.
+ */
 /* clang-format off */
 #define REPAIRS(X)                                                                                 \
-    /*  name                function            word                  stage          on    */      \
-    X(REFUSED_SENDER,       refused_sender,     "refused-sender",     STAGE_ORDER,   true,         \
+    /*  name                function            word                  stage          does           initially */ \
+    X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
+      DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
+      "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
+    X(REFUSED_SENDER,       refused_sender,     "refused-sender",     STAGE_ORDER,                 \
+      DOES_BIT(DOES_RECIPIENT) | DOES_CONTENT,  INITIALLY_ON,                                      \
       "After a refused MAIL the rest of the batch is refused in the same class, with its words.")  \
-    X(REFUSED_RECIPIENTS,   refused_recipients, "refused-recipients", STAGE_ORDER,   true,         \
+    X(REFUSED_RECIPIENTS,   refused_recipients, "refused-recipients", STAGE_ORDER,                 \
+      DOES_CONTENT,                             INITIALLY_ON,                                      \
       "DATA without an accepted recipient is answered with the words of the refused recipient.")   \
-    X(BDAT_TO_DATA,         framing_only,       "bdat-to-data",       STAGE_FRAMING, true,         \
+    X(BDAT_TO_DATA,         framing_only,       "bdat-to-data",       STAGE_FRAMING,               \
+      DOES_BIT(DOES_CHUNK),                     INITIALLY_ON,                                      \
       "BDAT is offered to clients and becomes DATA for an upstream without CHUNKING.")
 /* clang-format on */
 
@@ -45,14 +108,24 @@ enum repair_id {
         REPAIR_COUNT
 };
 
+_Static_assert(REPAIR_COUNT <= 64, "a set of repairs is one number");
+
+/* A set of repairs, one bit each. */
+#define REPAIR_BIT(id) (1ULL << (id))
+
 struct repair {
     struct span name; /* configuration word, record word, metric label */
     struct span says; /* one sentence, for the manual and the command line */
     enum repair_stage stage;
-    bool on; /* by default */
-    enum verdict (*order)(const struct situation *situation, struct plan *plan_r);
+    uint32_t does; /* set of enum verb_does */
+    enum initially initially;
+    enum verdict (*mend)(const struct situation *situation, struct mended *mended_r);
 };
 
 const struct repair *repair_row(enum repair_id id);
+/* Those that look at that stage at what does that. */
+uint64_t repairs_at(enum repair_stage stage, enum verb_does does);
+/* Those that are only for clients one knows. */
+uint64_t repairs_trusted(void);
 
 #endif

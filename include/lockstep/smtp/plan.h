@@ -9,15 +9,24 @@
 
 #include "lockstep/base/span.h"
 
+/* What the upstream has to hear first, as a row of ours. */
+enum plan_first {
+    FIRST_NOTHING,
+    FIRST_RESET,
+    FIRST_GREETING, /* EHLO, and HELO where that is refused */
+    FIRST_SENDER,   /* MAIL with the configured sender */
+};
+
 struct plan {
-    bool answer_here;   /* say `code` to the client and do not send the command */
-    uint16_t code;      /* of the answer */
-    struct span status; /* its enhanced status code, "5.5.1" */
-    struct span words;  /* its text, a constant */
-    bool quote_reason;  /* add the envelope's first refusal, code and words, to the text */
-    bool verbatim;      /* say the kept refusal itself, in its own words, instead of `words` */
-    bool close;         /* then end the session */
-    bool keywords;      /* 250 and the keywords of EHLO, as the upstream told them before */
+    enum plan_first first; /* then the command is looked at again */
+    bool answer_here;      /* say `code` to the client and do not send the command */
+    uint16_t code;         /* of the answer */
+    struct span status;    /* its enhanced status code, "5.5.1" */
+    struct span words;     /* its text, a constant */
+    bool quote_reason;     /* add the envelope's first refusal, code and words, to the text */
+    bool verbatim;         /* say the kept refusal itself, in its own words, instead of `words` */
+    bool close;            /* then end the session */
+    bool keywords;         /* 250 and the keywords of EHLO, as the upstream told them before */
 };
 
 #endif

@@ -23,6 +23,7 @@ enum verb_does {
     DOES_RESPONSE,  /* that line: a row of its own, no word of its own */
     DOES_SECURE,    /* STARTTLS */
     DOES_QUIT,
+    DOES_COUNT
 };
 
 /* May the command go to the upstream at all? */

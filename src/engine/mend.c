@@ -1,0 +1,159 @@
+/*
+ * What repairs make of lines, of replies and of their order. A repair looks and hands back text or
+ * a plan; here it is asked, recorded and counted, and nothing else knows how many there are.
+ */
+#include "lockstep/base/secret.h"
+
+#include "state.h"
+
+bool mend_due(const struct engine *engine, enum repair_stage stage, enum verb_does does)
+{
+    uint64_t set = engine->policy->repairs_at[stage][does];
+
+    return (observing(engine) ? set : set & repairs_of(engine)) != 0;
+}
+
+static struct span either(struct span first, struct span second)
+{
+    return first.size > 0 ? first : second;
+}
+
+struct rewrite rewrite_of(const struct engine *engine)
+{
+    const struct route *route = route_of(engine);
+    struct rewrite rewrite = engine->policy->rewrite;
+
+    if (route == NULL)
+        return rewrite;
+    rewrite.helo = either(route->rewrite.helo, rewrite.helo);
+    rewrite.domain = either(route->rewrite.domain, rewrite.domain);
+    rewrite.default_sender = either(route->rewrite.default_sender, rewrite.default_sender);
+    return rewrite;
+}
+
+/* Whom lockstep speaks for, as far as the configuration says. */
+static struct span account_of(const struct engine *engine)
+{
+    uint32_t credential = engine->wanted.credential;
+
+    return credential < engine->policy->credential_count
+               ? engine->policy->credentials[credential].user
+               : SPAN("");
+}
+
+static struct situation situation_of(const struct engine *engine, enum verb verb)
+{
+    return (struct situation){
+        .verb = verb_facts(verb),
+        .client = &engine->peers[SIDE_CLIENT].view,
+        .upstream = &engine->peers[SIDE_UPSTREAM].view,
+        .envelope = &engine->envelope,
+        .hostname = engine->policy->hostname,
+        .address = span_of(engine->address.bytes, engine->address.size),
+        .account = account_of(engine),
+    };
+}
+
+void mend_note(struct engine *engine, enum repair_id id)
+{
+    note(engine, SPAN("repair"), SPAN(""), repair_row(id)->name);
+    engine->summary.repairs++;
+    engine->lender->repairs[id].done++;
+}
+
+/* Is what the repair found to be done? */
+static bool acts(struct engine *engine, enum repair_id id)
+{
+    if (!observing(engine)) {
+        mend_note(engine, id);
+        return true;
+    }
+    note(engine, SPAN("would"), SPAN(""), repair_row(id)->name);
+    engine->lender->repairs[id].noticed++;
+    return false;
+}
+
+/* The first order repair that has a plan for the row; REPAIR_COUNT: none has. */
+static enum repair_id find_plan(const struct engine *engine, const struct row *row,
+                                uint16_t reply_code, struct plan *plan_r)
+{
+    enum verb verb = (enum verb)row->verb;
+    uint64_t set = engine->policy->repairs_at[STAGE_ORDER][verb_facts(verb)->does];
+    struct rewrite rewrite = rewrite_of(engine);
+    struct situation situation = situation_of(engine, verb);
+    struct mended mended;
+    size_t i;
+
+    set = observing(engine) ? set : set & repairs_of(engine);
+    situation.rewrite = &rewrite;
+    situation.reply_code = reply_code;
+    situation.mail_pending = mail_pending(engine);
+    for (i = 0; set >> i != 0; i++) {
+        if ((set & REPAIR_BIT(i)) == 0 ||
+            repair_row((enum repair_id)i)->mend(&situation, &mended) == UNTOUCHED)
+            continue;
+        *plan_r = mended.plan;
+        return (enum repair_id)i;
+    }
+    return REPAIR_COUNT;
+}
+
+bool mend_order(struct engine *engine, struct row *row, uint16_t reply_code, struct plan *plan_r)
+{
+    enum repair_id id = row->noticed ? REPAIR_COUNT : find_plan(engine, row, reply_code, plan_r);
+
+    if (id == REPAIR_COUNT)
+        return false;
+    row->noticed = observing(engine);
+    return acts(engine, id);
+}
+
+bool mend_waits(const struct engine *engine, const struct row *row)
+{
+    struct plan plan;
+
+    return find_plan(engine, row, 0, &plan) != REPAIR_COUNT;
+}
+
+/* One repair over what is there now. */
+static enum verdict mend_once(struct engine *engine, enum repair_id id, struct situation *situation,
+                              struct mending *mending)
+{
+    char *memory = mending->bytes[mending->used ^ 1U];
+    struct mended mended = {.text = text_over(memory, sizeof(mending->bytes[0]))};
+    enum verdict verdict = repair_row(id)->mend(situation, &mended);
+
+    if (verdict == UNTOUCHED || mended.text.cut)
+        return UNTOUCHED;
+    if (verdict == BEYOND)
+        mending->beyond = mended.plan;
+    else
+        situation->seen = text_span(&mended.text);
+    mending->used ^= verdict == REPAIRED ? 1U : 0U;
+    return acts(engine, id) ? verdict : UNTOUCHED;
+}
+
+enum verdict mend_text(struct engine *engine, enum repair_stage stage, enum verb verb,
+                       struct span *seen, struct mending *mending)
+{
+    uint64_t set = engine->policy->repairs_at[stage][verb_facts(verb)->does];
+    struct rewrite rewrite = rewrite_of(engine);
+    struct situation situation = situation_of(engine, verb);
+    enum verdict all = UNTOUCHED;
+    size_t i;
+
+    set = observing(engine) ? set : set & repairs_of(engine);
+    situation.rewrite = &rewrite;
+    situation.seen = *seen;
+    mending->used = 0;
+    for (i = 0; set >> i != 0 && all != BEYOND; i++) {
+        enum verdict verdict = UNTOUCHED;
+
+        if ((set & REPAIR_BIT(i)) != 0)
+            verdict = mend_once(engine, (enum repair_id)i, &situation, mending);
+        all = verdict > all ? verdict : all;
+    }
+    if (all == REPAIRED)
+        *seen = situation.seen;
+    return all;
+}
