@@ -3,7 +3,7 @@
  * flight, by counting and by nothing else (R-10). Success is exact: 235 for AUTH, 220 for STARTTLS,
  * 354 for DATA; whatever else sounds friendly there is a refusal (F-02).
  */
-#include "state.h"
+#include "replay.h"
 
 enum outcome {
     SUCCEEDED,
@@ -117,6 +117,8 @@ static void settle_message(struct engine *engine, enum outcome outcome)
     struct summary *summary = &engine->summary;
 
     if (outcome == SUCCEEDED) {
+        engine->replays = 0;
+        engine->leg.again = false;
         summary->messages++;
         summary->recipients += engine->envelope.accepted;
         summary->message_bytes += engine->message.total;
@@ -136,7 +138,8 @@ static void settle(struct engine *engine, const struct row *row, const struct re
     case DOES_GREET:
     case DOES_GREET_OLD:
         if (succeeded)
-            settle_greeting(engine, reply, row->verb == VERB_EHLO || row->upgraded);
+            settle_greeting(engine, reply,
+                            row->upgraded || (row->verb == VERB_EHLO && !engine->leg.downgraded));
         break;
     case DOES_SENDER:
         settle_sender(engine, reply, outcome);
@@ -301,6 +304,8 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
     enum verb_does does = verb_facts(verb)->does;
     enum outcome outcome = outcome_of(verb_facts(verb), reply->code);
 
+    if (replay_misfit(engine, row, reply))
+        return;
     if (outcome == WRONG && reply->code >= 300 && !observing(engine)) {
         /* The upstream waits for something we did not announce: what we say next would be that. */
         upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
@@ -429,6 +434,8 @@ static void unasked(struct engine *engine, const struct reply *reply)
 
         ledger_keep_reason(engine, reply);
         message_fail(engine, reply->code >= 400 ? &verdict : &early_success);
+    } else if (reply->code == 421 && replay(engine, SPAN("421"))) {
+        return;
     } else if (reply->code == 421) {
         ledger_keep_reason(engine, reply);
         upstream_leave(engine, &relay_closes);
@@ -439,6 +446,7 @@ static void unasked(struct engine *engine, const struct reply *reply)
 
 static void greeting(struct engine *engine, const struct reply *reply)
 {
+    replay_look(engine, reply, DOES_NONE);
     if (reply->code >= 300 && reply->code < 400 && !observing(engine)) {
         upstream_broken(engine, SPAN("The relay's greeting makes no sense"));
         return;
@@ -447,7 +455,10 @@ static void greeting(struct engine *engine, const struct reply *reply)
         prepare_arrived(engine, reply);
         return;
     }
+    if (reply->code >= 400 && replay_greeting(engine, SPAN("greeting")))
+        return;
     emit_reply(engine, reply);
+    engine->welcomed = true;
     engine->phase = PHASE_TALKING;
     engine->client_since = engine->now;
     engine->summary.upstream_greeted = reply->code < 300;
@@ -476,8 +487,12 @@ static void answer(struct engine *engine, const struct reply *reply)
     }
     row = ledger_row(engine, engine->ledger.answer);
     must(row->state == ROW_SENT);
+    replay_look(engine, reply, verb_facts((enum verb)row->verb)->does);
     engine->answer_since = engine->client_since = engine->now;
     if (reply->code == 421 && !observing(engine)) {
+        /* Said to the same commands once more it is what the relay means. */
+        if (!engine->leg.again && replay(engine, SPAN("421")))
+            return;
         /* RFC 5321 3.8: it may answer any command, and it ends the session; the rest of the batch
          * hears nothing more (table 4.3). */
         if (row->ours)

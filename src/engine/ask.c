@@ -86,6 +86,28 @@ void ask_told(struct engine *engine, const struct advice *advice, struct span sa
         inject_told(engine, kind, advice, said);
 }
 
+bool ask_drop(struct engine *engine)
+{
+    struct guide *guide;
+
+    if (!asking(engine))
+        return true;
+    guide = guide_of(engine);
+    switch ((enum question_kind)(guide->asked - 1)) {
+    case QUESTION_AUTH:
+    case QUESTION_CHALLENGE:
+    case QUESTION_OUTCOME:
+        guide->asked = 0;
+        guide->ask_due = false;
+        return true;
+    case QUESTION_POP:
+    case QUESTION_LOGIN:
+    case QUESTION_ROUTE:
+        break;
+    }
+    return false;
+}
+
 moment ask_deadline(const struct engine *engine)
 {
     if (!asking(engine))

@@ -3,7 +3,7 @@
  * catalogue decides: before the final dot the client keeps its message and is told to retry; after
  * the dot and before its answer nobody can know, and the client is told just that.
  */
-#include "state.h"
+#include "replay.h"
 
 static const struct plan lost = {.answer_here = true,
                                  .code = 421,
@@ -73,8 +73,9 @@ static void shut_upstream(struct engine *engine, bool at_once)
 {
     struct peer *upstream = upstream_of(engine);
     bool idle = engine->phase == PHASE_TALKING && upstream->open && !upstream->ended &&
-                !engine->upstream_lost && !message_open(engine) && engine->ledger.in_flight == 0 &&
-                engine->input != INPUT_OPAQUE && engine->input != INPUT_RESPONSE;
+                !upstream->securing && !engine->upstream_lost && !message_open(engine) &&
+                engine->ledger.in_flight == 0 && engine->input != INPUT_OPAQUE &&
+                engine->input != INPUT_RESPONSE;
 
     if (idle && !engine->quit_sent && !observing(engine)) {
         engine->quit_sent = true;
@@ -88,6 +89,12 @@ static void shut_upstream(struct engine *engine, bool at_once)
 void leg_leave(struct engine *engine)
 {
     shut_upstream(engine, true); /* what follows does not wait for its goodbye */
+    leg_drop(engine);
+}
+
+void leg_drop(struct engine *engine)
+{
+    shut(engine, SIDE_UPSTREAM, SHUT_NOW);
     inbox_drop(engine, SIDE_UPSTREAM);
     inbox_keep(engine, SIDE_UPSTREAM);
 }
@@ -220,6 +227,8 @@ void upstream_gone(struct engine *engine, struct span why)
         prepare_failed(engine, why);
         return;
     }
+    if (replay(engine, why) || replay_greeting(engine, why))
+        return;
     if (engine->phase == PHASE_TALKING) {
         if (!engine->summary.ending && !engine->quit_sent)
             engine->summary.ending = "relay-lost";
@@ -238,6 +247,8 @@ void upstream_broken(struct engine *engine, struct span what)
     struct plan plan = {.answer_here = true, .code = 421, .status = SPAN("4.3.0"), .words = what};
 
     note(engine, SPAN("odd"), SPAN(""), SPAN("relay"));
+    if (replay(engine, SPAN("odd")))
+        return;
     if (observing(engine)) {
         engine->input = INPUT_OPAQUE;
         return;
@@ -325,6 +336,23 @@ static moment earlier(moment one, moment other)
     return one < other ? one : other;
 }
 
+/* Part of an envelope that was sent with others, and can be put once more: it may be lost. */
+static bool grouped(const struct engine *engine, const struct row *row)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+
+    return (does == DOES_SENDER || does == DOES_RECIPIENT || does == DOES_MESSAGE) && !row->ours &&
+           speaks_in_groups(engine) && replay_possible(engine);
+}
+
+/* The shorter of both patiences. */
+static enum wait group_wait(const struct engine *engine, const struct row *row)
+{
+    enum wait wait = verb_facts((enum verb)row->verb)->wait;
+
+    return engine->policy->wait_ms[WAIT_GROUP] < engine->policy->wait_ms[wait] ? WAIT_GROUP : wait;
+}
+
 static moment answer_deadline(const struct engine *engine)
 {
     const struct row *row;
@@ -339,6 +367,8 @@ static moment answer_deadline(const struct engine *engine)
     if (row->verb == VERB_BDAT && engine->input == INPUT_CHUNK &&
         engine->ledger.answer == engine->ledger.tail - 1)
         return MOMENT_NEVER; /* the chunk is still on its way, and has patiences of its own */
+    if (grouped(engine, row))
+        return after(engine, engine->answer_since, group_wait(engine, row));
     return after(engine, engine->answer_since, verb_facts((enum verb)row->verb)->wait);
 }
 
@@ -384,6 +414,8 @@ moment session_deadline(const struct engine *engine)
     first = earlier(unsent_deadline(engine, SIDE_CLIENT), unsent_deadline(engine, SIDE_UPSTREAM));
     if (engine->phase == PHASE_CLOSING)
         return earlier(first, after(engine, engine->closing_since, WAIT_BLOCK));
+    if (engine->connect_at != 0)
+        first = earlier(first, engine->connect_at);
     first = earlier(first, earlier(drain_deadline(engine), ask_deadline(engine)));
     return earlier(first, earlier(answer_deadline(engine), client_deadline(engine)));
 }
@@ -427,6 +459,10 @@ void session_overdue(struct engine *engine)
         ask_overdue(engine);
     } else if (now >= answer_deadline(engine) || now >= unsent_deadline(engine, SIDE_UPSTREAM)) {
         note(engine, SPAN("timeout"), SPAN(""), SPAN("relay"));
+        if (outcome_awaited(engine)) /* the dot, or its answer, was lost on the way (F-03) */
+            learn_trait(engine, TRAIT_LOCKSTEP);
+        if (replay(engine, SPAN("timeout")))
+            return;
         engine->summary.ending = "timeout-relay";
         if (engine->phase == PHASE_TALKING)
             upstream_leave(engine, &relay_slow);

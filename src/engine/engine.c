@@ -92,6 +92,17 @@ static void pump(struct engine *engine)
     }
 }
 
+void connect_when_due(struct engine *engine)
+{
+    if (engine->connect_at == 0 || engine->now < engine->connect_at)
+        return;
+    engine->connect_at = 0;
+    engine->connect_due = true;
+    upstream_of(engine)->shut = false;
+    engine->answer_since = engine->now;
+    note_life(engine, SIDE_UPSTREAM, SPAN("connect"), SPAN(""));
+}
+
 static void opened(struct engine *engine, const struct event *event)
 {
     enum side side = event->side;
@@ -105,7 +116,7 @@ static void opened(struct engine *engine, const struct event *event)
     if (side == SIDE_CLIENT)
         brief_keep(&engine->address, event->bytes);
     if (side == SIDE_UPSTREAM)
-        engine->leg.secured_before = event->secured_before;
+        engine->leg.traits |= (uint8_t)event->traits;
     if (side == SIDE_CLIENT) {
         engine->phase = PHASE_CONNECTING;
         engine->connect_due = true;
@@ -195,6 +206,7 @@ static void happen(struct engine *engine, const struct event *event)
         sent(engine, event->side, event->count);
         break;
     case EVENT_TIME:
+        connect_when_due(engine);
         if (event->at >= session_deadline(engine))
             session_overdue(engine);
         break;
@@ -300,7 +312,20 @@ static bool take_connect(struct engine *engine, struct effect *effect_r)
     *effect_r = (struct effect){.kind = EFFECT_CONNECT,
                                 .side = SIDE_UPSTREAM,
                                 .live = engine->leg.choice.live,
+                                .turn = engine->turn,
                                 .relay = (uint32_t)(relay_of(engine) - engine->policy->relays)};
+    return true;
+}
+
+static bool take_learnt(struct engine *engine, struct effect *effect_r)
+{
+    if (engine->learn_due == 0)
+        return false;
+    *effect_r = (struct effect){.kind = EFFECT_LEARN,
+                                .side = SIDE_UPSTREAM,
+                                .relay = (uint32_t)(relay_of(engine) - engine->policy->relays),
+                                .traits = engine->learn_due};
+    engine->learn_due = 0;
     return true;
 }
 
@@ -330,8 +355,8 @@ bool engine_take(struct engine *engine, struct effect *effect_r)
            take_secure(engine, SIDE_CLIENT, effect_r) ||
            take_secure(engine, SIDE_UPSTREAM, effect_r) ||
            take_shut(engine, SIDE_CLIENT, effect_r) || take_shut(engine, SIDE_UPSTREAM, effect_r) ||
-           take_connect(engine, effect_r) || take_question(engine, effect_r) ||
-           take_record(engine->lender, effect_r);
+           take_learnt(engine, effect_r) || take_connect(engine, effect_r) ||
+           take_question(engine, effect_r) || take_record(engine->lender, effect_r);
 }
 
 moment engine_deadline(const struct engine *engine)

@@ -14,11 +14,12 @@ void envelope_drop(struct engine *engine)
     engine->kept = (struct kept){0};
 }
 
-/* While nothing is authenticated that should be, or POP may have to be done again. */
+/* The relay may fail, or ask for AUTH or POP when it has taken some of it. */
 static bool worth_keeping(const struct engine *engine)
 {
-    return engine->kept.held || (engine->leg.choice.credential != NOTHING &&
-                                 (engine->leg.auth == AUTH_UNOFFERED || engine->leg.popped));
+    return engine->kept.held || repair_on(engine, REPAIR_REPLAY_ENVELOPE) ||
+           (engine->leg.choice.credential != NOTHING &&
+            (engine->leg.auth == AUTH_UNOFFERED || engine->leg.popped));
 }
 
 void envelope_keep(struct engine *engine, enum verb_does does, struct span text)

@@ -222,6 +222,35 @@ void ledger_again(struct engine *engine)
     ledger->barrier = false;
 }
 
+/* A row of ours is of no use any more: nobody hears it, and its words may make room. */
+static void row_dismiss(struct engine *engine, struct row *row)
+{
+    if (row->worded && verb_facts((enum verb)row->verb)->secret)
+        secret_wipe(block_of(engine) + OURS_AT, row->text_size);
+    row->worded = false;
+    row->text_size = 0;
+    row->plan = (struct plan){.answer_here = true};
+    row->state = ROW_HERE;
+}
+
+void ledger_rewind(struct engine *engine)
+{
+    struct ledger *ledger = &engine->ledger;
+    uint32_t number;
+
+    for (number = ledger->answer; number != ledger->tail; number++) {
+        struct row *row = ledger_row(engine, number);
+
+        if (row->ours && row->state != ROW_HERE)
+            row_dismiss(engine, row);
+        else if (row->state == ROW_SENT)
+            row->state = ROW_WAITING;
+    }
+    ledger->send = ledger->answer;
+    ledger->in_flight = 0;
+    ledger->barrier = false;
+}
+
 void ledger_drop(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;

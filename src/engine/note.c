@@ -364,12 +364,17 @@ void note_open(struct engine *engine, const struct event *event)
     const struct arrival *arrival = event->arrival;
     char bytes[NOTE_BYTES_MAX];
     struct text words = text_over(bytes, sizeof(bytes));
+    size_t i;
 
     text_add(&words, event->bytes);
     if (event->secured)
         text_add(&words, words.size > 0 ? SPAN(" tls") : SPAN("tls"));
-    if (event->secured_before)
-        text_add(&words, words.size > 0 ? SPAN(" tls-before") : SPAN("tls-before"));
+    for (i = 0; i < TRAIT_COUNT; i++) {
+        if ((event->traits >> i & 1U) == 0)
+            continue;
+        text_add(&words, words.size > 0 ? SPAN(" ") : SPAN(""));
+        text_add(&words, trait_word((enum trait)i));
+    }
     if (arrival != NULL && arrival->destination.size > 0) {
         text_add(&words, SPAN(" to="));
         text_add(&words, arrival->destination);

@@ -3,7 +3,7 @@
  * EHLO, POP, AUTH, an envelope said again. No program is kept: what is missing is read off the
  * views each time, one step is done, and its answer changes the views.
  */
-#include "state.h"
+#include "replay.h"
 
 enum step {
     STEP_NONE,
@@ -123,6 +123,9 @@ static enum step step_to_mail(const struct engine *engine, enum verb_does does)
     const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
     enum step step;
 
+    if (engine->leg.again && !view->greeted && !view->ungreetable && !greets(does) &&
+        engine->peers[SIDE_CLIENT].view.greeted)
+        return STEP_GREET;
     if (does != DOES_SENDER && (!is_envelope(does) || engine->kept.replay == REPLAY_NONE))
         return STEP_NONE;
     if (!view->greeted && !engine->leg.ehlo_refused &&
@@ -155,6 +158,8 @@ static enum step next_step(const struct engine *engine, enum verb_does does, enu
 {
     enum step step = step_to_relay(engine, does, chosen);
 
+    if (engine->leg.gone && step != STEP_HOLD && step != STEP_ROUTE)
+        step = STEP_SWITCH;
     if (step == STEP_NONE && engine->stale && is_envelope(does))
         step = STEP_RESET;
     if (step == STEP_NONE)
@@ -180,23 +185,39 @@ static struct span greeting_name(const struct engine *engine)
     return name.size > 0 ? name : engine->policy->hostname;
 }
 
+/* None before the first one more; then it doubles. */
+static moment replay_pause(const struct engine *engine)
+{
+    return engine->leg.again && engine->replays > 1 ? REPLAY_PAUSE_MS << (engine->replays - 2) : 0;
+}
+
 /* A leg of its own: nothing of the one before holds for it. */
-static void switch_leg(struct engine *engine)
+void switch_leg(struct engine *engine)
 {
     struct peer *upstream = upstream_of(engine);
+    struct leg before = engine->leg;
     struct span name = engine->policy->relays[engine->wanted.relay].name;
+    bool same = before.choice.relay == engine->wanted.relay && !before.choice.live;
 
-    note(engine, SPAN("switch"), name.size > 0 ? SPAN("relay") : SPAN(""), name);
-    leg_leave(engine);
-    *upstream = (struct peer){0};
-    engine->leg = (struct leg){.choice = engine->wanted, .anew = true};
+    if (before.gone) {
+        mend_note(engine, REPAIR_REPLAY_ENVELOPE);
+    } else {
+        note(engine, SPAN("switch"), name.size > 0 ? SPAN("relay") : SPAN(""), name);
+        leg_leave(engine);
+    }
+    *upstream = (struct peer){.shut = true};
+    engine->leg = (struct leg){.choice = engine->wanted,
+                               .anew = engine->welcomed,
+                               .again = before.gone,
+                               .greeting_lost = same && before.greeting_lost,
+                               .traits = same ? before.traits : 0};
     engine->moved = engine->stale = false;
     engine->phase = PHASE_CONNECTING;
-    engine->connect_due = true;
     engine->reset_owed = engine->quit_sent = false;
     engine->reply_seen = 0;
     engine->answer_since = engine->now;
-    note_life(engine, SIDE_UPSTREAM, SPAN("connect"), SPAN(""));
+    engine->connect_at = engine->now + replay_pause(engine);
+    connect_when_due(engine);
 }
 
 static void finding(struct engine *engine, struct span what)
@@ -213,8 +234,9 @@ static void secure_upstream(struct engine *engine)
         ledger_insert(engine, VERB_STARTTLS);
         return;
     }
-    finding(engine, leg->secured_before ? SPAN("starttls-stripped") : SPAN("starttls-missing"));
-    if (relay_of(engine)->security == SECURITY_OFFERED && !leg->secured_before)
+    finding(engine, has_trait(engine, TRAIT_SECURES) ? SPAN("starttls-stripped")
+                                                     : SPAN("starttls-missing"));
+    if (relay_of(engine)->security == SECURITY_OFFERED && !has_trait(engine, TRAIT_SECURES))
         leg->clear = true;
     else
         upstream_leave(engine, &tls_missing);
@@ -236,7 +258,15 @@ static void hold(struct engine *engine, struct row *row)
 
 void prepare_greet(struct engine *engine)
 {
-    ledger_insert_text(engine, VERB_EHLO, SPAN("EHLO "), greeting_name(engine));
+    if (avoids_ehlo(engine))
+        ledger_insert_text(engine, VERB_HELO, SPAN("HELO "), greeting_name(engine));
+    else
+        ledger_insert_text(engine, VERB_EHLO, SPAN("EHLO "), greeting_name(engine));
+}
+
+bool avoids_ehlo(const struct engine *engine)
+{
+    return has_trait(engine, TRAIT_NO_EHLO) && !guide_injects(engine) && !upstream_secures(engine);
 }
 
 static void take_step(struct engine *engine, struct row *row, enum step step)
@@ -408,7 +438,7 @@ void prepare_secure(struct engine *engine, const struct reply *reply)
     if (reply->code != verb_facts(VERB_STARTTLS)->success) {
         finding(engine, SPAN("starttls-refused"));
         ledger_keep_reason(engine, reply);
-        if (relay_of(engine)->security == SECURITY_OFFERED && !leg->secured_before)
+        if (relay_of(engine)->security == SECURITY_OFFERED && !has_trait(engine, TRAIT_SECURES))
             leg->clear = true;
         else
             upstream_leave(engine, &tls_refused);
@@ -445,7 +475,7 @@ void prepare_arrived(struct engine *engine, const struct reply *reply)
     engine->phase = PHASE_TALKING;
     engine->client_since = engine->now;
     engine->summary.upstream_greeted = reply->code < 300;
-    if (reply->code < 300)
+    if (reply->code < 300 || replay(engine, SPAN("greeting")))
         return;
     ledger_keep_reason(engine, reply);
     upstream_leave(engine, &refused_at_once);
@@ -453,7 +483,7 @@ void prepare_arrived(struct engine *engine, const struct reply *reply)
 
 /* Sendmail says 550 5.7.1, Exim 550 with its own words, Postfix 554 5.7.1 or 530: what they have in
  * common is a 5.7 or the word. */
-static bool wants_auth(const struct reply *reply)
+bool wants_auth(const struct reply *reply)
 {
     struct span words = reply->text;
     size_t i;

@@ -3,7 +3,7 @@
  * `window` rows are in flight, nothing follows a row that must stand last in its group before its
  * answer, and towards an upstream without PIPELINING the window is one (R-01 to R-05).
  */
-#include "state.h"
+#include "replay.h"
 
 static const struct plan only_chunks = {.answer_here = true,
                                         .code = 503,
@@ -40,10 +40,16 @@ static uint32_t window(const struct engine *engine)
     if (observing(engine))
         return ROWS_MAX;
     if (engine->policy->pipelining == PIPELINING_NEVER ||
-        relay_of(engine)->pipelining == PIPELINING_NEVER ||
+        relay_of(engine)->pipelining == PIPELINING_NEVER || engine->leg.again ||
+        has_trait(engine, TRAIT_LOCKSTEP) ||
         !capabilities_offer(&view->capabilities, EXTENSION_PIPELINING) || prepare_cautious(engine))
         return 1;
     return ROWS_MAX;
+}
+
+bool speaks_in_groups(const struct engine *engine)
+{
+    return window(engine) > 1;
 }
 
 /* May a transaction be open upstream when it reads what is sent next? A RSET that was sent closes
@@ -118,6 +124,11 @@ static void send_row(struct engine *engine, struct row *row, enum verb_does does
         inject_disclaim(engine, row);
     if (does == DOES_GREET_OLD)
         upgrade(engine, row);
+    if (does == DOES_GREET && !row->ours && avoids_ehlo(engine) &&
+        span_starts_fold(ledger_text(engine, row), verb_facts(VERB_EHLO)->word)) {
+        ledger_rename(engine, row, VERB_HELO);
+        engine->leg.downgraded = true;
+    }
     emit_mended(engine, row, does);
     ledger_sent(engine);
 }
@@ -235,11 +246,22 @@ static bool awaits_others(const struct engine *engine, const struct row *row, en
            mend_due(engine, STAGE_ORDER, does) && mend_waits(engine, row);
 }
 
+/* Nobody is there to hear the row, or to be connected to for it. */
+static bool bid_farewell(struct engine *engine, struct row *row)
+{
+    struct plan plan;
+
+    if (!engine->upstream_lost && !(engine->leg.gone && row->verb == VERB_QUIT))
+        return false;
+    plan = farewell_to(engine, row);
+    row_answer_here(engine, row, &plan);
+    return true;
+}
+
 bool send_next(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
     enum verb_does does;
-    struct plan plan;
     struct row *row;
 
     if (engine->phase != PHASE_TALKING || ledger->send == ledger->tail)
@@ -247,11 +269,8 @@ bool send_next(struct engine *engine)
     row = ledger_row(engine, ledger->send);
     if (row->state != ROW_WAITING)
         return step_over(ledger, row);
-    if (engine->upstream_lost) {
-        plan = farewell_to(engine, row);
-        row_answer_here(engine, row, &plan);
+    if (bid_farewell(engine, row))
         return true;
-    }
     does = verb_facts((enum verb)row->verb)->does;
     /* While the upstream reads a converted message, whatever is said for a command would be in it.
      */

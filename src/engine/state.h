@@ -11,6 +11,7 @@
  *   send.c      which row goes upstream next, or is answered here
  *   answer.c    what the upstream's replies mean, and who hears them
  *   message.c   messages and chunks on their way
+ *   replay.c    putting an envelope to an upstream once more, and what was learnt of the path
  *   ending.c    how a session ends, and what the client hears of a lost upstream
  *   note.c      the transcript
  * And where TLS, routes or credentials are in play:
@@ -164,12 +165,17 @@ struct leg {
     uint16_t code;        /* the upstream's last answer to AUTH; 0: it has not been asked */
     bool forever;         /* the refusal, says who knows */
     bool anew;            /* not the session's first: its greeting is not for the client */
-    bool secured_before;  /* this relay is known to take STARTTLS */
+    bool again;           /* another one failed before it, and it is tried once more */
+    bool gone;            /* it failed; another is opened when there is something to say */
+    bool downgraded;      /* EHLO was said as HELO */
     bool clear;           /* STARTTLS was not to be had, and need not be */
     bool ehlo_refused;
-    bool said_back; /* the last answer to AUTH shows the credential: nobody is told its words */
-    bool popped;    /* POP before SMTP was done */
-    bool insisted;  /* a reply asked for AUTH, and the envelope was put once more */
+    bool greeting_lost; /* it failed before EHLO was answered */
+    uint8_t middlebox;  /* 1 + enum middlebox that was seen; 0: none */
+    uint8_t traits;     /* set of enum trait: what is known of the path */
+    bool said_back;     /* the last answer to AUTH shows the credential: nobody is told its words */
+    bool popped;        /* POP before SMTP was done */
+    bool insisted;      /* a reply asked for AUTH, and the envelope was put once more */
 };
 
 /* A kept envelope on its way to the upstream once more. */
@@ -241,8 +247,13 @@ struct engine {
     bool data_refused; /* the client may go on with a message all the same (B-24) */
     bool auth_seen;    /* unknown lines may be stray credentials: not recorded */
     bool quit_sent;
-    bool moved; /* an answer said to connect anew */
-    bool stale; /* what is open upstream was begun by a client that has begun anew */
+    bool welcomed;     /* the client has heard a greeting */
+    uint32_t turn;     /* of the relay's addresses */
+    uint8_t replays;   /* since a message was accepted */
+    uint8_t learn_due; /* set of enum trait */
+    moment connect_at; /* when to connect again; 0: not waiting for that */
+    bool moved;        /* an answer said to connect anew */
+    bool stale;        /* what is open upstream was begun by a client that has begun anew */
     bool stopping;
     bool starved; /* no block could be lent */
     bool connect_due;
@@ -336,6 +347,9 @@ struct span ledger_text(const struct engine *engine, const struct row *row);
 void ledger_sent(struct engine *engine);
 /* The row at the answer cursor has its answer and retires. */
 void ledger_retire(struct engine *engine);
+/* Nothing in flight will be answered: the client's rows go back to be sent once more, ours are done
+ * with. */
+void ledger_rewind(struct engine *engine);
 /* Nothing of it will be answered any more. */
 void ledger_drop(struct engine *engine);
 /* Gives the block back when nothing in it is needed. */
@@ -358,6 +372,10 @@ void emit_plan(struct engine *engine, const struct plan *plan);
 /* A reply of which the client wants to read one line. */
 void emit_first_line(struct engine *engine, const struct reply *reply);
 
+/* --- engine.c --- */
+/* Asks for the connection if its moment has come. */
+void connect_when_due(struct engine *engine);
+
 /* --- client.c --- */
 /* Reads what can be read now; false when nothing moved. */
 bool client_read(struct engine *engine);
@@ -365,6 +383,8 @@ bool client_read(struct engine *engine);
 /* --- send.c --- */
 /* May a transaction be open upstream when it reads what is sent next? */
 bool mail_pending(const struct engine *engine);
+/* Does the upstream get more than one command at a time? */
+bool speaks_in_groups(const struct engine *engine);
 bool send_next(struct engine *engine);
 bool release_next(struct engine *engine);
 void row_answer_here(struct engine *engine, struct row *row, const struct plan *plan);
@@ -430,6 +450,8 @@ struct span brief_span(const struct brief *brief);
 /* --- ending.c --- */
 /* This upstream is not needed any more; the session goes on with another. */
 void leg_leave(struct engine *engine);
+/* It is of no use any more; nothing is said to it. */
+void leg_drop(struct engine *engine);
 
 /* --- prepare.c --- */
 enum prepared {
@@ -440,6 +462,8 @@ enum prepared {
 enum prepared prepare(struct engine *engine, struct row *row);
 /* EHLO of ours, with the client's name or ours; HELO follows where that is refused. */
 void prepare_greet(struct engine *engine);
+/* Is HELO said for EHLO? Not where what EHLO brings is needed. */
+bool avoids_ehlo(const struct engine *engine);
 /* The upstream answered a row of ours that prepares. */
 void prepare_greeted_old(struct engine *engine, const struct reply *reply);
 void prepare_greeted(struct engine *engine, const struct reply *reply);
@@ -449,6 +473,10 @@ void prepare_secured(struct engine *engine);
 void prepare_failed(struct engine *engine, struct span why);
 /* The relay greeted a leg that is not the first. */
 void prepare_arrived(struct engine *engine, const struct reply *reply);
+/* Does the refusal ask for AUTH? */
+bool wants_auth(const struct reply *reply);
+/* Connects to where the session belongs now; nothing of the upstream before holds there. */
+void switch_leg(struct engine *engine);
 /* A refusal that asks for AUTH, while there is a credential: true when the row goes once more. */
 bool prepare_insists(struct engine *engine, struct row *row, const struct reply *reply);
 /* Does this relay start in clear and go on with TLS? */
@@ -463,6 +491,8 @@ bool asking(const struct engine *engine);
 void ask_told(struct engine *engine, const struct advice *advice, struct span words);
 moment ask_deadline(const struct engine *engine);
 void ask_overdue(struct engine *engine);
+/* Nobody waits for the answer any more; false: somebody does, whatever becomes of the upstream. */
+bool ask_drop(struct engine *engine);
 
 /* --- inject.c --- */
 void inject_begin(struct engine *engine);

@@ -16,6 +16,24 @@ static struct span take_value(struct span *rest, struct span key)
     return span_tail(word, key.size);
 }
 
+/* "tls", or what is known of a path; false: the word is neither. */
+static bool take_trait(struct event *event, struct span word)
+{
+    size_t i;
+
+    if (span_equal(word, SPAN("tls"))) {
+        event->secured = true;
+        return true;
+    }
+    for (i = 0; i < TRAIT_COUNT; i++) {
+        if (!span_equal(word, trait_word((enum trait)i)))
+            continue;
+        event->traits |= 1U << i;
+        return true;
+    }
+    return false;
+}
+
 /* `open 192.0.2.1 tls tls-before to=192.0.2.2:25 certificate=name`, all of it optional. */
 void play_open(struct play *play, enum side side, struct span rest)
 {
@@ -23,15 +41,13 @@ void play_open(struct play *play, enum side side, struct span rest)
     struct arrival arrival = {.destination = SPAN("")};
     struct span word, after = rest;
 
-    if (span_word(&after, &word) && !span_starts(word, SPAN("tls")) &&
+    if (span_word(&after, &word) && !take_trait(&event, word) &&
         span_find(word, '=') == word.size) {
         event.bytes = word;
         rest = after;
     }
-    for (after = rest; span_word(&after, &word) && span_starts(word, SPAN("tls")); rest = after) {
-        event.secured = event.secured || span_equal(word, SPAN("tls"));
-        event.secured_before = event.secured_before || !span_equal(word, SPAN("tls"));
-    }
+    for (after = rest; span_word(&after, &word) && take_trait(&event, word); rest = after)
+        continue;
     arrival.destination = take_value(&rest, SPAN("to="));
     arrival.certificate = take_value(&rest, SPAN("certificate="));
     event.arrival = &arrival;

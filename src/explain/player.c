@@ -145,6 +145,7 @@ static void apply(struct play *play, const struct effect *effect)
     case EFFECT_ASK:
         play->serial = effect->question->serial;
         break;
+    case EFFECT_LEARN:
     case EFFECT_RECORD:
         break;
     }
@@ -366,12 +367,14 @@ static void play_life(struct play *play, const struct script_line *line)
     } else if (line->life == SCRIPT_SECURED) {
         play_secured(play, side, line->rest);
     } else {
+        bool shut = peer->shut;
+
         peer->end_due = false;
         peer->ended = peer->failed = true;
         peer->unsent = 0;
-        if (!peer->shut)
-            play_event(play, EVENT_FAILED, side, line->rest);
         peer->shut = true; /* what was not read yet is lost */
+        if (!shut)         /* after which there may be another one */
+            play_event(play, EVENT_FAILED, side, line->rest);
     }
     play_settle(play);
 }

@@ -35,6 +35,14 @@ static moment dial_now(const struct dial *dial)
     return (moment)uv_now(dial->plan.loop->uv);
 }
 
+/* The address of the plan that is tried. */
+static const struct config_address *dial_row(const struct dial *dial)
+{
+    const struct config_addresses *addresses = dial->plan.addresses;
+
+    return &addresses->rows[(dial->plan.turn + dial->next - 1) % addresses->count];
+}
+
 static void dial_note(struct dial *dial, int error)
 {
     struct span why = link_why(dial->plan.link, error);
@@ -58,7 +66,7 @@ static struct span dial_name(const struct dial *dial)
 {
     if (dial->plan.server_name.size > 0)
         return dial->plan.server_name;
-    return dial->plan.addresses->rows[dial->next - 1].host;
+    return dial_row(dial)->host;
 }
 
 static void dial_connect(struct dial *dial)
@@ -74,6 +82,20 @@ static void dial_connect(struct dial *dial)
         link_secure(dial->plan.link, dial->plan.tls, dial_name(dial));
 }
 
+/* Which of a name's addresses a later round begins with; those before it are left out. */
+static struct addrinfo *dial_first(const struct dial *dial, struct addrinfo *results)
+{
+    uint32_t skipped = dial->plan.turn / dial->plan.addresses->count;
+    struct addrinfo *result;
+    uint32_t count = 0;
+
+    for (result = results; result != NULL; result = result->ai_next)
+        count++;
+    for (result = results, skipped %= count > 0 ? count : 1; skipped > 0; skipped--)
+        result = result->ai_next;
+    return result;
+}
+
 static void dial_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *results)
 {
     struct dial *dial = request->data;
@@ -84,9 +106,9 @@ static void dial_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo
         return;
     }
     dial->results = results;
-    dial->result = results;
+    dial->result = dial_first(dial, results);
     if (status != 0)
-        dial_note_name(dial, dial->plan.addresses->rows[dial->next - 1].host, status);
+        dial_note_name(dial, dial_row(dial)->host, status);
     dial_go(dial);
     if (dial->state == DIAL_SPENT)
         dial->plan.failed(dial->plan.data);
@@ -117,7 +139,7 @@ static bool dial_result(struct dial *dial)
         dial->result = dial->result->ai_next;
     }
     if (usable) {
-        address_set_port(&dial->address, dial->plan.addresses->rows[dial->next - 1].port);
+        address_set_port(&dial->address, dial_row(dial)->port);
     } else if (dial->results != NULL) {
         uv_freeaddrinfo(dial->results);
         dial->results = NULL;
@@ -137,7 +159,8 @@ static void dial_go(struct dial *dial)
             dial->deadline = dial_now(dial);
             return;
         }
-        row = &dial->plan.addresses->rows[dial->next++];
+        dial->next++;
+        row = dial_row(dial);
         if (address_literal(row->host, row->port, &dial->address))
             break;
         error = dial_resolve(dial, row);
@@ -224,8 +247,7 @@ struct span dial_server(const struct dial *dial)
 {
     const struct dial_plan *plan = &dial->plan;
 
-    return plan->server_name.size > 0 ? plan->server_name
-                                      : plan->addresses->rows[dial->next - 1].host;
+    return plan->server_name.size > 0 ? plan->server_name : dial_row(dial)->host;
 }
 
 struct span dial_words(const struct dial *dial)

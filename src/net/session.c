@@ -33,15 +33,17 @@ static struct session *session_of(const struct link *link)
 static void session_dial_failed(void *data);
 
 /* The engine has done with the upstream before; what that has still to send is not waited for. */
-static void session_connect(struct session *session, uint32_t relay, bool live)
+static void session_connect(struct session *session, const struct effect *effect)
 {
+    uint32_t relay = effect->relay;
     const struct config_relay *configured = &session->setup->config->relays[relay];
     struct link *link = &session->links[SIDE_UPSTREAM];
     struct dial_plan plan = {
         .loop = &session->worker->links,
         .link = link,
         .user = &session_users[SIDE_UPSTREAM],
-        .addresses = advice_where(session, relay, live),
+        .addresses = advice_where(session, relay, effect->live),
+        .turn = effect->turn,
         .wait_ms = session->listener->policy.wait_ms[WAIT_CONNECT],
         .server_name = configured->server_name,
         .failed = session_dial_failed,
@@ -110,7 +112,7 @@ static void session_apply(struct session *session, const struct effect *effect)
 {
     switch (effect->kind) {
     case EFFECT_CONNECT:
-        session_connect(session, effect->relay, effect->live);
+        session_connect(session, effect);
         break;
     case EFFECT_SEND:
         session->sent[effect->side] +=
@@ -118,6 +120,11 @@ static void session_apply(struct session *session, const struct effect *effect)
         break;
     case EFFECT_SECURE:
         session_secure(session, effect->side);
+        break;
+    case EFFECT_LEARN:
+        if (session->moved == NULL)
+            setup_learn(session->setup, effect->relay, effect->traits,
+                        session_now(session) + session->listener->policy.wait_ms[WAIT_LEARNT]);
         break;
     case EFFECT_ASK:
         session_ask(session, effect->question);
@@ -401,10 +408,10 @@ static void session_opened(struct link *link)
         .kind = EVENT_OPENED,
         .side = SIDE_UPSTREAM,
         .secured = link->tls != NULL,
-        .secured_before =
-            session->moved == NULL && setup_took_starttls(session->setup, session->relay_number),
     };
 
+    if (session->moved == NULL)
+        event.traits = setup_traits(session->setup, session->relay_number, session_now(session));
     session->relay = *dial_address(session->dial);
     session->server = dial_server(session->dial);
     dial_close(&session->dial);
@@ -489,7 +496,7 @@ static void session_secured(struct link *link)
         visitor_look(session, &visitor);
         event.arrival = &visitor.arrival;
     } else if (session->moved == NULL) {
-        setup_note_starttls(session->setup, session->relay_number);
+        setup_learn(session->setup, session->relay_number, TRAIT_BIT(SECURES), MOMENT_NEVER);
     }
     session_event(session, &event);
 }

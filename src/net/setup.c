@@ -7,7 +7,7 @@
 
 struct relay_memory {
     atomic_uint holders;
-    atomic_bool took_starttls;
+    _Atomic(moment) until[TRAIT_COUNT]; /* each trait of the path is believed */
 };
 
 void setup_hold(struct setup *setup)
@@ -69,19 +69,26 @@ static void memory_drop(struct relay_memory *memory)
         free(memory);
 }
 
-bool setup_took_starttls(const struct setup *setup, uint32_t relay)
+uint32_t setup_traits(const struct setup *setup, uint32_t relay, moment now)
 {
     const struct relay_memory *memory = setup->relays[relay].memory;
+    uint32_t traits = 0;
+    size_t i;
 
-    return memory != NULL && atomic_load(&memory->took_starttls);
+    for (i = 0; memory != NULL && i < TRAIT_COUNT; i++)
+        traits |= atomic_load(&memory->until[i]) > now ? 1U << i : 0U;
+    return traits;
 }
 
-void setup_note_starttls(const struct setup *setup, uint32_t relay)
+void setup_learn(const struct setup *setup, uint32_t relay, uint32_t traits, moment until)
 {
     struct relay_memory *memory = setup->relays[relay].memory;
+    size_t i;
 
-    if (memory != NULL)
-        atomic_store(&memory->took_starttls, true);
+    for (i = 0; memory != NULL && i < TRAIT_COUNT; i++) {
+        if ((traits >> i & 1U) != 0)
+            atomic_store(&memory->until[i], until);
+    }
 }
 
 /* --- contexts --- */

@@ -155,6 +155,7 @@ static uint32_t credential_number(const struct config *config, struct span name)
 static void settle_relay(struct config_relay *relay)
 {
     relay->session.name = relay->name;
+    relay->session.alternatives = relay->address.count > 0 ? relay->address.count - 1 : 0;
     switch (relay->address.scheme) {
     case SCHEME_SMTP:
         relay->session.security = SECURITY_NONE;

@@ -41,6 +41,8 @@ const struct row schema_reaching[] = {
 
     {BASE_SCRIPT, "", "name", TYPE_NAME, AT(relay, name), 0, 0, NULL, "",
      "What the relay is called, which a file says in front of its words."},
+    {BASE_SCRIPT, "", "alternatives", TYPE_NUMBER, AT(relay, alternatives), 0, 64, NULL, "0",
+     "How many more addresses it has, which a file lists."},
     {BASE_SCRIPT, "", "security", TYPE_CHOICE, AT(relay, security), 0, 0,
      "none|offered|starttls|implicit", "none",
      "TLS to the relay, which a file says with the scheme of its address."},

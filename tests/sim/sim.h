@@ -168,7 +168,8 @@ struct world {
     uint32_t live_as; /* whom the live source named last */
     bool securing[SIDE_COUNT];
     bool logged_in;
-    uint32_t relay; /* connected to */
+    uint32_t relay;                     /* connected to */
+    uint32_t traits[POLICY_RELAYS_MAX]; /* what engines learnt of the paths */
     struct question question;
     bool connect_due, connect_fails;
     bool upstream_down; /* it was lost, or has closed */

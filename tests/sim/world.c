@@ -255,6 +255,9 @@ static void apply(struct world *world, const struct effect *effect)
     case EFFECT_SHUT:
         end_side(world, effect);
         break;
+    case EFFECT_LEARN:
+        world->traits[effect->relay] |= effect->traits;
+        break;
     case EFFECT_ASK:
         outside_ask(world, effect->question);
         break;
@@ -365,6 +368,8 @@ static void end_client(struct world *world, bool reset)
 
 static void connect_upstream(struct world *world)
 {
+    struct event opened = event_of(EVENT_OPENED, SIDE_UPSTREAM, SPAN(""), 0);
+
     world->connect_due = false;
     if (world->links[SIDE_UPSTREAM].shut)
         return;
@@ -376,7 +381,8 @@ static void connect_upstream(struct world *world)
     }
     world->links[SIDE_UPSTREAM].open = true;
     upstream_greet(world);
-    world_step(world, event_of(EVENT_OPENED, SIDE_UPSTREAM, SPAN(""), 0));
+    opened.traits = world->traits[world->relay];
+    world_step(world, opened);
 }
 
 static void say_sent(struct world *world, enum side side)

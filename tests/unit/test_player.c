@@ -240,7 +240,8 @@ Test(player, ten_thousand_commands, .timeout = 60)
 Test(player, endless_reply, .timeout = 60)
 {
     enum { LINES = 100000 };
-    static const char start[] = "@ start ready\nC> NOOP\nU> NOOP\n";
+    static const char start[] = "@ repairs.replay-envelope off\n@ start ready\n"
+                                "C> NOOP\nU> NOOP\n";
     static const char line[] = "U< 250-more\n";
     static const char end[] = "! odd relay\n! answer session code=421\n"
                               "C< 421 4.3.0 The relay's answer is not an SMTP reply\n"

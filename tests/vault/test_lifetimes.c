@@ -183,6 +183,7 @@ static void apply(const struct effect *effect)
         world.question_due = true;
         break;
     case EFFECT_SECURE:
+    case EFFECT_LEARN:
     case EFFECT_RECORD:
         cr_assert_fail("nobody asked for that");
     }

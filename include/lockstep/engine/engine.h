@@ -29,6 +29,7 @@
 #include "lockstep/base/seed.h"
 #include "lockstep/base/side.h"
 #include "lockstep/policy/policy.h"
+#include "lockstep/smtp/middlebox.h"
 
 /* Most pieces one SEND can have: what was held back, the body as it lies in the read buffer... */
 #define SEND_PIECES_MAX 8
@@ -131,7 +132,7 @@ struct event {
     struct span bytes; /* OPENED of the client: its address; TOLD: see enum told */
     size_t count;
     bool secured;                  /* OPENED: TLS was there first */
-    bool secured_before;           /* OPENED of the upstream: it took STARTTLS before (F-31) */
+    uint32_t traits;               /* OPENED of the upstream: what is known of its path */
     const struct arrival *arrival; /* OPENED, SECURED of the client; may be NULL */
     const struct advice *advice;   /* TOLD */
 };
@@ -148,6 +149,7 @@ enum effect_kind {
     EFFECT_SHUT,    /* end side's connection, `how` */
     EFFECT_RECORD,  /* `pieces[0]` is whole lines of transcript */
     EFFECT_ASK,     /* `question`; answer with TOLD, at any time */
+    EFFECT_LEARN, /* keep `traits` of the path to `relay` for later sessions, as long as it says */
 };
 
 enum shut {
@@ -163,6 +165,8 @@ struct effect {
     uint32_t piece_count;
     struct span pieces[SEND_PIECES_MAX];
     uint32_t relay;                  /* CONNECT: a number in the policy */
+    uint32_t turn;                   /* CONNECT: begin with another address each turn */
+    uint32_t traits;                 /* LEARN: set of enum trait */
     bool live;                       /* CONNECT: to where an answer said, if one did */
     const struct question *question; /* ASK; borrowed until the next step */
 };

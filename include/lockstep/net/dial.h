@@ -1,6 +1,7 @@
 /*
  * dial: connects a link to the first address of a relay that accepts. All configured addresses are
- * tried in their order, and of a name all addresses it resolves to.
+ * tried in their order, from that of the turn on, and of a name all addresses it resolves to: in a
+ * later round from the second of them on, and so forth.
  *
  * Whoever owns the link passes on what the link tells: `lost` and `gone` while dialling, and the
  * link's `opened` means success: then the dial is closed. When everything was tried `failed` is
@@ -23,6 +24,7 @@ struct dial_plan {
     struct link *link; /* may still be closing */
     const struct link_user *user;
     const struct config_addresses *addresses; /* outlive the dial; at least one */
+    uint32_t turn;                            /* begin with another address each turn */
     uint32_t wait_ms;                         /* for each address, its handshake included */
     struct tls_context *tls;                  /* TLS from the first byte; NULL: none */
     struct span server_name;                  /* outlives the dial; empty: the host being tried */

@@ -8,8 +8,10 @@
 
 #include <stdatomic.h>
 
+#include "lockstep/base/moment.h"
 #include "lockstep/net/tls.h"
 #include "lockstep/policy/config.h"
+#include "lockstep/smtp/middlebox.h"
 
 /* Clients that get no session. */
 enum refused {
@@ -52,9 +54,9 @@ void setup_drop(struct setup *setup);
 bool setup_secure(struct setup *setup, const struct setup *before, struct text *why);
 void setup_clear(struct setup *setup);
 
-/* Has it ever taken STARTTLS? Any thread. */
-bool setup_took_starttls(const struct setup *setup, uint32_t relay);
-void setup_note_starttls(const struct setup *setup, uint32_t relay);
+/* What is known of the path to it, a set of enum trait. Any thread; moments are of the loops. */
+uint32_t setup_traits(const struct setup *setup, uint32_t relay, moment now);
+void setup_learn(const struct setup *setup, uint32_t relay, uint32_t traits, moment until);
 /* For a client of that listener with that address; NULL: no TLS there. */
 struct tls_context *setup_server(const struct setup *setup, uint32_t listener, struct span client);
 

@@ -57,6 +57,7 @@ enum refused_auth {
 struct relay {
     struct span name;
     enum pipelining pipelining;
+    uint32_t alternatives; /* how many more addresses it has */
     enum security security;
     bool allow_clear;         /* credentials may go there without TLS */
     uint32_t mechanisms;      /* set of mechanisms that may be used */

@@ -98,7 +98,13 @@ struct mended {
       "DATA without an accepted recipient is answered with the words of the refused recipient.")   \
     X(BDAT_TO_DATA,         framing_only,       "bdat-to-data",       STAGE_FRAMING,               \
       DOES_BIT(DOES_CHUNK),                     INITIALLY_ON,                                      \
-      "BDAT is offered to clients and becomes DATA for an upstream without CHUNKING.")
+      "BDAT is offered to clients and becomes DATA for an upstream without CHUNKING.")             \
+    X(REPLAY_ENVELOPE,      framing_only,       "replay-envelope",    STAGE_FRAMING,               \
+      DOES_ALL,                                 INITIALLY_ON,                                      \
+      "When the relay fails before a message has begun, the envelope is put to it once more.")     \
+    X(LEARN_PATH,           framing_only,       "learn-path",         STAGE_FRAMING,               \
+      DOES_ALL,                                 INITIALLY_ON,                                      \
+      "What damages commands on the way to a relay is remembered for `timeouts.learnt`.")
 /* clang-format on */
 
 enum repair_id {
