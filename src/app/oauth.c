@@ -42,7 +42,9 @@ static const char *state_word(const struct oauth_status *status)
     case OAUTH_GOOD:
         return status->barred ? "good, and needs a login" : "good";
     case OAUTH_RENEWING:
-        return status->failed != 0 ? "failing" : "no token yet";
+        if (status->failed != 0)
+            return "failing";
+        return status->came != 0 ? "due for renewal" : "no token yet";
     case OAUTH_NEEDS_LOGIN:
         break;
     }
