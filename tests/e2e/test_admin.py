@@ -90,7 +90,7 @@ class Admin(unittest.TestCase):
     def test_a_credential_without_a_token_is_a_reason(self):
         authority = Authority(self.folder.path)
         leaf = authority.issue("localhost", "127.0.0.1")
-        endpoint = TokenEndpoint(leaf, life=10)
+        endpoint = TokenEndpoint(leaf, life=20)
         self.addCleanup(endpoint.stop)
         endpoint.always = "503"
         secret = self.folder.path / "secret"
@@ -111,13 +111,13 @@ credentials:
         body = self.ask("/metrics")[1]
         self.assertIn('lockstep_credential_usable{credential="scanner"} 1\n', body)
         left = re.search(r'credential_expiry_seconds{credential="scanner"} (\S+)', body).group(1)
-        self.assertTrue(0 < float(left) <= 10, left)
+        self.assertTrue(0 < float(left) <= 20, left)
         self.assertIn('lockstep_credential_needs_login{credential="scanner"} 0\n', body)
         # That nobody renews it any more is told while it still holds.
         endpoint.always = "revoked"
         body = place.await_true("told", lambda: next(
             (text for text in [self.ask("/metrics")[1]]
-             if 'needs_login{credential="scanner"} 1\n' in text), None))
+             if 'needs_login{credential="scanner"} 1\n' in text), None), 40)
         self.assertIn('lockstep_credential_usable{credential="scanner"} 1\n', body)
 
     def test_a_credential_that_a_relay_refuses_is_a_reason(self):

@@ -219,7 +219,7 @@ class Known(Advice):
                    routes="[{certificate: printer, credential: scanner}]",
                    listener=f"tls: {{offer: both, certificate: {leaf.certificate}, "
                             f"key: {leaf.key}, client-ca: {authority.certificate}, "
-                            "client-certificate: ask, wait: 100ms}")
+                            "client-certificate: ask, wait: 2s}")
 
         def talk(client=None):
             context = ssl.create_default_context(cafile=authority.certificate)

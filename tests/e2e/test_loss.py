@@ -32,7 +32,7 @@ WAYS = {
     "chunks at once": [ENVELOPE[:-1] + CHUNKS],
 }
 
-SECONDS = 10  # any attempt, whatever is lost; lockstep must notice at once
+SECONDS = 20  # any attempt, whatever is lost; lockstep must notice at once
 
 
 def attempt(port, way):

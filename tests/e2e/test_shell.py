@@ -193,7 +193,7 @@ class Dial(Shell):
                 filler.connect_ex(silent.getsockname())
             self.serve("--upstream", f"smtp://127.0.0.1:{silent.getsockname()[1]}",
                        "--upstream", f"smtp://127.0.0.1:{self.relay.port}",
-                       "--set", "timeouts.connect=200ms")
+                       "--set", "timeouts.connect=1s")
             self.send()
 
     def test_nobody_there(self):
@@ -279,7 +279,7 @@ class Limits(Shell):
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (60, 60))
         with contextlib.ExitStack() as talks:
             held = [talks.enter_context(wire.Conversation(self.port)) for _ in range(80)]
-            time.sleep(0.3)
+            self.await_log(process, "have to wait")
             before = self.cpu(process)
             time.sleep(0.5)
             self.assertLess(self.cpu(process) - before, 0.2, "it turns in place")

@@ -122,12 +122,12 @@ class Client(Tls):
         self.assertEqual(talk.reply().code, 250)
 
     def test_both_by_the_first_bytes(self):
-        self.serve(self.offer("both", "wait: 200ms"))
+        self.serve(self.offer("both", "wait: 2s"))
         self.send(self.talk())
         begun = time.monotonic()
         with wire.Conversation(self.port) as silent:
             self.send(silent)
-        self.assertGreater(time.monotonic() - begun, 0.2)
+        self.assertGreater(time.monotonic() - begun, 1.9)
         self.await_log("ending=quit", 2)
 
     def test_both_when_a_client_in_clear_speaks_first(self):
@@ -232,7 +232,7 @@ class Client(Tls):
 
     def test_starttls_on_both_legs_of_a_port_for_everybody(self):
         self.polite = Polite(context=server_context(leaf))
-        self.serve(self.offer("both", "wait: 100ms"), upstream=self.upstream(self.polite),
+        self.serve(self.offer("both", "wait: 2s"), upstream=self.upstream(self.polite),
                    scheme="starttls", relay=f"ca: {authority.certificate}")
         with wire.Conversation(self.port) as talk:
             talk.open()
@@ -346,7 +346,7 @@ class Relay(Tls):
             while True:
                 talk.line()
         self.serve(upstream=self.upstream(silent), scheme="smtps", relay="verify: none",
-                   settings="timeouts: {connect: 300ms}")
+                   settings="timeouts: {connect: 1s}")
         self.refused(b"the handshake took too long")
 
     def test_our_own_certificate(self):

@@ -56,7 +56,7 @@ class Process:
         return (f"--- {self.name}, exit {self.child.poll()} ---\n"
                 f"{self.output()[-4000:]}{self.log()[-4000:]}")
 
-    def await_ready(self, seconds=10):
+    def await_ready(self, seconds=30):
         """The ports of the ready line, in its order."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -72,7 +72,7 @@ class Process:
         with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=30):
         """Asks, then insists; the exit status either way. What it started ends with it."""
         if self.running():
             self.child.terminate()
