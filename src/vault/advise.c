@@ -170,7 +170,13 @@ struct advise *advise_open(struct vault *vault)
         .pop = pop_open(keeper),
     };
     must(uv_mutex_init(&advise->lock) == 0);
+    rests_open(&advise->rests);
     return advise;
+}
+
+void advise_renew(struct advise *advise)
+{
+    rests_clear(&advise->rests);
 }
 
 const struct adviser *advise_adviser(struct advise *advise)
@@ -185,6 +191,7 @@ void advise_close(struct advise **advise)
     login_close(&old->login);
     auth_http_close(&old->auth_http);
     pop_close(&old->pop);
+    rests_close(&old->rests);
     uv_mutex_destroy(&old->lock);
     free(old);
     *advise = NULL;

@@ -16,6 +16,8 @@ struct advise;
 struct advise *advise_open(struct vault *vault);
 /* Lives as long as `advise`. */
 const struct adviser *advise_adviser(struct advise *advise);
+/* Another configuration: what a relay refused may be tried once more. Any thread. */
+void advise_renew(struct advise *advise);
 /* When no session is left and the keeper has ended. */
 void advise_close(struct advise **advise);
 

@@ -71,6 +71,24 @@ static bool was_refused(const struct memo *memo, const struct question *question
            memo->refused_credential == question->credential;
 }
 
+/* The relay refused it lately, to this session or to another one. */
+static bool rests(struct memo *memo, const struct asker *asker, const struct question *question,
+                  const struct supplied *supplied)
+{
+    struct rests *rests = &memo->advise->rests;
+    unsigned char *key = memo->exchange->key;
+    char memory[REST_WORDS_MAX];
+    struct text said = text_over(memory, sizeof(memory));
+
+    rest_key(rests, relay_of(asker, question)->name, span_of(supplied->user, supplied->user_size),
+             secret_reveal(&supplied->secret), key);
+    if (rest_over(rests, key, keeper_now(vault_keeper(memo->advise->vault)), &said))
+        return false;
+    text_add(&memo->words, SPAN("it was refused and is not tried again yet: "));
+    text_add(&memo->words, text_span(&said));
+    return true;
+}
+
 static bool begin(struct memo *memo, const struct asker *asker, const struct question *question,
                   const struct supplied *supplied, struct answer *answer_r)
 {
@@ -87,6 +105,10 @@ static bool begin(struct memo *memo, const struct asker *asker, const struct que
     exchange->sasl = sasl_begin(&wish, &line);
     if (exchange->sasl == NULL) {
         say_unusable(memo, asker, question, wish);
+        memo_end_exchange(memo);
+        return memo_tell(memo, TOLD_NO, answer_r);
+    }
+    if (rests(memo, asker, question, supplied)) {
         memo_end_exchange(memo);
         return memo_tell(memo, TOLD_NO, answer_r);
     }
@@ -282,11 +304,27 @@ static bool worth_it(struct memo *memo, const struct asker *asker, const struct 
            supply_refused(memo->advise->vault, &wanted, memo->exchange->version, question->code);
 }
 
+/* An account is not to be locked by those who come after this session. */
+static void lay_to_rest(struct memo *memo, const struct asker *asker,
+                        const struct question *question)
+{
+    struct keeper *keeper = vault_keeper(memo->advise->vault);
+    struct span name = credential_of(asker, question);
+    moment pause_ms = rest_refused(&memo->advise->rests, memo->exchange->key, keeper_now(keeper),
+                                   text_span(&memo->refusal));
+
+    keeper_say(keeper, VAULT_WARNING,
+               "credential %.*s rests for %lld s, or until it is another one", (int)name.size,
+               name.at, (long long)pause_ms / 1000);
+}
+
 static enum told judge(struct memo *memo, const struct asker *asker,
                        const struct question *question)
 {
     if (question->code < 400 || memo->exchange->cancelled)
         return TOLD_LATER;
+    if (supply_blamed(question->code))
+        lay_to_rest(memo, asker, question);
     if (worth_it(memo, asker, question)) {
         memo->refused = memo->exchange->version;
         memo->refused_credential = question->credential;
@@ -309,6 +347,8 @@ bool advise_outcome(struct memo *memo, const struct asker *asker, const struct q
         say_refused(memo, asker, question);
         told = judge(memo, asker, question);
     }
+    if (told == TOLD_DONE)
+        rest_accepted(&memo->advise->rests, memo->exchange->key);
     if (told == TOLD_DONE || question->code >= 500)
         health_say(memo->advise->vault, credential_of(asker, question), AIL_LOGIN,
                    text_span(&memo->words));

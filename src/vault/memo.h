@@ -11,6 +11,7 @@
 #include "health.h"
 #include "login.h"
 #include "pop.h"
+#include "rest.h"
 #include "sasl.h"
 
 /* Bytes of what is told beside lines of an exchange. */
@@ -23,6 +24,7 @@ struct advise {
     struct login *login;
     struct auth_http *auth_http;
     struct pop *pop;
+    struct rests rests;
 };
 
 /* One AUTH, from its question to its outcome. A slow step is done on the thread pool; meanwhile the
@@ -33,10 +35,11 @@ struct exchange {
     struct memo *memo; /* that waits for a slow step; NULL: none does, or not any more */
     struct advise *advise;
     struct sasl *sasl;
-    uint64_t version; /* of the secret, for supply_refused() */
-    bool live;        /* the secret is the memo's own */
-    bool cancelled;   /* by us: the outcome says nothing of the secret */
-    bool answers;     /* the slow step has brought a response */
+    uint64_t version;                  /* of the secret, for supply_refused() */
+    unsigned char key[REST_KEY_BYTES]; /* of the login */
+    bool live;                         /* the secret is the memo's own */
+    bool cancelled;                    /* by us: the outcome says nothing of the secret */
+    bool answers;                      /* the slow step has brought a response */
     size_t challenge_size;
     char challenge[ANSWER_BYTES_MAX];
     struct text response;

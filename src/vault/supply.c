@@ -490,8 +490,7 @@ enum supply supply_get(struct vault *vault, const struct wanted *wanted,
 
 /* --- refused --- */
 
-/* 535 and its like; others are about the mechanism or the path, not about the secret. */
-static bool blames_secret(uint16_t code)
+bool supply_blamed(uint16_t code)
 {
     return code >= 530 && code < 560 && code != 534 && code != 538;
 }
@@ -503,7 +502,7 @@ static bool holding_refuse(struct holding *holding, uint64_t version, uint16_t c
 
     if (holding->version != version)
         return true;
-    if (!blames_secret(code) || holding->refused == version || now < holding->refused_until)
+    if (!supply_blamed(code) || holding->refused == version || now < holding->refused_until)
         return false;
     holding->refused = version;
     holding->refused_until = now + SUPPLY_REFUSED_MS;

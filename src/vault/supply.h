@@ -74,6 +74,8 @@ void supply_forget(struct vault *vault, struct waiter *waiter);
  * has come meanwhile, or this one is thrown away and brought anew. */
 bool supply_refused(struct vault *vault, const struct wanted *wanted, uint64_t version,
                     uint16_t code);
+/* 535 and its like; others are about the mechanism or the path, not about the secret. */
+bool supply_blamed(uint16_t code);
 void supplied_clear(struct supplied *supplied);
 
 struct keeper *vault_keeper(struct vault *vault);

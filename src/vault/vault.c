@@ -100,6 +100,7 @@ bool vault_reload(struct vault *vault, const struct config *config, struct text 
     if (!change_read(&change, vault, config, error))
         return false;
     change_do(&change);
+    advise_renew(vault->advise);
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* The adviser as an engine asks it, over a whole vault; the test is the desk. */
 #include <criterion/criterion.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,9 @@
 
 #include "folder.h"
 #include "lockstep/vault/vault.h"
+#include "vault/rest.h"
+
+#define RESTS "it was refused and is not tried again yet: "
 
 #define SHA512_HASH                                                                              \
     "$6$rounds=1000$saltstring$2BkAo106CG84raQcWpAlhyy6TSSkAsL1nfvBCoezLYyerUzY2l8axTvq6NynEt7S" \
@@ -29,7 +33,15 @@ static void say(void *data, enum vault_weight weight, struct span line)
     uv_mutex_unlock(&log_lock);
 }
 
-static const struct vault_user user = {.say = say};
+static atomic_llong clock_ms = 1000000;
+
+static moment now(void *data)
+{
+    (void)data;
+    return clock_ms;
+}
+
+static const struct vault_user user = {.say = say, .now = now};
 
 /* Two relays, the second with a certificate of ours; what `give` made are the credentials. */
 static void open_vault(void)
@@ -240,11 +252,61 @@ Test(advise, tells_a_lasting_refusal_from_a_passing_one)
     cr_assert_eq(ask_text(QUESTION_OUTCOME, 535, "535 no").told, TOLD_AGAIN);
     check(ask_auth("PLAIN"), TOLD_NO, "535 no");
     leave();
+    clock_ms += REST_FIRST_MS;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE);
+        clock_ms += REST_FIRST_MS;
         cr_assert_eq(ask_text(QUESTION_OUTCOME, rows[i].code, "no").told, rows[i].told, "%u",
                      (unsigned)rows[i].code);
     }
+    end();
+}
+
+Test(advise, lets_no_other_session_try_what_was_refused)
+{
+    char words[512];
+    struct text error = text_over(words, sizeof(words));
+
+    give("scanner", "password", "tanstaaf");
+    begin();
+    cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE);
+    cr_assert_eq(ask_text(QUESTION_OUTCOME, 535, "535 5.7.8 no").told, TOLD_AGAIN);
+    leave();
+    check(ask_auth("LOGIN"), TOLD_NO, RESTS "535 5.7.8 no");
+    cr_assert_not_null(strstr(log_text, "credential scanner rests for 1 s"), "%s", log_text);
+    next.relay = 1;
+    cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE, "another relay may know it");
+    next.relay = 0;
+    /* when a pause is over, one tries */
+    clock_ms += REST_FIRST_MS;
+    cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE);
+    check(ask_auth("PLAIN"), TOLD_NO, RESTS "535 5.7.8 no");
+    /* when the operator says so */
+    cr_assert(vault_reload(vault, &config, &error));
+    cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE);
+    cr_assert_eq(ask_text(QUESTION_OUTCOME, 535, "535 still no").told, TOLD_NO);
+    check(ask_auth("PLAIN"), TOLD_NO, RESTS "535 still no");
+    /* and when it is another one */
+    folder_text("password", 0600, "another");
+    clock_ms += 2000;
+    check(ask_auth("PLAIN"), TOLD_LINE, "PLAIN AHRpbQBhbm90aGVy");
+    check(ask_text(QUESTION_OUTCOME, 235, "welcome"), TOLD_DONE, "");
+    cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE);
+    end();
+}
+
+Test(advise, lets_a_good_login_forget_what_was_refused)
+{
+    give("scanner", "password", "tanstaaf");
+    begin();
+    ask_auth("PLAIN");
+    ask_text(QUESTION_OUTCOME, 535, "535 no");
+    leave();
+    clock_ms += REST_FIRST_MS;
+    cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE);
+    check(ask_text(QUESTION_OUTCOME, 235, "welcome"), TOLD_DONE, "");
+    cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE);
+    cr_assert_eq(ask_auth("PLAIN").told, TOLD_LINE);
     end();
 }
 
@@ -288,6 +350,7 @@ Test(advise, shows_no_words_that_show_the_secret)
     ask_auth("PLAIN");
     ask_text(QUESTION_OUTCOME, 535, "535 tanstaaf is wrong");
     leave();
+    clock_ms += REST_FIRST_MS;
     ask_auth("PLAIN");
     ask_text(QUESTION_OUTCOME, 535, "what is AHRpbQB0YW5zdGFhZg== for?");
     cr_assert_not_null(strstr(log_text, "PLAIN: words that show the secret"), "%s", log_text);
