@@ -49,6 +49,8 @@ class Relay(socketserver.ThreadingTCPServer):
                     self.wfile.write(b"250 2.0.0 stored\r\n")
             elif word == b"QUIT":
                 self.wfile.write(b"221 2.0.0 bye\r\n")
+            elif word == b"HELP":
+                self.wfile.write(b"214-2.0.0 help yourself\r\n" * 300 + b"214 2.0.0 to it\r\n")
             else:
                 self.wfile.write(b"250 2.0.0 ok\r\n")
 
@@ -305,7 +307,7 @@ class Limits(Shell):
             deaf.sendall(b"EHLO client.test\r\n")
             with contextlib.suppress(TimeoutError, ConnectionError):
                 while True:  # until nothing is read any more, or the connection is gone
-                    deaf.sendall(b"NOOP\r\n" * 1000)
+                    deaf.sendall(b"HELP\r\n" * 1000)
             self.await_log(process, "ending=client-lost", seconds=30)
 
 
