@@ -281,15 +281,11 @@ static bool good_read(struct good *good, const struct http_answer *answer, struc
     return !good->user.cut && secret_set(&good->secret, password);
 }
 
-/* Trouble with the server, which is not the client's fault. */
+/* Trouble with the server, which is not the client's fault, nor any of its business. */
 static void inquiry_trouble(struct inquiry *inquiry, struct span words)
 {
-    char memory[HTTP_ERROR_MAX + 40];
-    struct text text = text_over(memory, sizeof(memory));
-
-    text_add(&text, SPAN("auth_http: "));
-    text_add(&text, words);
-    inquiry_tell(inquiry, TOLD_LATER, text_span(&text));
+    keeper_say(inquiry->owner->keeper, VAULT_ERROR, "auth_http: %.*s", (int)words.size, words.at);
+    inquiry_tell(inquiry, TOLD_LATER, SPAN("auth_http: no good answer: " ASK_THE_LOG));
 }
 
 /* As long as the server says, but not beyond the deadline. */

@@ -12,7 +12,7 @@
 /* What came of it; all of it is borrowed while it is told. */
 struct outcome {
     enum told told;    /* DONE, LATER or NO */
-    struct span words; /* LATER and NO: why, for the client and the log; never a secret */
+    struct span words; /* LATER and NO: why, for the client; never a secret */
     struct span host;  /* DONE: connect there; empty: no word about where */
     uint16_t port;
     struct span user; /* DONE: log in there as that user, with `secret`; empty: no word about it */

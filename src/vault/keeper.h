@@ -11,6 +11,9 @@
 #include "lockstep/net/link.h"
 #include "lockstep/vault/vault.h"
 
+/* What a client hears instead of paths, addresses and errors of ours, which only the log gets. */
+#define ASK_THE_LOG "the mail administrator can see why in lockstep's log"
+
 /* Something to be done on the keeper's thread; the caller's memory, until `run` is called, once. */
 struct job {
     void (*run)(struct job *job);

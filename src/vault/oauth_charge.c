@@ -328,7 +328,9 @@ static void charge_answer(struct oauth_charge *charge, moment now)
     } else if (!usable && charge->wanted && !oauth_call_flying(&charge->call)) {
         charge->wanted = false;
         say_why(charge, &why);
-        charge->user->failed(charge->data, text_span(&why));
+        charge->user->failed(charge->data, text_span(&why),
+                             charge->right && token_state(&charge->token, now) == TOKEN_LOGIN &&
+                                 oauth_needs_person(charge->definition->oauth.grant));
     }
 }
 
@@ -446,13 +448,15 @@ struct oauth_charge *oauth_charge_take(struct keeper *keeper, struct store *stor
 void oauth_charge_want(struct oauth_charge *charge, bool refused)
 {
     if (charge->closed || uv_is_closing((uv_handle_t *)&charge->timer)) {
-        charge->user->failed(charge->data, SPAN("lockstep is ending"));
+        charge->user->failed(charge->data, SPAN("lockstep is ending"), false);
         return;
     }
     if (refused && !token_refused(&charge->token, wall_ms())) {
-        charge->user->failed(charge->data, SPAN("the relay refuses the access token, and another "
-                                                "would be no better: user or scope is wrong, or "
-                                                "the mailbox may not send"));
+        charge->user->failed(charge->data,
+                             SPAN("the relay refuses the access token, and another "
+                                  "would be no better: user or scope is wrong, or "
+                                  "the mailbox may not send"),
+                             false);
         return;
     }
     if (refused) {

@@ -24,8 +24,8 @@ struct oauth_charge;
 struct oauth_charge_user {
     /* A token is there: a new one, or the one that was asked for. */
     void (*came)(void *data, const struct secret *access, uint32_t fresh_ms);
-    /* Told to whoever asked: there is none now. */
-    void (*failed)(void *data, struct span why);
+    /* Told to whoever asked: there is none now. `person`: somebody must log in for it. */
+    void (*failed)(void *data, struct span why, bool person);
 };
 
 /* `user` and `data` are told until the charge is left; `keeper` and `store` outlive it. */

@@ -43,9 +43,19 @@ static void item_came(void *data, const struct secret *access, uint32_t fresh_ms
     item_offer(data, &(struct offer){.secret = access, .bearer = true, .fresh_ms = fresh_ms});
 }
 
-static void item_failed(void *data, struct span why)
+static void item_failed(void *data, struct span why, bool person)
 {
-    item_fail(data, SUPPLY_LATER, why);
+    const struct item *item = data;
+    struct span name = item->definition->name;
+    char memory[200];
+    struct text plain = text_over(memory, sizeof(memory));
+
+    text_format(&plain, "somebody must log in, with lockstep oauth login %.*s", (int)name.size,
+                name.at);
+    if (person)
+        item_fail_plainly(data, SUPPLY_LATER, why, text_span(&plain));
+    else
+        item_fail(data, SUPPLY_LATER, why);
 }
 
 static const struct oauth_charge_user item_user = {item_came, item_failed};

@@ -150,19 +150,30 @@ static void door_opened(struct door *door)
     door_tell(door, TOLD_DONE);
 }
 
+/* Where the server is only the log hears. */
+static void door_shut_as_said(struct door *door, enum told told, struct span why)
+{
+    keeper_say(door->pop->keeper, VAULT_WARNING, "POP before SMTP at %.*s: %.*s",
+               (int)door->url.authority.size, door->url.authority.at, (int)why.size, why.at);
+    knock_free(&door->knock, SHUT_NOW);
+    door->good_until = 0;
+    if (told == TOLD_NO)
+        door->refused_until = keeper_now(door->pop->keeper) + REFUSED_MS;
+    door_tell(door, told);
+}
+
 /* `quoted` are the server's own words. */
 static void door_shut(struct door *door, enum told told, struct span words, struct span quoted)
 {
     const struct knock *knock = door->knock;
     struct span shown = span_head(quoted, QUOTED_BYTES_MAX);
+    struct span start = SPAN("POP before SMTP: ");
     bool leaks = span_find_span(quoted, secret_reveal(&knock->secret)) < quoted.size ||
                  (knock->sasl != NULL && sasl_leaks(knock->sasl, quoted));
     size_t i;
 
     text_clear(&door->words);
-    text_add(&door->words, SPAN("POP before SMTP at "));
-    text_add(&door->words, door->url.authority);
-    text_add(&door->words, SPAN(": "));
+    text_add(&door->words, start);
     text_add(&door->words, words);
     if (shown.size > 0 && !leaks) {
         text_add(&door->words, SPAN(": "));
@@ -170,11 +181,7 @@ static void door_shut(struct door *door, enum told told, struct span words, stru
             text_add_byte(&door->words,
                           shown.at[i] >= ' ' && shown.at[i] < 0x7f ? shown.at[i] : '?');
     }
-    knock_free(&door->knock, SHUT_NOW);
-    door->good_until = 0;
-    if (told == TOLD_NO)
-        door->refused_until = keeper_now(door->pop->keeper) + REFUSED_MS;
-    door_tell(door, told);
+    door_shut_as_said(door, told, span_tail(text_span(&door->words), start.size));
 }
 
 /* --- the conversation --- */
@@ -353,7 +360,11 @@ static void knock_ended(void *data, bool truncated)
 
 static void knock_failed(void *data, struct span words)
 {
-    door_shut(data, TOLD_LATER, words, SPAN(""));
+    struct door *door = data;
+
+    text_clear(&door->words);
+    text_add(&door->words, SPAN("POP before SMTP: the server can't be reached: " ASK_THE_LOG));
+    door_shut_as_said(door, TOLD_LATER, words);
 }
 
 static const struct visit_user knock_user = {
@@ -501,7 +512,9 @@ static void caller_begin(struct job *job)
     if (door == NULL)
         door = door_new(pop, caller, &advice);
     if (door == NULL) {
-        caller_tell(caller, TOLD_NO, text_span(&advice));
+        keeper_say(pop->keeper, VAULT_WARNING, "POP before SMTP: %.*s", (int)advice.size,
+                   advice.at);
+        caller_tell(caller, TOLD_NO, SPAN("POP before SMTP: no server: " ASK_THE_LOG));
         return;
     }
     door->next = pop->doors;

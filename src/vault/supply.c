@@ -329,6 +329,11 @@ void item_confirm(struct item *item)
 
 void item_fail(struct item *item, enum supply how, struct span why)
 {
+    item_fail_plainly(item, how, why, SPAN("it can't be used: " ASK_THE_LOG));
+}
+
+void item_fail_plainly(struct item *item, enum supply how, struct span why, struct span plain)
+{
     struct holding *holding = (struct holding *)item;
     struct span name = item->definition->name;
 
@@ -339,8 +344,8 @@ void item_fail(struct item *item, enum supply how, struct span why)
     holding->present = false;
     secret_clear(&holding->secret);
     text_clear(&holding->why);
-    text_format(&holding->why, "credential %.*s: %.*s", (int)name.size, name.at, (int)why.size,
-                why.at);
+    text_format(&holding->why, "credential %.*s: %.*s", (int)name.size, name.at, (int)plain.size,
+                plain.at);
     holding->failed = how;
     holding->failed_until = keeper_now(item->keeper) + SUPPLY_FAILED_MS;
     holding->fetching = false;
@@ -439,10 +444,9 @@ static const struct import_entry *find_entry(const struct holding *holding,
     const struct import_entry *entry = import_find(holding->import, &wish);
 
     if (entry == NULL)
-        text_format(why, "credential %.*s: %.*s has no entry for %.*s and sender <%.*s>",
-                    (int)definition->name.size, definition->name.at, (int)definition->import.size,
-                    definition->import.at, (int)wanted->host.size, wanted->host.at,
-                    (int)wanted->sender.size, wanted->sender.at);
+        text_format(why, "credential %.*s: it has no entry for relay %.*s and sender <%.*s>",
+                    (int)definition->name.size, definition->name.at, (int)wanted->relay.size,
+                    wanted->relay.at, (int)wanted->sender.size, wanted->sender.at);
     return entry;
 }
 

@@ -63,8 +63,8 @@ struct waiter {
     struct waiter **link;
 };
 
-/* `waiter` may be NULL: then COMING only means that it was sent for. `why` is for the client and
- * the log: it names credentials and files, never a secret. */
+/* `waiter` may be NULL: then COMING only means that it was sent for. `why` is for the client: it
+ * names the credential, and nothing of this machine. */
 enum supply supply_get(struct vault *vault, const struct wanted *wanted,
                        struct supplied *supplied_r, struct text *why, struct waiter *waiter);
 /* It will not be woken any more, and is not being woken when this returns. The caller holds no lock
@@ -120,9 +120,11 @@ void item_offer(struct item *item, const struct offer *offer);
 /* Of a fetch: the secret in memory, if there is one, is still the right one. */
 bool item_has(const struct item *item);
 void item_confirm(struct item *item);
-/* Of a fetch: there is none. `how` is SUPPLY_LATER or SUPPLY_NONE, `why` is a sentence for the
- * client and the log. A secret in memory is thrown away. */
+/* Of a fetch: there is none. `how` is SUPPLY_LATER or SUPPLY_NONE, `why` is a sentence for the log
+ * and the administrator; the client is sent to them. A secret in memory is thrown away. */
 void item_fail(struct item *item, enum supply how, struct span why);
+/* Likewise, where the client may hear more: `plain`. */
+void item_fail_plainly(struct item *item, enum supply how, struct span why, struct span plain);
 /* Of a fetch: there are many, of which every asker gets the one that fits. Takes the import. */
 void item_offer_many(struct item *item, struct import *import);
 

@@ -450,6 +450,12 @@ class Mail(Case):
             return reply.code == 250
         place.await_true("mail goes on", delivered, seconds)
 
+    def assert_unusable(self, reply, why):
+        """The client hears nothing of this machine; the log has it all."""
+        self.assertRegex(reply, rb"^454 4\.7\.0 .*credential [\w.]+: it can't be used: the mail "
+                                rb"administrator can see why in lockstep's log\r\n$")
+        self.assertRegex(self.lockstep.log(), f"credential scanner: .*({why})")
+
     def status(self):
         code, said = self.place.run("status")
         self.assert_discreet(said)
@@ -528,7 +534,7 @@ class Mail(Case):
         self.assert_delivered()
         reply = place.await_true("the old token ends", lambda: next(
             (reply for reply in [self.deliver()] if reply.code != 250), None))
-        self.assertRegex(reply, rb"^454 4\.7\.0 .*scanner\.json.*: No such file")
+        self.assert_unusable(reply, r"scanner\.json.*: No such file")
         self.assertEqual(set(self.relay.tokens), known)
         self.assertEqual(self.endpoint.count("refresh_token"), 1)
         away.rename(folder)
@@ -571,7 +577,7 @@ class Mail(Case):
         # The first that finds nobody there may have been let in just before.
         place.await_true("it is said", lambda: re.search(
             r"^\(0, 'scanner: failing, .*refused", str(self.status())))
-        self.assertRegex(self.deliver(), rb"^454 4\.7\.0 .*(refused|failed|scanner)")
+        self.assert_unusable(self.deliver(), "connection refused by")
         self.endpoint.life = 3600
         self.endpoint.start()
         self.await_delivered(40)
@@ -580,7 +586,8 @@ class Mail(Case):
     def test_a_revoked_login_asks_for_a_person_and_needs_no_restart(self):
         self.configure("device", relay_port=self.upstream.port)
         self.begin()
-        self.assertRegex(self.deliver(), rb"^454 4\.7\.0 .*nobody has logged in yet")
+        self.assertRegex(self.deliver(), rb"^454 4\.7\.0 .*somebody must log in, with lockstep oauth")
+        self.assertIn("nobody has logged in yet", self.lockstep.log())
         self.log_in()
         self.await_delivered()
         self.endpoint.revoke()
@@ -637,7 +644,7 @@ class Mail(Case):
                 self.begin()
                 self.await_delivered()
                 self.endpoint.end_access()
-                self.assertRegex(self.deliver(), rb"^454 4\.7\.0 .*endpoint is missing|refuses")
+                self.assert_unusable(self.deliver(), "endpoint is missing|refuses")
                 write(3600)
                 self.await_delivered()
                 self.assertEqual(self.endpoint.asked, [])

@@ -8,6 +8,7 @@
 
 #include "folder.h"
 #include "lockstep/vault/vault.h"
+#include "vault/keeper.h"
 #include "vault/rest.h"
 
 #define RESTS "it was refused and is not tried again yet: "
@@ -214,7 +215,8 @@ Test(advise, says_what_is_missing)
     next.credential = 1;
     answer = ask_auth("PLAIN");
     cr_assert(answer.told == TOLD_NO || answer.told == TOLD_LATER);
-    check_has(answer.bytes, "nothing");
+    check_has(answer.bytes, "credential none: it can't be used: " ASK_THE_LOG);
+    cr_assert_not_null(strstr(log_text, folder_path("nothing")), "%s", log_text);
     next.credential = 7;
     cr_assert_eq(ask_auth("PLAIN").told, TOLD_NO);
     end();
