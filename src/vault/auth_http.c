@@ -10,6 +10,7 @@
 
 #include "lockstep/base/must.h"
 #include "lockstep/http/client.h"
+#include "login_pace.h"
 #include "supply.h"
 
 #define HOST_MAX 256U
@@ -41,6 +42,7 @@ struct auth_http {
     /* The rest belongs to the keeper's thread. */
     struct guest guest;
     struct http_client *client; /* NULL: nothing was asked yet, or the keeper has ended */
+    struct login_pace pace;
     struct inquiry *first;
     uint32_t inquiries;
     uint32_t next; /* of `kept`, to be filled */
@@ -57,6 +59,8 @@ struct inquiry {
     moment deadline;  /* on the loop's clock */
     uv_timer_t timer; /* until it may ask again, or be told of its refusal */
     unsigned char digest[DIGEST_BYTES];
+    bool login;
+    struct span client;
     struct span url;
     uint32_t header_count;
     struct http_header headers[HEADERS_MAX];
@@ -135,6 +139,7 @@ static void inquiry_write(struct inquiry *inquiry, const struct auth_http_query 
     text_add_number(bytes, query->attempt);
     inquiry_head(inquiry, SPAN("Auth-Login-Attempt"), start);
     head_value(inquiry, SPAN("Client-IP"), query->client);
+    inquiry->client = inquiry->headers[inquiry->header_count - 1].value;
     head_value(inquiry, SPAN("Client-Host"), SPAN("[UNAVAILABLE]"));
     if (query->secured)
         head_value(inquiry, SPAN("Auth-SSL"), SPAN("on"));
@@ -251,6 +256,22 @@ static void inquiry_good(struct inquiry *inquiry, const struct good *good)
     trip_end(&inquiry->owner->errands, &inquiry->trip, &outcome);
 }
 
+/* What came of a login, for those that come after it. */
+static void inquiry_settle(struct inquiry *inquiry, bool passed)
+{
+    struct keeper *keeper = inquiry->owner->keeper;
+    struct span client = inquiry->client;
+    uint32_t failures;
+
+    if (!inquiry->login)
+        return;
+    failures = login_pace_settle(&inquiry->owner->pace, client, keeper_now(keeper), passed);
+    if (!passed)
+        keeper_say(keeper, VAULT_WARNING,
+                   "login of a client at %.*s refused by auth_http, %u lately", (int)client.size,
+                   client.at, (unsigned)failures);
+}
+
 /* --- what is answered --- */
 
 /* False: it makes no sense, `words` says why. */
@@ -317,6 +338,8 @@ static void inquiry_refused(struct inquiry *inquiry, const struct http_answer *a
     size_t i;
 
     inquiry->refused = code.size > 0 && code.at[0] == '4' ? TOLD_LATER : TOLD_NO;
+    if (inquiry->refused == TOLD_NO)
+        inquiry_settle(inquiry, false);
     inquiry->words = text_over(inquiry->words_bytes, sizeof(inquiry->words_bytes));
     for (i = 0; i < status.size; i++)
         if (status.at[i] >= ' ' && status.at[i] < 0x7f)
@@ -337,6 +360,7 @@ static void inquiry_accepted(struct inquiry *inquiry, const struct http_answer *
     }
     memcpy(good->digest, inquiry->digest, DIGEST_BYTES);
     kept_add(inquiry->owner, good);
+    inquiry_settle(inquiry, true);
     inquiry_good(inquiry, good);
 }
 
@@ -426,22 +450,37 @@ static void auth_http_begin(struct auth_http *auth_http)
     keeper_join(auth_http->keeper, &auth_http->guest);
 }
 
-static void inquiry_begin(struct job *job)
+/* False: it was not asked in the last minute. */
+static bool inquiry_known(struct inquiry *inquiry)
 {
-    struct inquiry *inquiry = (struct inquiry *)((char *)job - offsetof(struct inquiry, job));
-    struct auth_http *owner = inquiry->owner;
-    const struct good *good = kept_find(owner, inquiry->digest);
+    const struct good *good = kept_find(inquiry->owner, inquiry->digest);
 
-    if (good != NULL) {
-        inquiry_good(inquiry, good);
-        inquiry_free(inquiry);
+    if (good == NULL)
+        return false;
+    inquiry_settle(inquiry, true);
+    inquiry_good(inquiry, good);
+    return true;
+}
+
+/* Its address has waited long enough. */
+static void inquiry_start(uv_timer_t *timer)
+{
+    struct inquiry *inquiry = timer->data;
+    struct auth_http *owner = inquiry->owner;
+
+    /* Whoever does not wait for it any more learns nothing. */
+    if (!trip_wanted(&owner->errands, &inquiry->trip) || inquiry_known(inquiry)) {
+        inquiry_over(inquiry);
         return;
     }
-    if (owner->inquiries == INQUIRIES_MAX) {
-        inquiry_trouble(inquiry, SPAN("too much is asked at the same time"));
-        inquiry_free(inquiry);
-        return;
-    }
+    inquiry->deadline = (moment)uv_now(&owner->keeper->uv) + AUTH_HTTP_DEADLINE_MS;
+    inquiry_ask(inquiry);
+}
+
+static void inquiry_join(struct inquiry *inquiry)
+{
+    struct auth_http *owner = inquiry->owner;
+
     if (owner->client == NULL)
         auth_http_begin(owner);
     inquiry->next = owner->first;
@@ -451,8 +490,34 @@ static void inquiry_begin(struct job *job)
     owner->inquiries++;
     uv_timer_init(&owner->keeper->uv, &inquiry->timer);
     inquiry->timer.data = inquiry;
-    inquiry->deadline = (moment)uv_now(&owner->keeper->uv) + AUTH_HTTP_DEADLINE_MS;
-    inquiry_ask(inquiry);
+}
+
+static void inquiry_begin(struct job *job)
+{
+    struct inquiry *inquiry = (struct inquiry *)((char *)job - offsetof(struct inquiry, job));
+    struct auth_http *owner = inquiry->owner;
+    moment now = keeper_now(owner->keeper);
+    uint64_t wait_ms = 0;
+
+    if (!inquiry->login && inquiry_known(inquiry)) {
+        inquiry_free(inquiry);
+        return;
+    }
+    if (owner->inquiries == INQUIRIES_MAX) {
+        inquiry_trouble(inquiry, SPAN("too much is asked at the same time"));
+        inquiry_free(inquiry);
+        return;
+    }
+    inquiry_join(inquiry);
+    /* Also for an answer that is kept: its speed would tell which password is the right one. */
+    if (inquiry->login && !login_pace_wait(&owner->pace, inquiry->client, now, &wait_ms)) {
+        inquiry_trouble(inquiry, SPAN("too many failures of that address"));
+        inquiry_over(inquiry);
+    } else if (wait_ms > 0) {
+        uv_timer_start(&inquiry->timer, inquiry_start, wait_ms, 0);
+    } else {
+        inquiry_start(&inquiry->timer);
+    }
 }
 
 /* --- any thread --- */
@@ -469,6 +534,7 @@ void auth_http_ask(struct auth_http *auth_http, const struct auth_http_query *qu
     must(inquiry != NULL);
     inquiry->job.run = inquiry_begin;
     inquiry->owner = auth_http;
+    inquiry->login = query->login;
     inquiry->bytes = text_over(malloc(room), room);
     must(inquiry->bytes.at != NULL);
     inquiry_write(inquiry, query);

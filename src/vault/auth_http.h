@@ -19,6 +19,7 @@
  * - Auth-Status other than OK is the words of TOLD_NO; of TOLD_LATER when Auth-Error-Code begins
  *   with 4. They are told after Auth-Wait seconds. WAIT means to ask again after that time.
  * - An answer that is none (no connection, no Auth-Status, half a server) is TOLD_LATER.
+ * - Who fails again and again waits before a login is asked about, as login_pace.h has it.
  * - Good answers serve for a minute for whoever asks the same. What they answer is found again by a
  *   keyed digest of all that was asked; no password of a client is kept.
  */
@@ -27,7 +28,8 @@
 
 #include "errand.h"
 
-/* For everything: connecting, TLS, the answer, and being asked to wait. */
+/* For everything but the wait of who has failed: connecting, TLS, the answer, and being asked to
+ * wait. */
 #define AUTH_HTTP_DEADLINE_MS 10000U
 /* How long a good answer serves, and how many are kept. */
 #define AUTH_HTTP_KEPT_MS 60000
