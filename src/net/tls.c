@@ -59,7 +59,7 @@ static bool path_of(struct span name, char *path_r, struct text *why)
 /* NULL, with a sentence, when it can't be read. */
 static BIO *file_open(const char *path, const char *what, struct text *why)
 {
-    BIO *file = BIO_new_file(path, "r");
+    BIO *file = BIO_new_file(path, "re"); /* closed in programs that other threads start */
     int error = errno;
 
     if (file == NULL)
@@ -77,18 +77,48 @@ static int no_passphrase(char *into, int room, int writing, void *data)
     return -1;
 }
 
+/* Those that lead up to the root, until the file ends. */
+static bool load_issuers(SSL_CTX *ssl, BIO *file)
+{
+    bool locked = false;
+    unsigned long error;
+    X509 *issuer;
+
+    SSL_CTX_clear_chain_certs(ssl);
+    while ((issuer = PEM_read_bio_X509(file, NULL, no_passphrase, &locked)) != NULL) {
+        if (SSL_CTX_add0_chain_cert(ssl, issuer) != 1) {
+            X509_free(issuer);
+            return false;
+        }
+    }
+    error = ERR_peek_last_error();
+    if (ERR_GET_LIB(error) != ERR_LIB_PEM || ERR_GET_REASON(error) != PEM_R_NO_START_LINE)
+        return false;
+    ERR_clear_error();
+    return true;
+}
+
+/* Not by the path, as OpenSSL would do: the key may stand in the same file. */
 static bool load_chain(SSL_CTX *ssl, const char *path, struct text *why)
 {
     BIO *file = file_open(path, "a certificate and those that lead up to its root", why);
+    bool locked = false;
+    X509 *certificate;
+    bool done;
 
     if (file == NULL)
         return false;
+    ERR_clear_error();
+    certificate = PEM_read_bio_X509_AUX(file, NULL, no_passphrase, &locked);
+    done = certificate != NULL && SSL_CTX_use_certificate(ssl, certificate) == 1 &&
+           load_issuers(ssl, file);
+    if (!done && certificate == NULL && ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_PEM)
+        refuse(why, "%s: holds no certificate in PEM", path);
+    else if (!done)
+        refuse(why, "%s: the certificate will not do: %s", path, complaint());
+    X509_free(certificate);
     BIO_free(file);
-    if (SSL_CTX_use_certificate_chain_file(ssl, path) == 1)
-        return true;
-    if (ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_PEM)
-        return refuse(why, "%s: holds no certificate in PEM", path);
-    return refuse(why, "%s: the certificate will not do: %s", path, complaint());
+    return done;
 }
 
 /* Looks at the very file it reads. */

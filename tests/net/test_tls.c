@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -97,6 +98,77 @@ Test(tls, says_what_is_wrong_with_certificate_and_key)
                          "other.key: is not the key of the certificate in /", 49),
                  0);
     cr_assert_str_eq(identity_sentence("/tmp", one.key_file), "/tmp: holds no certificate in PEM");
+}
+
+/* One that is read while this test looks on. */
+struct slow_file {
+    const char *path;
+    FILE *file; /* the end that is written to */
+};
+
+static struct slow_file slow_file(const char *name)
+{
+    struct slow_file slow = {.path = folder_path(name)};
+
+    cr_assert_eq(mkfifo(slow.path, 0600), 0);
+    return slow;
+}
+
+/* Is the other end, which this process has too, closed in programs that it starts? */
+static void slow_file_inspect(struct slow_file *slow)
+{
+    char link[64], target[400], words[200];
+    unsigned flags = 0;
+    int number, found = 0;
+
+    slow->file = fopen(slow->path, "we"); /* waits until it is opened for reading */
+    cr_assert_not_null(slow->file);
+    for (number = 0; number < 100; number++) {
+        FILE *facts;
+        ssize_t size;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", number);
+        size = readlink(link, target, sizeof(target) - 1);
+        if (number == fileno(slow->file) || size < 0)
+            continue;
+        target[size] = 0;
+        if (strcmp(target, slow->path) != 0)
+            continue;
+        snprintf(link, sizeof(link), "/proc/self/fdinfo/%d", number);
+        facts = fopen(link, "re");
+        cr_assert_not_null(facts);
+        while (fgets(words, sizeof(words), facts) != NULL)
+            found += sscanf(words, "flags: %o", &flags) == 1;
+        fclose(facts);
+        cr_expect_neq(flags & O_CLOEXEC, 0, "%s", slow->path);
+    }
+    cr_expect_eq(found, 1, "%s", slow->path);
+}
+
+static void read_slow_files(void *data)
+{
+    struct slow_file *slow = data;
+
+    cr_expect_str_eq(identity_sentence(slow[0].path, slow[1].path), "");
+}
+
+Test(tls, leaves_no_key_open_for_programs_that_are_started, .timeout = 30)
+{
+    struct issued one = issue(NULL, "one", NULL);
+    struct slow_file slow[] = {slow_file("slow.pem"), slow_file("slow.key")};
+    uv_thread_t reader;
+    int i;
+
+    uv_thread_create(&reader, read_slow_files, slow);
+    for (i = 0; i < 2; i++) { /* as a server's, and as a client's */
+        slow_file_inspect(&slow[0]);
+        PEM_write_X509(slow[0].file, one.certificate);
+        fclose(slow[0].file);
+        slow_file_inspect(&slow[1]);
+        PEM_write_PrivateKey(slow[1].file, one.key, NULL, NULL, 0, NULL, NULL);
+        fclose(slow[1].file);
+    }
+    uv_thread_join(&reader);
 }
 
 Test(tls, says_what_is_wrong_with_other_words)
