@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,6 +103,13 @@ bool private_same(struct span path, const struct stamp *stamp)
            now.st_ctim.tv_nsec == stamp->changed.tv_nsec;
 }
 
+static atomic_bool systemd_used;
+
+bool private_systemd_used(void)
+{
+    return systemd_used;
+}
+
 bool private_systemd_path(struct span name, struct text *path, struct text *error)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
@@ -115,6 +123,7 @@ bool private_systemd_path(struct span name, struct text *path, struct text *erro
         text_format(error, "\"%.*s\" is no name of a systemd credential", (int)name.size, name.at);
         return false;
     }
+    systemd_used = true;
     text_add(path, span_of_string(directory));
     text_add_byte(path, '/');
     text_add(path, name);

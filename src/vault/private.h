@@ -44,6 +44,8 @@ bool private_same(struct span path, const struct stamp *stamp);
 
 /* "$CREDENTIALS_DIRECTORY/NAME", where systemd puts a credential of that name. */
 bool private_systemd_path(struct span name, struct text *path, struct text *error);
+/* Was one asked for since the program began? Any thread. */
+bool private_systemd_used(void);
 /* The first line, without what ends it. */
 struct span private_line(struct span bytes);
 /* The path as the system wants it; false: it does not fit or holds a NUL. */

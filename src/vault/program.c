@@ -203,6 +203,7 @@ static int program_spawn(struct program *program, char **words)
         .exit_cb = program_exited,
         .file = words[0],
         .args = words,
+        .env = program->plan.environment,
         .flags = UV_PROCESS_DETACHED, /* a group of its own */
         .stdio_count = 3,
         .stdio = streams,

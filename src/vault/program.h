@@ -19,7 +19,8 @@ struct program_plan {
     struct keeper *keeper;
     struct span name; /* of the credential, for the log; borrowed until `done` */
     struct span line;
-    bool shell; /* /bin/sh takes the line; otherwise it is words with blanks between */
+    bool shell;         /* /bin/sh takes the line; otherwise it is words with blanks between */
+    char **environment; /* its own; NULL-ended, and borrowed for the call that starts it */
     /* On the keeper's thread, once, never before program_start() has returned. `secret` is the
      * first line of what it said; NULL: `why` says what went wrong. */
     void (*done)(void *data, const struct secret *secret, struct span why);

@@ -1,5 +1,6 @@
 /* Secrets that a program says: a password manager's, a token helper's. */
 #include <stdlib.h>
+#include <unistd.h> /* environ */
 
 #include "lockstep/base/must.h"
 #include "program.h"
@@ -26,16 +27,38 @@ static void command_done(void *data, const struct secret *secret, struct span wh
         item_fail(item, SUPPLY_LATER, why);
 }
 
+/* A program may need HOME, PATH and more that only its user knows, but not what lockstep has
+ * secrets from. Pointers into the environment, to be given back with free(). */
+static char **environment_of(struct vault *vault)
+{
+    size_t count = 0, kept = 0, i;
+    char **kept_r;
+
+    while (environ[count] != NULL)
+        count++;
+    kept_r = calloc(count + 1, sizeof(*kept_r));
+    must(kept_r != NULL);
+    for (i = 0; i < count; i++) {
+        struct span name = span_of_string(environ[i]);
+
+        if (!vault_reads_variable(vault, span_head(name, span_find(name, '='))))
+            kept_r[kept++] = environ[i];
+    }
+    return kept_r;
+}
+
 /* msmtp has a shell run its commands, and so people write them for one. */
 static void command_fetch(struct item *item, bool again)
 {
     char memory[SUPPLY_WORDS_MAX];
     struct text why = text_over(memory, sizeof(memory));
+    char **environment = environment_of(item->vault);
     struct program_plan plan = {
         .keeper = item->keeper,
         .name = item->definition->name,
         .line = item->entry != NULL ? item->entry->secret : item->definition->password_command,
         .shell = item->entry != NULL,
+        .environment = environment,
         .done = command_done,
         .data = item,
     };
@@ -43,6 +66,7 @@ static void command_fetch(struct item *item, bool again)
     (void)again;
     must(item->memo == NULL);
     item->memo = program_start(&plan, &why);
+    free(environment);
     if (item->memo == NULL)
         item_fail(item, SUPPLY_LATER, text_span(&why));
 }

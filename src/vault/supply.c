@@ -541,6 +541,18 @@ bool supply_refused(struct vault *vault, const struct wanted *wanted, uint64_t v
 
 /* --- definitions, on the keeper's thread --- */
 
+bool vault_reads_variable(struct vault *vault, struct span name)
+{
+    bool place = span_equal(name, SPAN("CREDENTIALS_DIRECTORY"));
+    const struct holding *holding;
+
+    for (holding = vault->supplies.first; holding != NULL; holding = holding->next)
+        if (span_equal(holding->definition->password_env, name) ||
+            (place && holding->definition->credential.size > 0))
+            return true;
+    return place && private_systemd_used();
+}
+
 /* Takes the holding of that definition out of the list; NULL: there is none. */
 static struct holding *take_same(struct holding **list, const struct config_credential *definition)
 {

@@ -128,6 +128,8 @@ void item_fail_plainly(struct item *item, enum supply how, struct span why, stru
 /* Of a fetch: there are many, of which every asker gets the one that fits. Takes the import. */
 void item_offer_many(struct item *item, struct import *import);
 
+/* Does a secret come from that variable of the environment, or is it the place of some? */
+bool vault_reads_variable(struct vault *vault, struct span name);
 /* The store of the configuration; NULL: there is none. */
 struct store *vault_store(struct vault *vault);
 

@@ -215,6 +215,28 @@ Test(supply, tells_only_the_log_what_a_command_complains_of, .timeout = 30)
     vault_close(&vault);
 }
 
+Test(supply, gives_commands_nothing_that_other_secrets_come_from, .timeout = 30)
+{
+    setenv("LOCKSTEP_TEST_PASSWORD", "hunter2", 1);
+    setenv("LOCKSTEP_TEST_OTHER", "kept", 1);
+    setenv("CREDENTIALS_DIRECTORY", folder(), 1);
+    folder_text("login", 0400, "from systemd\n");
+    credential("command")->password_command = span_of_string(strdup(
+        folder_text("line", 0700,
+                    "#!/bin/sh\necho "
+                    "\"$LOCKSTEP_TEST_PASSWORD,$CREDENTIALS_DIRECTORY,$LOCKSTEP_TEST_OTHER\"\n")));
+    open_vault();
+    cr_expect_str_eq(got(0) + strlen("hunter2,") + strlen(folder()), ",kept");
+    vault_close(&vault);
+    credential("environment")->password_env = SPAN("LOCKSTEP_TEST_PASSWORD");
+    credential("systemd")->credential = SPAN("login");
+    open_vault();
+    cr_expect_str_eq(got(0), ",,kept");
+    cr_expect_str_eq(got(1), "hunter2");
+    cr_expect_str_eq(got(2), "from systemd");
+    vault_close(&vault);
+}
+
 Test(supply, reads_a_file_again_when_it_changed, .timeout = 30)
 {
     struct wanted wanted = want(0);
