@@ -15,8 +15,6 @@
 #include "tls_inside.h"
 
 #define CIPHERS_MAX 1024U
-/* Of a server; those of newer clients lie with the clients, as tickets. */
-#define SESSIONS_OF_SERVER_MAX 1024
 
 static FILE *key_log;
 
@@ -366,8 +364,7 @@ struct tls_context *tls_server_new(const struct tls_server *settings, struct tex
     context->verify = TLS_VERIFY_CA;
     context->ask = settings->client_certificate;
     SSL_CTX_set_session_id_context(ssl, name, sizeof(name) - 1);
-    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_SERVER);
-    SSL_CTX_sess_set_cache_size(ssl, SESSIONS_OF_SERVER_MAX);
+    tls_sessions_serve(context);
     SSL_CTX_set_dh_auto(ssl, 1);
     tls_trust(context);
     return context_if(context, use_rules(context, &settings->rules, why) &&

@@ -68,6 +68,11 @@ void tls_note(struct tls *tls, const char *format, ...) __attribute__((format(pr
 
 void tls_sessions_init(struct tls_context *context);
 void tls_sessions_close(struct tls_context *context);
+/* A server's: it keeps some, and gives tickets. */
+void tls_sessions_serve(struct tls_context *context);
+/* The session that begins ends with the certificate of the client, which is good now. A ticket is
+ * looked at again; this is for those that are kept. */
+void tls_sessions_limit(SSL *ssl, const X509 *certificate);
 /* Offers a session with the server of that name, if there is one. */
 void tls_sessions_resume(struct tls *tls);
 

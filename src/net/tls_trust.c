@@ -2,7 +2,6 @@
 #include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lockstep/base/must.h"
@@ -241,6 +240,8 @@ static int tls_judge(X509_STORE_CTX *chain, void *data)
         good = X509_verify_cert(chain) == 1;
         if (!good && context->ask != TLS_ASK_OPTIONAL)
             note_chain(tls, chain);
+        if (good && context->server)
+            tls_sessions_limit(tls->ssl, X509_STORE_CTX_get0_cert(chain));
         break;
     case TLS_VERIFY_PIN:
         good = judge_pin(tls, X509_STORE_CTX_get0_cert(chain));

@@ -6,6 +6,8 @@
 #include "lockstep/base/must.h"
 #include "net/tls_inside.h"
 
+#define DAY_S 86400L
+
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 static bool resumes(struct contexts *contexts, const char *name)
@@ -114,6 +116,52 @@ Test(tls_sessions, resumes_no_session_whose_certificate_has_expired)
     cr_assert_eq(pair->client.error, UV_EPROTO);
     pair_close(pair);
     contexts_drop(&contexts);
+}
+
+/* As if time had passed: such a certificate is taken at first where it is optional. */
+static bool client_resumes(int days, int version, uint64_t options)
+{
+    struct contexts contexts = contexts_new();
+    struct issued shown = issue_days(&contexts.authority, "scanner", NULL, days);
+    struct tls_server server = {.identity = {span_of_string(contexts.issued.file),
+                                             span_of_string(contexts.issued.key_file)},
+                                .client_certificate = TLS_ASK_OPTIONAL,
+                                .client_ca = span_of_string(contexts.authority.file)};
+    struct tls_client client = {
+        .identity = {span_of_string(shown.file), span_of_string(shown.key_file)},
+        .verify = TLS_VERIFY_NONE};
+    struct pair *pair;
+    bool resumed;
+
+    tls_context_drop(contexts.server);
+    tls_context_drop(contexts.client);
+    contexts.server = server_new(&server);
+    contexts.client = client_new(&client);
+    SSL_CTX_set_timeout(contexts.server->ssl, 100 * DAY_S);
+    context_speak(contexts.client, version);
+    SSL_CTX_set_options(contexts.client->ssl, options);
+    pair = pair_shake(contexts.server, contexts.client, "mail.example");
+    cr_assert(both_secured(pair), "%s %s", pair->client.why, pair->server.why);
+    if (days > 0)
+        cr_expect_leq(SSL_SESSION_get_timeout(SSL_get_session(pair->server.link.tls->ssl)),
+                      days * DAY_S);
+    pair_close(pair);
+    resumed = resumes(&contexts, "mail.example");
+    contexts_drop(&contexts);
+    return resumed;
+}
+
+Test(tls_sessions, clients_resume_none_whose_certificate_has_expired)
+{
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        cr_expect(client_resumes(30, versions[i], 0), "version %zu", i);
+        cr_expect(client_resumes(2, versions[i], 0), "version %zu", i);
+        cr_expect_not(client_resumes(-3, versions[i], 0), "version %zu", i);
+    }
+    /* One that is kept here ends with the certificate. */
+    cr_expect(client_resumes(2, TLS1_2_VERSION, SSL_OP_NO_TICKET));
 }
 
 /* --- many threads --- */
