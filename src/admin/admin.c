@@ -31,6 +31,7 @@ struct visitor {
     struct visitor *next;
     struct visitor *before;
     bool answered;
+    bool leaving; /* another has its place */
     llhttp_t parser;
     size_t taken;
     struct text path;
@@ -78,7 +79,7 @@ static void visitor_gone_too(uv_handle_t *timer)
         admin->first = visitor->next;
     if (visitor->next != NULL)
         visitor->next->before = visitor->before;
-    admin->visitors--;
+    admin->visitors -= !visitor->leaving;
     secret_wipe(visitor->authorization_bytes, sizeof(visitor->authorization_bytes));
     free(visitor);
     admin_end(admin);
@@ -237,13 +238,31 @@ static const struct link_user visitor_user = {
     .gone = visitor_gone,
 };
 
+/* Whoever has been here longest without asking anything makes room: who asks at once, as a health
+ * check does, gets through whoever else comes and says nothing. False: all have asked. */
+static bool admin_make_room(struct admin *admin)
+{
+    struct visitor *longest = NULL;
+    struct visitor *visitor;
+
+    for (visitor = admin->first; visitor != NULL; visitor = visitor->next)
+        if (!visitor->answered && !visitor->leaving)
+            longest = visitor; /* the newest is the first */
+    if (longest == NULL)
+        return false;
+    longest->leaving = true;
+    admin->visitors--;
+    link_shut(&longest->link, SHUT_NOW);
+    return true;
+}
+
 static void admin_accepted(struct listener *listener, int fd, const struct address *peer)
 {
     struct admin *admin = listener->data;
     struct visitor *visitor;
 
     (void)peer;
-    if (admin->visitors == VISITORS_MAX) {
+    if (admin->visitors == VISITORS_MAX && !admin_make_room(admin)) {
         close(fd);
         return;
     }
