@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@ struct run {
     struct config_flag flags[FLAGS_MAX];
     size_t flag_count;
     bool sizes;
+    bool core_dumps;
     bool draining;
 };
 
@@ -351,6 +353,16 @@ static int run_serve(struct run *run)
     return code;
 }
 
+/* A core would hold the secrets that are in memory, and so would whatever attaches to the process.
+ * A core that goes to a program knows no limit, so both are said. */
+static void forbid_core_dumps(void)
+{
+    const struct rlimit none = {0};
+
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        fputs("lockstep run: core dumps can't be forbidden\n", stderr);
+}
+
 /* Before there is a context, or a second thread. */
 static int run_log_keys(const struct run *run)
 {
@@ -363,8 +375,11 @@ static int run_log_keys(const struct run *run)
 
 static int run_start(struct run *run)
 {
-    int code = run_log_keys(run);
+    int code;
 
+    if (!run->core_dumps)
+        forbid_core_dumps();
+    code = run_log_keys(run);
     if (code != 0)
         return code;
     run->started = running_load(run->file, run->flags, run->flag_count, NULL, &code);
@@ -441,6 +456,16 @@ static bool take_key_log(void *state, const struct option_row *row, char *value)
     return *value != 0;
 }
 
+static bool take_core_dumps(void *state, const struct option_row *row, char *value)
+{
+    struct run *run = state;
+
+    (void)row;
+    (void)value;
+    run->core_dumps = true;
+    return true;
+}
+
 static bool take_sizes(void *state, const struct option_row *row, char *value)
 {
     struct run *run = state;
@@ -468,6 +493,8 @@ static const struct option_row rows[] = {
      take_setting},
     {0, "key-log", "FILE", "write the keys of TLS connections, for protocol analysers", NULL,
      take_key_log},
+    {0, "core-dumps", NULL, "allow core dumps and debuggers, which show what is in memory", NULL,
+     take_core_dumps},
     {0, "sizes", NULL, "print how many bytes a session takes, and end", NULL, take_sizes},
 };
 /* clang-format on */
@@ -490,7 +517,8 @@ const struct subcommand run_command = {
              "drops them.",
     .after = "SIGTERM and SIGINT let sessions end (421 to idle ones), a second one ends at once "
              "(exit code 75). SIGHUP reads the configuration again; sessions end under the one "
-             "they began with.",
+             "they began with. It holds passwords in memory, so no core of it is dumped and no "
+             "debugger of its own user may attach, unless --core-dumps allows that.",
     .rows = rows,
     .row_count = sizeof(rows) / sizeof(rows[0]),
     .start = run_main,

@@ -140,6 +140,25 @@ class Cli(unittest.TestCase):
                 self.assertIn(line.format(**self.words), ran.stderr.splitlines())
                 self.assertEqual((ran.returncode, ran.stdout), (code, ""))
 
+    def test_what_is_in_memory_stays_there(self):
+        """What its own user may not look into belongs to root, and can't be dumped either."""
+        owner = NOBODY if os.getuid() == 0 else os.getuid()
+        for options, seen_by, size in (([], 0, "0"), (["--core-dumps"], owner, "4096")):
+            with self.subTest(options):
+                run = subprocess.Popen(
+                    ["/bin/sh", "-c", 'ulimit -c 8 && exec "$0" "$@"', self.program, "run",
+                     "--listen", "127.0.0.1:0", "--upstream", "smtp://127.0.0.1:1", *options],
+                    text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                    preexec_fn=powerless)
+                self.addCleanup(run.wait, 30)
+                self.addCleanup(run.terminate)
+                self.addCleanup(run.stdout.close)
+                self.assertIn("ready", run.stdout.readline())
+                here = pathlib.Path(f"/proc/{run.pid}")
+                self.assertEqual((here / "fd").stat().st_uid, seen_by)
+                self.assertRegex((here / "limits").read_text(),
+                                 rf"(?m)^Max core file size +\d+ +{size} ")
+
     def test_run_alone_stands_in_front_of_a_sink(self):
         if os.path.exists("/etc/lockstep/lockstep.yaml"):
             self.skipTest("this machine has a configuration of its own")

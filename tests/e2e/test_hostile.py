@@ -29,7 +29,8 @@ class Hostile(unittest.TestCase):
         cls.relay = Polite()
         cls.upstream = Upstream(cls.relay)
         cls.addClassCleanup(cls.upstream.stop)
-        cls.lockstep = proxy.Proxy(cls.upstream.port, listener="sessions-per-client: 10000")
+        cls.lockstep = proxy.Proxy(cls.upstream.port, listener="sessions-per-client: 10000",
+                                   options=["--core-dumps"])  # to look at its descriptors
         cls.addClassCleanup(cls.lockstep.stop)
         with wire.Conversation(cls.lockstep.port) as talk:
             talk.open()

@@ -46,7 +46,7 @@ def memory(pid):
 
 class Memory(unittest.TestCase):
     def start(self, address, **words):
-        lockstep = proxy.Proxy(addresses=[address], **words)
+        lockstep = proxy.Proxy(addresses=[address], options=["--core-dumps"], **words)
         self.addCleanup(lockstep.stop)
         return lockstep
 

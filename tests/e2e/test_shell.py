@@ -239,7 +239,7 @@ class Limits(Shell):
             self.assertFalse(admitted())
 
     def test_a_flood_beyond_the_cap(self):
-        process = self.serve("--workers", "1", "--set", "sessions-per-client=1")
+        process = self.serve("--workers", "1", "--set", "sessions-per-client=1", "--core-dumps")
         with wire.Conversation(self.port) as only, contextlib.ExitStack() as talks:
             only.open()
             crowd = [talks.enter_context(wire.Conversation(self.port)) for _ in range(400)]

@@ -168,7 +168,7 @@ class Client(Tls):
         self.await_log("ending=client-lost")
 
     def test_told_to_end_during_a_handshake(self):
-        self.serve(self.offer("implicit"))
+        self.serve(self.offer("implicit"), options=["--core-dumps"])
         files = pathlib.Path(f"/proc/{self.process.pid}/fd")
         before = len(list(files.iterdir()))
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as silent:

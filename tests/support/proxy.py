@@ -13,11 +13,12 @@ class Proxy:
     """`lockstep run` on a free port in front of `upstream_port`, or of `addresses`.
 
     `settings` are YAML lines of the top of the configuration, `listener` and `relay` of theirs,
-    `listeners` and `relays` those of more of them.
+    `listeners` and `relays` those of more of them, `options` those of the command.
     """
 
     def __init__(self, upstream_port=0, settings="", listener="", relay="", transcripts=False,
-                 workers=1, listen="127.0.0.1:0", addresses=(), listeners="", relays=""):
+                 workers=1, listen="127.0.0.1:0", addresses=(), listeners="", relays="",
+                 options=()):
         self.folder = place.Folder("run")
         addresses = addresses or [f"smtp://127.0.0.1:{upstream_port}"]
         here = self.folder.path
@@ -40,7 +41,7 @@ relays:
             text += f"transcripts: {{directory: {here}/transcripts}}\n"
         (here / "lockstep.yaml").write_text(text, encoding="ascii")
         self.process = Process("lockstep", [place.lockstep(), "run", "-c", here / "lockstep.yaml",
-                                            "--log", "json"], here)
+                                            "--log", "json", *options], here)
         try:
             self.ports = self.process.await_ready()
             self.port = self.ports[0]
