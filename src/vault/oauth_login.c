@@ -474,6 +474,8 @@ bool oauth_status_read(const struct config *config, const struct config_credenti
     if (login == NULL)
         return false;
     kept = oauth_keep_read(&login->keep, &login->next, error);
+    if (kept == OAUTH_KEPT_NOTHING)
+        text_clear(error); /* the state says so */
     login_end(login, kept != OAUTH_KEPT_FAILED);
     return login_run(login, status_r);
 }
