@@ -42,6 +42,12 @@ void delivery_take(struct world *world, bool by_chunks)
         return;
     if (!message->complete || !same_content(message, content, normal))
         world_fail(world, "what is delivered is what the client said, to its end");
+    /* Also when the envelope was put to another connection, after whatever was lost with the first.
+     */
+    if (!by_chunks && /* those may be taken before the answers to RCPT are heard */
+        world->client.heard[upstream->mail_tag].accepted != upstream->recipients &&
+        !world->client.cut && world->links[SIDE_CLIENT].open)
+        world_fail(world, "a message goes to those whom the client was told it would");
     if (normal && message->bare && world->policy.bare != BARE_NORMALISE)
         world_fail(world, "a message with a bare CR or LF is refused");
 }

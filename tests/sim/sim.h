@@ -36,6 +36,7 @@ enum mischief {
     MISCHIEF_UNASKED, /* a reply nobody asked for */
     MISCHIEF_RUBBISH, /* a reply without a code */
     MISCHIEF_FLOOD,   /* a reply without end */
+    MISCHIEF_SWALLOW, /* a command vanishes, and its reply with it (F-36) */
     MISCHIEF_COUNT,
 };
 
@@ -135,6 +136,7 @@ struct upstream {
     size_t said_bytes;
     bool closing; /* ends when its replies were read */
     bool flooding;
+    bool swallowed; /* a command vanished on this connection */
 };
 
 struct link {

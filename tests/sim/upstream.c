@@ -128,6 +128,8 @@ void upstream_greet(struct world *world)
 
     begin_anew(&world->upstream);
     world->upstream.secured = false;
+    if (world->upstream.swallowed)
+        world->upstream.swallowed = world->confused = false;
     if (world->upstream.mischief == MISCHIEF_CLOSING && chance < 15)
         say(world, TO_LINE, 0, chance < 8 ? 421 : 554, "greets you not");
     else
@@ -166,6 +168,7 @@ static bool mischief_done(struct world *world)
     case MISCHIEF_EMPTY:
     case MISCHIEF_SILENT:
     case MISCHIEF_LOST:
+    case MISCHIEF_SWALLOW:
     case MISCHIEF_COUNT:
         break;
     }
@@ -437,7 +440,6 @@ static void obey_verb(struct world *world, struct span line, enum verb verb)
         obey_auth(world, line);
         break;
     case DOES_QUIT:
-    case DOES_COUNT:
         say(world, TO_LINE, 0, 221, "bye");
         close_after_replies(world);
         break;
@@ -447,9 +449,23 @@ static void obey_verb(struct world *world, struct span line, enum verb verb)
     case DOES_NONE:
     case DOES_END:
     case DOES_RESPONSE:
+    case DOES_COUNT:
         obey_other(world, line, verb);
         break;
     }
+}
+
+/* From then on no reply can be told from another, until there is a new connection. */
+static bool swallows(struct world *world)
+{
+    struct upstream *upstream = &world->upstream;
+
+    if (!mischief_now(world, MISCHIEF_SWALLOW) || upstream->swallowed ||
+        upstream->mode != UP_COMMAND)
+        return false;
+    upstream->swallowed = world->confused = true;
+    upstream->mischief = MISCHIEF_NONE;
+    return true;
 }
 
 static void obey(struct world *world, struct span all)
@@ -468,6 +484,8 @@ static void obey(struct world *world, struct span all)
     outside_check_clear(world, line);
     span_word(&rest, &word);
     verb = verb_find(word);
+    if (swallows(world))
+        return;
     upstream->barrier = upstream->mode == UP_AUTH || verb_facts(verb)->last;
     if (mischief_done(world))
         return;

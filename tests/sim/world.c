@@ -337,6 +337,8 @@ static void end_upstream(struct world *world)
     bool reset = !world->calm && dice_chance(&world->dice, 30);
 
     upstream_lost(world);
+    if (dice_chance(&world->client.dice, 60))
+        world->upstream.lose_after = 0; /* the next one is not */
     world->links[SIDE_UPSTREAM].ended = true;
     world->links[SIDE_UPSTREAM].failed = reset;
     world_step(world,
