@@ -10,13 +10,12 @@
 #include "lockstep/base/must.h"
 #include "lockstep/explain/player.h"
 #include "play_wire.h"
+#include "whole_file.h"
 
 /* Bytes of one report. */
 #define REPORT_BYTES 16384U
 /* Bytes of the largest ladder. */
 #define LOG_BYTES (4U << 20)
-/* The largest file that is read. */
-#define FILE_BYTES_MAX ((size_t)256 << 20)
 
 struct play_options {
     bool once;
@@ -31,33 +30,6 @@ static void *allocate(size_t size)
 
     must(memory != NULL);
     return memory;
-}
-
-/* The whole file, or NULL with errno. */
-static char *read_file(const char *name, size_t *size_r)
-{
-    FILE *file = fopen(name, "rb");
-    size_t room = 65536;
-    char *bytes;
-
-    if (file == NULL)
-        return NULL;
-    bytes = allocate(room);
-    *size_r = 0;
-    for (;;) {
-        *size_r += fread(bytes + *size_r, 1, room - *size_r, file);
-        if (*size_r < room || room >= FILE_BYTES_MAX)
-            break;
-        room *= 2;
-        bytes = realloc(bytes, room);
-        must(bytes != NULL);
-    }
-    if (ferror(file)) {
-        free(bytes);
-        bytes = NULL;
-    }
-    fclose(file);
-    return bytes;
 }
 
 /* One line of the record as a rung: the client left, the upstream right. */
@@ -149,7 +121,7 @@ static int play_files(char **names, const struct play_options *options)
 
     for (; *names != NULL; names++) {
         size_t size = 0;
-        char *bytes = read_file(*names, &size);
+        char *bytes = whole_file_read(*names, &size);
 
         if (bytes == NULL) {
             fprintf(stderr, "%s: %s\n", *names, strerror(errno));

@@ -34,6 +34,7 @@ struct peer_model {
     uint32_t said;   /* lines before this one may be read */
     size_t unsent;   /* handed over by SEND, not yet told as SENT */
     bool slow;       /* and to be held back */
+    bool left;       /* there was another connection before */
     bool due;        /* may open: a client always, an upstream once it is asked for */
     bool open;
     bool end_due; /* it will say no more, once everything is read */

@@ -128,6 +128,7 @@ static void apply(struct play *play, const struct effect *effect)
             (struct peer_model){.line = upstream->said, /* the old leg's lines are its own */
                                 .said = upstream->said,
                                 .slow = upstream->slow,
+                                .left = upstream->left || upstream->open,
                                 .due = true};
         break;
     case EFFECT_SEND:
@@ -320,6 +321,10 @@ static void play_said(struct play *play, enum side side)
     struct peer_model *peer = &play->peers[side];
     uint32_t line = play->line;
 
+    if (peer->left && !peer->open && peer->due) {
+        peer->line = peer->said = line + 1; /* by the connection that was left: nobody reads it */
+        return;
+    }
     if (!peer->open || peer->ended) {
         play_fail(play, SPAN("this side is not there to say anything"));
         return;

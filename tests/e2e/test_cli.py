@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import suite  # noqa: E402
 
 LOCKSTEP = os.environ["LOCKSTEP"]
-COMMANDS = ("run", "check", "sink", "secret", "oauth", "play", "manual", "completion")
+COMMANDS = ("run", "check", "sink", "secret", "oauth", "play", "explain", "manual", "completion")
 
 # Typed, exit code, first line on stderr. {folder} is a fresh one, {busy} a port in use, {file} a
 # file that is there, {locked} a file that nobody may read.
@@ -64,6 +64,8 @@ TABLE = (
      "lockstep sink: 127.0.0.1:25: permission denied: a port below 1024 needs "
      "CAP_NET_BIND_SERVICE"),
     ("play", 64, "lockstep play: FILE... is missing"),
+    ("explain x", 64, "lockstep explain: say what to explain: --propose-repairs"),
+    ("explain --propose-repairs {folder}/none", 66, "{folder}/none: No such file or directory"),
     ("completion", 64, "lockstep completion: bash|zsh|fish is missing"),
     ("completion ksh", 64, 'lockstep completion: "ksh" is none of bash|zsh|fish'),
     ("completion bash zsh", 64, 'lockstep completion: one too many: "zsh"'),

@@ -236,6 +236,13 @@ void client_hear(struct world *world, struct span bytes);
 /* The engine has closed: was everything answered that had to be? */
 void client_closed(struct world *world, bool reset);
 
+/* --- upstream_say.c --- */
+/* A number below 100 that depends on the line and the session, not on when the line came. */
+uint32_t upstream_verdict(const struct world *world, struct span line, uint32_t salt);
+bool upstream_misbehaves(const struct world *world, enum mischief mischief);
+/* One reply. What was said is written down, so that the client can compare. */
+void upstream_say(struct world *world, enum to to, uint32_t tag, uint32_t code, const char *words);
+
 /* --- upstream.c --- */
 void upstream_start(struct world *world);
 /* A new connection to it. */

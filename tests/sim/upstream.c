@@ -14,19 +14,6 @@ static bool lockstep_owed(const struct world *world)
     return world->policy.pipelining == PIPELINING_NEVER || !world->upstream.offered;
 }
 
-/* A number below 100 that depends on the line and the session, not on when the line came. */
-static uint32_t verdict(const struct world *world, struct span line, uint32_t salt)
-{
-    uint64_t hash = world->upstream.salt + salt;
-    struct seed seed;
-    size_t i;
-
-    for (i = 0; i < line.size; i++)
-        hash = (hash ^ (unsigned char)line.at[i]) * 0x100000001b3U;
-    seed.state = hash;
-    return (uint32_t)seed_below(&seed, 100);
-}
-
 void upstream_start(struct world *world)
 {
     struct upstream *upstream = &world->upstream;
@@ -44,43 +31,6 @@ void upstream_start(struct world *world)
     upstream->mischief_at = dice_below(dice, 14);
     if (upstream->mischief == MISCHIEF_LOST)
         upstream->lose_after = 1 + dice_below(dice, 500);
-}
-
-static bool mischief_now(const struct world *world, enum mischief mischief)
-{
-    const struct upstream *upstream = &world->upstream;
-
-    return upstream->mischief == mischief && upstream->commands >= upstream->mischief_at;
-}
-
-static void say_line(struct upstream *upstream, uint32_t code, char separator, uint32_t tag,
-                     const char *words)
-{
-    bytes_say(&upstream->out, "%u%c", code, separator);
-    if (code >= 400 || (code < 300 && code != 220))
-        bytes_say(&upstream->out, "%u.1.%u ", code / 100, code % 10);
-    bytes_say(&upstream->out, "~%u~ %s\r\n", tag, words);
-}
-
-/* One reply. What was said is written down, so that the client can compare. */
-static void say(struct world *world, enum to to, uint32_t tag, uint32_t code, const char *words)
-{
-    struct upstream *upstream = &world->upstream;
-    uint32_t lines = verdict(world, span_of_string(words), code) % 8;
-
-    if (mischief_now(world, MISCHIEF_SILENT) || upstream->mode == UP_DEAD)
-        return;
-    if (tag < TAGS_MAX)
-        world->said[tag][to] = (uint16_t)code;
-    while (lines-- > 6) {
-        say_line(upstream, code, '-', tag, "more");
-        if (mischief_now(world, MISCHIEF_ODD))
-            bytes_say(&upstream->out, "what is this\n%u-~%u~ else\rodd\r\n",
-                      code == 250 ? 251 : 250, tag);
-    }
-    say_line(upstream, code, ' ', tag, words);
-    if (code == 421)
-        upstream->closing = true;
 }
 
 static void close_after_replies(struct world *world)
@@ -124,16 +74,16 @@ void upstream_lost(struct world *world)
 
 void upstream_greet(struct world *world)
 {
-    uint32_t chance = verdict(world, SPAN("greeting"), 0);
+    uint32_t chance = upstream_verdict(world, SPAN("greeting"), 0);
 
     begin_anew(&world->upstream);
     world->upstream.secured = false;
     if (world->upstream.swallowed)
         world->upstream.swallowed = world->confused = false;
     if (world->upstream.mischief == MISCHIEF_CLOSING && chance < 15)
-        say(world, TO_LINE, 0, chance < 8 ? 421 : 554, "greets you not");
+        upstream_say(world, TO_LINE, 0, chance < 8 ? 421 : 554, "greets you not");
     else
-        say(world, TO_LINE, 0, 220, "greets you");
+        upstream_say(world, TO_LINE, 0, 220, "greets you");
     world->upstream.barrier = true;
 }
 
@@ -146,7 +96,7 @@ static bool mischief_done(struct world *world)
         return false;
     switch (upstream->mischief) {
     case MISCHIEF_CLOSING:
-        say(world, TO_LINE, 0, 421, "closes now");
+        upstream_say(world, TO_LINE, 0, 421, "closes now");
         upstream->mode = UP_DEAD;
         return true;
     case MISCHIEF_RUBBISH:
@@ -179,23 +129,23 @@ static void end_message(struct world *world)
 {
     struct upstream *upstream = &world->upstream;
     uint32_t tag = upstream->mail_tag;
-    uint32_t chance = verdict(world, SPAN("."), tag);
+    uint32_t chance = upstream_verdict(world, SPAN("."), tag);
 
     upstream->mode = UP_COMMAND;
     upstream->barrier = true;
     upstream->commands++;
     if (upstream->recipients == 0) {
-        say(world, TO_DOT, tag, 554, "no valid recipients");
+        upstream_say(world, TO_DOT, tag, 554, "no valid recipients");
     } else if (mischief_done(world)) {
         ;
-    } else if (mischief_now(world, MISCHIEF_WRONG) && chance < 30) {
-        say(world, TO_DOT, tag, 354, "go on and on");
+    } else if (upstream_misbehaves(world, MISCHIEF_WRONG) && chance < 30) {
+        upstream_say(world, TO_DOT, tag, 354, "go on and on");
     } else if (chance < 80) {
-        if (!mischief_now(world, MISCHIEF_SILENT) || chance < 40)
+        if (!upstream_misbehaves(world, MISCHIEF_SILENT) || chance < 40)
             delivery_take(world, false);
-        say(world, TO_DOT, tag, 250, "taken");
+        upstream_say(world, TO_DOT, tag, 250, "taken");
     } else {
-        say(world, TO_DOT, tag, chance < 90 ? 451 : 550, "not taken");
+        upstream_say(world, TO_DOT, tag, chance < 90 ? 451 : 550, "not taken");
     }
     transaction_end(upstream);
 }
@@ -204,21 +154,22 @@ static void end_chunk(struct world *world)
 {
     struct upstream *upstream = &world->upstream;
     uint32_t tag = upstream->mail_tag;
-    uint32_t chance = verdict(world, SPAN("BDAT"), (uint32_t)upstream->content.end + tag);
+    uint32_t chance = upstream_verdict(world, SPAN("BDAT"), (uint32_t)upstream->content.end + tag);
 
     upstream->mode = UP_COMMAND;
     upstream->barrier = true;
     if (!upstream->mail_open || upstream->recipients == 0 || upstream->chunk_failed) {
-        say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, 503, "no chunk wanted");
+        upstream_say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, 503, "no chunk wanted");
     } else if (mischief_done(world)) {
         ;
     } else if (chance < 10) {
         upstream->chunk_failed = true;
-        say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, chance < 5 ? 452 : 554, "no");
+        upstream_say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, chance < 5 ? 452 : 554,
+                     "no");
     } else {
         if (upstream->chunk_last)
             delivery_take(world, true);
-        say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, 250, "chunk taken");
+        upstream_say(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, tag, 250, "chunk taken");
     }
     if (upstream->chunk_last)
         transaction_end(upstream);
@@ -231,19 +182,19 @@ static void obey_greeting(struct world *world, struct span line, bool extended)
     struct upstream *upstream = &world->upstream;
     uint32_t tag = tag_in(line);
 
-    if (verdict(world, line, 1) < 6) {
-        say(world, TO_LINE, tag, 502, "not known");
+    if (upstream_verdict(world, line, 1) < 6) {
+        upstream_say(world, TO_LINE, tag, 502, "not known");
         return;
     }
     transaction_end(upstream);
     upstream->extended = extended;
     upstream->offered = extended && upstream->pipelining;
     if (!extended) {
-        say(world, TO_LINE, tag, 250, "hello");
+        upstream_say(world, TO_LINE, tag, 250, "hello");
         return;
     }
     world->said[tag][TO_LINE] = 250;
-    if (mischief_now(world, MISCHIEF_SILENT))
+    if (upstream_misbehaves(world, MISCHIEF_SILENT))
         return;
     bytes_say(&upstream->out, "250-~%u~ at your service\r\n", tag);
     if (upstream->pipelining)
@@ -260,66 +211,66 @@ static void obey_greeting(struct world *world, struct span line, bool extended)
 static void obey_mail(struct world *world, struct span line)
 {
     struct upstream *upstream = &world->upstream;
-    uint32_t chance = verdict(world, line, 2);
+    uint32_t chance = upstream_verdict(world, line, 2);
     uint32_t tag = tag_in(line);
 
     if (upstream->mail_open) {
-        say(world, TO_LINE, tag, 503, "nested");
+        upstream_say(world, TO_LINE, tag, 503, "nested");
     } else if (upstream->insists && upstream->as == NOTHING && chance < 50) {
-        say(world, TO_LINE, tag, 530, "log in first");
-    } else if (mischief_now(world, MISCHIEF_WRONG) && chance < 20) {
-        say(world, TO_LINE, tag, 354, "what");
+        upstream_say(world, TO_LINE, tag, 530, "log in first");
+    } else if (upstream_misbehaves(world, MISCHIEF_WRONG) && chance < 20) {
+        upstream_say(world, TO_LINE, tag, 354, "what");
     } else if (chance < 80) {
         outside_check_mail(world, line);
         upstream->mail_open = true;
         upstream->mail_tag = tag;
-        say(world, TO_LINE, tag, 250, "sender ok");
+        upstream_say(world, TO_LINE, tag, 250, "sender ok");
     } else {
-        say(world, TO_LINE, tag, chance < 90 ? 451 : 550, "sender not ok");
+        upstream_say(world, TO_LINE, tag, chance < 90 ? 451 : 550, "sender not ok");
     }
 }
 
 static void obey_recipient(struct world *world, struct span line)
 {
     struct upstream *upstream = &world->upstream;
-    uint32_t chance = verdict(world, line, 3);
+    uint32_t chance = upstream_verdict(world, line, 3);
     uint32_t tag = tag_in(line);
     struct span second = span_tail(line, span_find_span(line, SPAN("~~")) + 1);
 
     if (!upstream->mail_open) {
-        say(world, TO_LINE, tag, 503, "need MAIL");
+        upstream_say(world, TO_LINE, tag, 503, "need MAIL");
     } else if (upstream->insists && upstream->as == NOTHING) {
-        say(world, TO_LINE, tag, 530, "log in before that");
+        upstream_say(world, TO_LINE, tag, 530, "log in before that");
     } else if (chance < 70) {
         if (tag_in(second) != upstream->mail_tag && world->policy.mode == MODE_REPAIR &&
             !world->confused)
             world_fail(world, "a recipient is added to its own sender's message");
         upstream->recipients++;
-        say(world, TO_LINE, tag, 250, "recipient ok");
+        upstream_say(world, TO_LINE, tag, 250, "recipient ok");
     } else {
-        say(world, TO_LINE, tag, chance < 85 ? 450 : 550, "recipient not ok");
+        upstream_say(world, TO_LINE, tag, chance < 85 ? 450 : 550, "recipient not ok");
     }
 }
 
 static void obey_data(struct world *world, struct span line)
 {
     struct upstream *upstream = &world->upstream;
-    uint32_t chance = verdict(world, line, 4 + upstream->mail_tag);
+    uint32_t chance = upstream_verdict(world, line, 4 + upstream->mail_tag);
     uint32_t tag = upstream->mail_tag;
-    bool empty = mischief_now(world, MISCHIEF_EMPTY);
+    bool empty = upstream_misbehaves(world, MISCHIEF_EMPTY);
 
     if (!upstream->mail_open) {
-        say(world, TO_DATA, 0, 503, "need MAIL");
+        upstream_say(world, TO_DATA, 0, 503, "need MAIL");
     } else if (upstream->recipients == 0 && !empty) {
-        say(world, TO_DATA, tag, 554, "need RCPT");
-    } else if (mischief_now(world, MISCHIEF_WRONG) && chance < 40) {
-        say(world, TO_DATA, tag, 250, "yes");
+        upstream_say(world, TO_DATA, tag, 554, "need RCPT");
+    } else if (upstream_misbehaves(world, MISCHIEF_WRONG) && chance < 40) {
+        upstream_say(world, TO_DATA, tag, 250, "yes");
     } else if (chance < 90 || empty) {
         bytes_clear(&upstream->content);
-        say(world, TO_DATA, tag, 354, "go on");
+        upstream_say(world, TO_DATA, tag, 354, "go on");
         upstream->mode = UP_BODY;
     } else {
-        say(world, TO_DATA, tag, chance < 95 ? 451 : 554, "no message now");
+        upstream_say(world, TO_DATA, tag, chance < 95 ? 451 : 554, "no message now");
     }
 }
 
@@ -332,7 +283,7 @@ static void obey_chunk(struct world *world, struct span line)
 
     if (!upstream->chunking || !span_starts_fold(line, SPAN("BDAT ")) || !span_word(&rest, &size) ||
         !span_number(size, &bytes)) {
-        say(world, TO_LINE, 0, 502, "no chunks");
+        upstream_say(world, TO_LINE, 0, 502, "no chunks");
         return;
     }
     upstream->chunk_last = span_word(&rest, &last);
@@ -355,29 +306,30 @@ static void obey_starttls(struct world *world, struct span line)
 {
     struct upstream *upstream = &world->upstream;
 
-    if (!upstream->tls || upstream->secured || !world->guided || verdict(world, line, 8) < 10) {
-        say(world, TO_LINE, 0, 454, "no TLS");
+    if (!upstream->tls || upstream->secured || !world->guided ||
+        upstream_verdict(world, line, 8) < 10) {
+        upstream_say(world, TO_LINE, 0, 454, "no TLS");
         return;
     }
-    say(world, TO_LINE, 0, 220, "go ahead");
+    upstream_say(world, TO_LINE, 0, 220, "go ahead");
     upstream->mode = UP_HANDSHAKE;
 }
 
 static void obey_auth(struct world *world, struct span line)
 {
     struct upstream *upstream = &world->upstream;
-    uint32_t chance = verdict(world, line, 5);
+    uint32_t chance = upstream_verdict(world, line, 5);
 
     upstream->mode = UP_COMMAND;
     if (!upstream->auth)
-        say(world, TO_LINE, 0, 502, "no AUTH");
+        upstream_say(world, TO_LINE, 0, 502, "no AUTH");
     else if (span_equal(line, SPAN("*")))
-        say(world, TO_LINE, 0, 501, "cancelled");
-    else if (mischief_now(world, MISCHIEF_WRONG) && chance < 50)
-        say(world, TO_LINE, 0, 250, "friendly");
+        upstream_say(world, TO_LINE, 0, 501, "cancelled");
+    else if (upstream_misbehaves(world, MISCHIEF_WRONG) && chance < 50)
+        upstream_say(world, TO_LINE, 0, 250, "friendly");
     else if (chance < 40 && upstream->auth_rounds++ < 3) {
         upstream->mode = UP_AUTH;
-        say(world, TO_LINE, 0, 334, "VXNlcm5hbWU6");
+        upstream_say(world, TO_LINE, 0, 334, "VXNlcm5hbWU6");
     } else {
         char words[80];
 
@@ -385,8 +337,8 @@ static void obey_auth(struct world *world, struct span line)
             upstream->as = credential_in(line);
         snprintf(words, sizeof(words), "you said %.*s", (int)line.size, line.at);
         /* Where replies can't be told apart, nobody could tell what it quotes. */
-        say(world, TO_LINE, 0, chance < 80 ? 235 : 535,
-            chance < 90 || world->confused ? "so it is" : words);
+        upstream_say(world, TO_LINE, 0, chance < 80 ? 235 : 535,
+                     chance < 90 || world->confused ? "so it is" : words);
     }
 }
 
@@ -395,23 +347,27 @@ static void obey_reset(struct world *world)
 {
     struct upstream *upstream = &world->upstream;
 
-    if (mischief_now(world, MISCHIEF_WRONG) &&
-        verdict(world, SPAN("RSET"), upstream->commands) < 30) {
-        say(world, TO_LINE, 0, 550, "no reset");
+    if (upstream_misbehaves(world, MISCHIEF_WRONG) &&
+        upstream_verdict(world, SPAN("RSET"), upstream->commands) < 30) {
+        upstream_say(world, TO_LINE, 0, 550, "no reset");
         return;
     }
     transaction_end(upstream);
-    say(world, TO_LINE, 0, 250, "reset");
+    upstream_say(world, TO_LINE, 0, 250, "reset");
 }
 
 static void obey_other(struct world *world, struct span line, enum verb verb)
 {
-    uint32_t chance = verdict(world, line, 6);
+    uint32_t chance = upstream_verdict(world, line, 6);
 
     if (verb == VERB_UNKNOWN)
-        say(world, TO_LINE, tag_in(line), 500, "unknown");
+        upstream_say(world, TO_LINE, tag_in(line), 500, "unknown");
     else
-        say(world, TO_LINE, tag_in(line), chance < 80 ? 250 : chance < 90 ? 252 : 502, "well");
+        upstream_say(world, TO_LINE, tag_in(line),
+                     chance < 80   ? 250
+                     : chance < 90 ? 252
+                                   : 502,
+                     "well");
 }
 
 static void obey_verb(struct world *world, struct span line, enum verb verb)
@@ -440,7 +396,7 @@ static void obey_verb(struct world *world, struct span line, enum verb verb)
         obey_auth(world, line);
         break;
     case DOES_QUIT:
-        say(world, TO_LINE, 0, 221, "bye");
+        upstream_say(world, TO_LINE, 0, 221, "bye");
         close_after_replies(world);
         break;
     case DOES_SECURE:
@@ -460,7 +416,7 @@ static bool swallows(struct world *world)
 {
     struct upstream *upstream = &world->upstream;
 
-    if (!mischief_now(world, MISCHIEF_SWALLOW) || upstream->swallowed ||
+    if (!upstream_misbehaves(world, MISCHIEF_SWALLOW) || upstream->swallowed ||
         upstream->mode != UP_COMMAND)
         return false;
     upstream->swallowed = world->confused = true;
@@ -510,12 +466,16 @@ static bool take_line(struct upstream *upstream, struct span *bytes)
 /* Before the message has ended, in one way or another, and is gone. */
 static void answer_early(struct world *world, enum to to, size_t unread)
 {
-    uint32_t chance = verdict(world, SPAN("early"), world->upstream.mail_tag);
+    uint32_t chance = upstream_verdict(world, SPAN("early"), world->upstream.mail_tag);
 
     world->lied = chance >= 70;
     world->lie_at = bytes_span(&world->carried).size - unread +
                     (world->upstream.mode == UP_CHUNK ? (size_t)world->upstream.chunk_left : 1);
-    say(world, to, world->upstream.mail_tag, chance < 40 ? 552 : chance < 70 ? 421 : 250, "enough");
+    upstream_say(world, to, world->upstream.mail_tag,
+                 chance < 40   ? 552
+                 : chance < 70 ? 421
+                               : 250,
+                 "enough");
     close_after_replies(world);
 }
 
@@ -541,7 +501,7 @@ static void hear_body_line(struct world *world, size_t unread)
     if (world->policy.mode == MODE_REPAIR && span_find(line, '\r') + 2 < line.size)
         world_fail(world, "no CR of its own is in a message that goes on");
     bytes_add(&upstream->content, line);
-    if (mischief_now(world, MISCHIEF_EARLY))
+    if (upstream_misbehaves(world, MISCHIEF_EARLY))
         answer_early(world, TO_DOT, unread);
 }
 
@@ -555,7 +515,7 @@ static void hear_chunk(struct world *world, struct span *bytes)
     upstream->chunk_left -= size;
     if (upstream->chunk_left == 0)
         end_chunk(world);
-    else if (mischief_now(world, MISCHIEF_EARLY))
+    else if (upstream_misbehaves(world, MISCHIEF_EARLY))
         answer_early(world, upstream->chunk_last ? TO_DOT : TO_CHUNK, bytes->size);
 }
 
@@ -563,7 +523,8 @@ static void hear_chunk(struct world *world, struct span *bytes)
 static void check_turn(struct world *world)
 {
     const struct upstream *upstream = &world->upstream;
-    bool owed = upstream->out.end > upstream->out.start || mischief_now(world, MISCHIEF_SILENT);
+    bool owed =
+        upstream->out.end > upstream->out.start || upstream_misbehaves(world, MISCHIEF_SILENT);
 
     if (world->policy.mode != MODE_REPAIR || world->confused || upstream->mode == UP_CHUNK ||
         upstream->mode == UP_DEAD)
