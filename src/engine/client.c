@@ -104,7 +104,7 @@ static void append_fault(struct engine *engine, enum verb verb, const struct pla
             ledger_insert(engine, VERB_RESPONSE);
         engine->input = INPUT_COMMAND;
     }
-    row_decide(engine, ledger_append(engine, verb, SPAN("")), fault);
+    row_refuse(engine, ledger_append(engine, verb, SPAN("")), fault);
 }
 
 static void parse_line(const struct engine *engine, const struct line *line,
@@ -196,16 +196,19 @@ static void refuse_long_line(struct engine *engine, size_t limit)
     struct span start = span_head(inbox->view, limit);
     bool auth = engine->input == INPUT_RESPONSE || looks_like_auth(start);
     struct command command;
+    enum verb verb;
 
     if (span_ends(start, SPAN("\r")))
         start.size--; /* it may be half of the line's end, which is read with the rest */
     command_parse(start, &command);
+    verb = (DOES_ENVELOPE & DOES_BIT(verb_facts(command.verb)->does)) != 0 ? command.verb
+                                                                           : VERB_UNKNOWN;
     engine->auth_seen = engine->auth_seen || auth;
     note_command(engine, SIDE_CLIENT, auth ? VERB_RESPONSE : VERB_UNKNOWN, start, SPAN(""));
     if (verb_facts(command.verb)->does == DOES_CHUNK && engine->input == INPUT_COMMAND)
         append_fault(engine, command.verb, &bad_chunk);
     else
-        append_fault(engine, VERB_UNKNOWN, auth ? &auth_too_long : &too_long);
+        append_fault(engine, verb, auth ? &auth_too_long : &too_long);
     inbox_take(inbox, start.size);
     engine->input = INPUT_SKIP;
 }

@@ -6,13 +6,6 @@
 
 #include "state.h"
 
-bool mend_due(const struct engine *engine, enum repair_stage stage, enum verb_does does)
-{
-    uint64_t set = engine->policy->repairs_at[stage][does];
-
-    return (observing(engine) ? set : set & repairs_of(engine)) != 0;
-}
-
 static struct span either(struct span first, struct span second)
 {
     return first.size > 0 ? first : second;
@@ -39,6 +32,19 @@ static struct span account_of(const struct engine *engine)
     return credential < engine->policy->credential_count
                ? engine->policy->credentials[credential].user
                : SPAN("");
+}
+
+/* The set of repairs that look at such a command at that stage. */
+static uint64_t lookers(const struct engine *engine, enum repair_stage stage, enum verb_does does)
+{
+    uint64_t set = engine->policy->repairs_at[stage][does];
+
+    return observing(engine) ? set : set & repairs_of(engine);
+}
+
+bool mend_due(const struct engine *engine, enum repair_stage stage, enum verb_does does)
+{
+    return lookers(engine, stage, does) != 0;
 }
 
 static struct situation situation_of(const struct engine *engine, enum verb verb)
@@ -78,13 +84,12 @@ static enum repair_id find_plan(const struct engine *engine, const struct row *r
                                 uint16_t reply_code, struct plan *plan_r)
 {
     enum verb verb = (enum verb)row->verb;
-    uint64_t set = engine->policy->repairs_at[STAGE_ORDER][verb_facts(verb)->does];
+    uint64_t set = lookers(engine, STAGE_ORDER, verb_facts(verb)->does);
     struct rewrite rewrite = rewrite_of(engine);
     struct situation situation = situation_of(engine, verb);
     struct mended mended;
     size_t i;
 
-    set = observing(engine) ? set : set & repairs_of(engine);
     situation.rewrite = &rewrite;
     situation.reply_code = reply_code;
     situation.mail_pending = mail_pending(engine);
@@ -133,24 +138,39 @@ static enum verdict mend_once(struct engine *engine, enum repair_id id, struct s
     return acts(engine, id) ? verdict : UNTOUCHED;
 }
 
+/* A line that nobody knew may be a command by now; then it is for those who look at such. */
+static uint64_t reread(const struct engine *engine, struct situation *situation, uint64_t set)
+{
+    struct command command;
+
+    command_parse(situation->seen, &command);
+    if (command.verb == VERB_UNKNOWN)
+        return set;
+    situation->verb = verb_facts(command.verb);
+    return lookers(engine, STAGE_COMMAND, situation->verb->does);
+}
+
 enum verdict mend_text(struct engine *engine, enum repair_stage stage, enum verb verb,
                        struct span *seen, struct mending *mending)
 {
-    uint64_t set = engine->policy->repairs_at[stage][verb_facts(verb)->does];
+    uint64_t set = lookers(engine, stage, verb_facts(verb)->does);
     struct rewrite rewrite = rewrite_of(engine);
     struct situation situation = situation_of(engine, verb);
     enum verdict all = UNTOUCHED;
     size_t i;
 
-    set = observing(engine) ? set : set & repairs_of(engine);
     situation.rewrite = &rewrite;
     situation.seen = *seen;
+    situation.first = engine->ledger.tail == 0;
     mending->used = 0;
     for (i = 0; set >> i != 0 && all != BEYOND; i++) {
+        const char *before = situation.seen.at;
         enum verdict verdict = UNTOUCHED;
 
         if ((set & REPAIR_BIT(i)) != 0)
             verdict = mend_once(engine, (enum repair_id)i, &situation, mending);
+        if (verb == VERB_UNKNOWN && stage == STAGE_COMMAND && situation.seen.at != before)
+            set = reread(engine, &situation, set);
         all = verdict > all ? verdict : all;
     }
     if (all == REPAIRED)

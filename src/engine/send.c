@@ -33,6 +33,12 @@ void row_decide(struct engine *engine, struct row *row, const struct plan *plan)
     row_answer_here(engine, row, plan);
 }
 
+void row_refuse(struct engine *engine, struct row *row, const struct plan *plan)
+{
+    row_decide(engine, row, plan);
+    row->refused = true;
+}
+
 static uint32_t window(const struct engine *engine)
 {
     const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
@@ -98,15 +104,34 @@ static void upgrade(struct engine *engine, struct row *row)
     row->upgraded = true;
 }
 
-/* The ledger keeps what the client said; what is said for it depends on who hears it. */
-static void emit_mended(struct engine *engine, const struct row *row, enum verb_does does)
+/* Repairs see a line without its end; in `observe` the ledger keeps it, and nothing is changed. */
+static struct span without_end(struct span text)
+{
+    if (span_ends(text, SPAN("\n")))
+        text.size--;
+    if (span_ends(text, SPAN("\r")))
+        text.size--;
+    return text;
+}
+
+/* The ledger keeps what the client said; what is said for it depends on who hears it. False: it can
+ * not be said to this upstream, and the client hears why. A row of ours is said all the same, and
+ * the upstream answers it. */
+static bool emit_mended(struct engine *engine, struct row *row, enum verb_does does)
 {
     struct span text = ledger_text(engine, row);
+    struct span seen = observing(engine) ? without_end(text) : text;
+    enum verdict verdict = UNTOUCHED;
     struct mending mending;
 
     if (mend_due(engine, STAGE_SENDING, does) && (!row->ours || row->worded))
-        mend_text(engine, STAGE_SENDING, (enum verb)row->verb, &text, &mending);
-    emit_command(engine, row, text);
+        verdict = mend_text(engine, STAGE_SENDING, (enum verb)row->verb, &seen, &mending);
+    if (verdict == BEYOND && !row->ours) {
+        row_refuse(engine, row, &mending.beyond);
+        return false;
+    }
+    emit_command(engine, row, verdict == REPAIRED ? seen : text);
+    return true;
 }
 
 static void send_row(struct engine *engine, struct row *row, enum verb_does does)
@@ -129,8 +154,8 @@ static void send_row(struct engine *engine, struct row *row, enum verb_does does
         ledger_rename(engine, row, VERB_HELO);
         engine->leg.downgraded = true;
     }
-    emit_mended(engine, row, does);
-    ledger_sent(engine);
+    if (emit_mended(engine, row, does))
+        ledger_sent(engine);
 }
 
 /* Must the row wait for the answer to the row before it? Behind a MAIL that stands alone only RSET
@@ -192,6 +217,7 @@ static bool order_mended(struct engine *engine, struct row *row, enum verb_does 
     if (does == DOES_MESSAGE || does == DOES_CHUNK || does == DOES_RECIPIENT)
         engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
     row_answer_here(engine, row, &plan);
+    row->refused = plan.code >= 400;
     return true;
 }
 
@@ -227,10 +253,13 @@ static enum prepared made_ready(struct engine *engine, struct row *row)
 }
 
 /* A row that is no longer to be sent is stepped over. Behind one that ends the session nothing is
- * answered, so nothing is sent. */
+ * answered, so nothing is sent; and nothing behind a refused MAIL before that refusal counts, or it
+ * would join the transaction before (R4). */
 static bool step_over(struct ledger *ledger, const struct row *row)
 {
-    bool passed = row->state == ROW_HERE && ledger->send != ledger->answer && !row->plan.close;
+    bool barrier =
+        row->plan.close || (row->refused && verb_facts((enum verb)row->verb)->does == DOES_SENDER);
+    bool passed = row->state == ROW_HERE && ledger->send != ledger->answer && !barrier;
 
     ledger->send += passed ? 1 : 0;
     return passed;
@@ -308,6 +337,33 @@ static void input_after(struct engine *engine, const struct row *row)
         engine->summary.refused++;
 }
 
+/* A refusal of ours counts as the upstream's own would: see settle_sender and settle_recipient. */
+static void settle_refused(struct engine *engine, const struct row *row)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+    struct envelope *envelope = &engine->envelope;
+    bool within = engine->message.convert == CONVERT_OPEN;
+    uint16_t code = row->plan.code;
+
+    if (does == DOES_SENDER) {
+        if (within)
+            upstream_leave(engine, &left_message); /* see answer_within_message() */
+        envelope_drop(engine);
+        transaction_begin(engine, code);
+        ledger_keep_words(engine, row->plan.words);
+        envelope->code = code;
+        engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
+        return;
+    }
+    if (does != DOES_RECIPIENT || envelope->sender_refused || within)
+        return;
+    envelope->recipients++;
+    if (envelope->code == 0 || (envelope->code < 500 && code >= 500)) {
+        ledger_keep_words(engine, row->plan.words);
+        envelope->code = code;
+    }
+}
+
 bool release_next(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
@@ -326,6 +382,8 @@ bool release_next(struct engine *engine)
     if (!row->ours) {
         emit_plan(engine, &plan);
         engine->summary.commands++;
+        if (row->refused)
+            settle_refused(engine, row);
         input_after(engine, row);
     }
     engine->client_since = engine->now;

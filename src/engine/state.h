@@ -94,6 +94,7 @@ struct row {
     bool worded;   /* ours, with words of its own */
     bool noticed;  /* `observe`: what a repair would have done with it was noted */
     bool alone;    /* nothing may follow before its answer, whatever its verb says */
+    bool refused; /* MAIL or RCPT, answered here: what becomes of the transaction follows from it */
 };
 
 struct ledger {
@@ -390,6 +391,9 @@ bool release_next(struct engine *engine);
 void row_answer_here(struct engine *engine, struct row *row, const struct plan *plan);
 /* The same, and recorded as a decision of ours. */
 void row_decide(struct engine *engine, struct row *row, const struct plan *plan);
+/* The same for what is refused whatever the upstream would say; a refused MAIL or RCPT counts for
+ * the transaction when its turn has come, as if the upstream had refused it. */
+void row_refuse(struct engine *engine, struct row *row, const struct plan *plan);
 
 /* --- mend.c --- */
 /* What the text repairs of one stage write into; as large as any line or reply. */

@@ -16,7 +16,9 @@
 /* When a repair looks. Within a stage they run in the order of the table, each on what the one
  * before made. */
 enum repair_stage {
-    STAGE_COMMAND, /* a client's line, before anything else reads it; hands back text */
+    STAGE_COMMAND, /* a client's line, before anything else reads it; hands back text. One that
+                    * nobody knew and that is a command then is for the later rows that look at
+                    * such a command */
     STAGE_ORDER,   /* a command that would be sent, and again when its answer is a refusal; hands
                     * back a plan */
     STAGE_SENDING, /* a command being sent, the client's or one that is said again; hands back
@@ -30,7 +32,8 @@ enum repair_stage {
 enum verdict {
     UNTOUCHED,
     REPAIRED,
-    BEYOND, /* a line that can't be put right and must not go on: the plan says why */
+    BEYOND, /* STAGE_COMMAND, STAGE_SENDING: a line that can't be put right and must not go on; the
+             * plan says why */
 };
 
 /* Is it on when the configuration says nothing? */
@@ -58,6 +61,7 @@ struct situation {
     struct span hostname; /* what lockstep calls itself */
     struct span address;  /* the client's, without port; empty: not known */
     struct span account;  /* whom lockstep speaks for upstream; empty: for nobody */
+    bool first;           /* STAGE_COMMAND: the client has said nothing before */
     bool mail_pending;    /* STAGE_ORDER: a transaction is open upstream, or may be when the command
                            * is read there */
     uint16_t reply_code;  /* STAGE_ORDER: what the upstream answered, and then nothing can come
