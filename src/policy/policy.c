@@ -140,6 +140,22 @@ static bool set_route(struct policy *policy, uint64_t number, struct span path, 
     return true;
 }
 
+/* The one word of a credential that a session knows of. */
+static bool set_credential(struct policy *policy, struct span name, struct span path,
+                           struct span value, struct text *error)
+{
+    uint32_t number = credential_number(policy, name);
+
+    if (!span_equal(path, SPAN("user")) || !value_is_name(name))
+        return refuse(error, SPAN("name the credential and its user: credentials.NAME.user"));
+    if (number == NOTHING)
+        return refuse(error, SPAN("too many credentials"));
+    if (number == policy->credential_count)
+        policy->credentials[policy->credential_count++].name = name;
+    policy->credentials[number].user = value;
+    return true;
+}
+
 /* "relays.mx.example.security" to "mx.example" and "security"; a name has dots, a word of relays
  * has none. */
 static struct span cut_name(struct span *path)
@@ -168,6 +184,11 @@ static bool set_any(struct policy *policy, struct span path, struct span value, 
         if (!value_is_name(name))
             return refuse(error, SPAN("name the relay and its word: relays.NAME.WORD"));
         return set_relay(policy, name, rest, value, error);
+    }
+    if (span_starts(path, SPAN("credentials."))) {
+        struct span name = cut_name(&rest);
+
+        return set_credential(policy, name, rest, value, error);
     }
     if (span_starts(path, SPAN("routes."))) {
         if (!span_number(span_head(rest, dot), &number) || number == 0)

@@ -200,10 +200,34 @@ static void show_relay_lines(const struct policy *policy, uint32_t number, struc
     show_lines(text_span(&prefix), BASE_SESSION, relay, out);
 }
 
+/* Whom a credential speaks for, which is not secret and repairs may ask for. */
+static void show_user(const struct credential *credential, struct text *out)
+{
+    if (credential->user.size == 0)
+        return;
+    text_add(out, SPAN("@ credentials."));
+    text_add(out, credential->name);
+    text_add(out, SPAN(".user "));
+    text_add(out, credential->user);
+    text_add_byte(out, '\n');
+}
+
+static bool is_used(const struct policy *policy, uint32_t credential)
+{
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count; i++) {
+        if (policy->routes[i].credential == credential)
+            return true;
+    }
+    return false;
+}
+
 bool policy_show(const struct policy *policy, uint32_t part, struct text *out)
 {
     char memory[32];
     struct text prefix = text_over(memory, sizeof(memory));
+    uint32_t before = policy->relay_count + policy->route_count;
 
     if (part == 0) {
         show_lines(SPAN(""), BASE_POLICY, policy, out);
@@ -211,12 +235,15 @@ bool policy_show(const struct policy *policy, uint32_t part, struct text *out)
     } else if (part <= policy->relay_count) {
         if (part - 1 != policy->relay && is_routed(policy, part - 1))
             show_relay_lines(policy, part - 1, out);
-    } else if (part <= policy->relay_count + policy->route_count) {
+    } else if (part <= before) {
         part -= policy->relay_count;
         text_add(&prefix, SPAN("routes."));
         text_add_number(&prefix, part);
         text_add_byte(&prefix, '.');
         show_lines(text_span(&prefix), BASE_ROUTE, &policy->routes[part - 1], out);
+    } else if (part <= before + policy->credential_count) {
+        if (is_used(policy, part - before - 1))
+            show_user(&policy->credentials[part - before - 1], out);
     } else {
         return false;
     }

@@ -233,6 +233,22 @@ Test(policy, a_route_switches_only_the_repairs_it_names)
     cr_assert_eq(policy.routes[0].repairs & sender, sender);
 }
 
+Test(policy, credentials_have_one_word)
+{
+    char sentence[320];
+    struct text error = text_over(sentence, sizeof(sentence));
+    struct policy policy;
+
+    policy_default(&policy);
+    set(&policy, "credentials.my.shop.user", "a");
+    set(&policy, "routes.1.credential", "my.shop");
+    cr_assert_eq(policy.credential_count, 1);
+    cr_assert(span_equal(policy.credentials[policy.routes[0].credential].user, SPAN("a")));
+    cr_assert_not(policy_set(&policy, SPAN("credentials.shop.password"), SPAN("x"), &error));
+    cr_assert_not(policy_set(&policy, SPAN("credentials.user"), SPAN("x"), &error));
+    cr_assert_eq(policy.credential_count, 1, "nothing has changed");
+}
+
 Test(policy, there_is_room_for_so_many_names_and_routes)
 {
     struct policy *policy = malloc(sizeof(*policy));
@@ -309,6 +325,8 @@ Test(policy, show_makes_the_same_again)
         {"routes.1.client", "2001:db8::1"},
         {"routes.1.sender", "*@[192.0.2.1] \"odd\""},
         {"routes.1.credential", "shop"},
+        {"credentials.shop.user", "scanner@shop.example"},
+        {"credentials.unused.user", "nobody"},
         {"routes.2.relay", "mx.example"},
         {"routes.2.helo", "x"},
         {"routes.2.repairs.refused-sender", "off"},
@@ -327,6 +345,7 @@ Test(policy, show_makes_the_same_again)
     cr_assert_eq(span_find_span(lines, SPAN("unused")), lines.size, "no session gets there");
     cr_assert_eq(again.routes[0].client.count, 2);
     cr_assert_eq(again.routes[1].relay, 1);
+    cr_assert(span_equal(again.credentials[0].user, SPAN("scanner@shop.example")));
     cr_assert(span_equal(again.relays[1].name, SPAN("mx.example")));
     cr_assert(again.relays[1].allow_clear);
     cr_assert_eq(again.routes[1].repairs, policy.routes[1].repairs);

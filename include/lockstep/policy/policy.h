@@ -138,7 +138,8 @@ void policy_default(struct policy *policy_r);
  * - "relay.security" "starttls", "relay.allow_clear" "on": of the relay where sessions begin;
  * - "relays.backup.auth" "PLAIN": of another relay, by its name; lists get one more entry;
  * - "routes.1.sender" "*@shop.example", "routes.1.credential" "shop": of the first route, and so on
- *   in their order.
+ *   in their order;
+ * - "credentials.shop.user" "scanner@shop.example": whom that credential speaks for.
  * Relays, credentials and routes are made when they are first named. "security" stands for the
  * scheme of a relay's address: none, offered, starttls or implicit.
  *
@@ -149,8 +150,8 @@ bool policy_set(struct policy *policy, struct span path, struct span value, stru
 
 /*
  * The lines of a script that make the policy again, "@ mode repair", part by part: part 0 is its
- * own words and those of its first relay, the others are relays and routes. False: there are no
- * more. What is recorded is not among them: that is whoever plays the script's affair.
+ * own words and those of its first relay, the others are relays, routes and credentials. False:
+ * there are no more. What is recorded is not among them: that is whoever plays the script's affair.
  */
 bool policy_show(const struct policy *policy, uint32_t part, struct text *out);
 /* Bytes that a part takes at most. */
