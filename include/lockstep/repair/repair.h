@@ -91,6 +91,12 @@ struct mended {
 /* clang-format off */
 #define REPAIRS(X)                                                                                 \
     /*  name                function            word                  stage          does           initially */ \
+    X(FIRST_LINE_NOISE,     first_line_noise,   "first-line-noise",   STAGE_COMMAND,               \
+      DOES_BIT(DOES_NONE),                      INITIALLY_ON,                                      \
+      "Telnet options and byte order marks before a client's first command are left out.")         \
+    X(TRAILING_BLANK,       trailing_blank,     "trailing-blank",     STAGE_COMMAND,               \
+      DOES_ALL & ~DOES_BIT(DOES_RESPONSE),      INITIALLY_ON,                                      \
+      "Blanks at the end of a command are left out, but for what belongs to a credential.")        \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
