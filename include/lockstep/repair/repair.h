@@ -97,6 +97,9 @@ struct mended {
     X(TRAILING_BLANK,       trailing_blank,     "trailing-blank",     STAGE_COMMAND,               \
       DOES_ALL & ~DOES_BIT(DOES_RESPONSE),      INITIALLY_ON,                                      \
       "Blanks at the end of a command are left out, but for what belongs to a credential.")        \
+    X(JUNK_HELO,            junk_helo,          "junk-helo",          STAGE_COMMAND,               \
+      DOES_GREETING,                            INITIALLY_ON,                                      \
+      "A name in EHLO or HELO that can be none gives way to `rewrite.helo` or the client's address.") \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
