@@ -100,6 +100,9 @@ struct mended {
     X(JUNK_HELO,            junk_helo,          "junk-helo",          STAGE_COMMAND,               \
       DOES_GREETING,                            INITIALLY_ON,                                      \
       "A name in EHLO or HELO that can be none gives way to `rewrite.helo` or the client's address.") \
+    X(PATH_SYNTAX,          path_syntax,        "path-syntax",        STAGE_COMMAND,               \
+      DOES_ENVELOPE,                            INITIALLY_ON,                                      \
+      "MAIL and RCPT are written as the standard wants: blanks, brackets, names, comments, routes.") \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
