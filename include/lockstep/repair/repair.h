@@ -103,6 +103,18 @@ struct mended {
     X(PATH_SYNTAX,          path_syntax,        "path-syntax",        STAGE_COMMAND,               \
       DOES_ENVELOPE,                            INITIALLY_ON,                                      \
       "MAIL and RCPT are written as the standard wants: blanks, brackets, names, comments, routes.") \
+    X(EMPTY_PATH,           empty_path,         "empty-path",         STAGE_COMMAND,               \
+      DOES_BIT(DOES_SENDER),                    INITIALLY_OFF,                                     \
+      "The sender `<@>` is taken for the null sender `<>`, which old Lotus servers mean by it.")   \
+    X(QUOTED_ADDRESS,       quoted_address,     "quoted-address",     STAGE_COMMAND,               \
+      DOES_ENVELOPE,                            INITIALLY_OFF,                                     \
+      "A pair of quotation marks round a whole address is taken off.")                             \
+    X(TRAILING_DOT,         trailing_dot,       "trailing-dot",       STAGE_COMMAND,               \
+      DOES_ENVELOPE,                            INITIALLY_ON,                                      \
+      "A dot at the end of an address's domain is left out.")                                      \
+    X(UNQUALIFIED,          unqualified,        "unqualified",        STAGE_COMMAND,               \
+      DOES_ENVELOPE,                            INITIALLY_OFF,                                     \
+      "An address without a domain gets `rewrite.domain`.")                                        \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
