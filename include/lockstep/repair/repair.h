@@ -115,6 +115,9 @@ struct mended {
     X(UNQUALIFIED,          unqualified,        "unqualified",        STAGE_COMMAND,               \
       DOES_ENVELOPE,                            INITIALLY_OFF,                                     \
       "An address without a domain gets `rewrite.domain`.")                                        \
+    X(UNKNOWN_PARAMETER,    unknown_parameter,  "unknown-parameter",  STAGE_SENDING,               \
+      DOES_ENVELOPE,                            INITIALLY_ON,                                      \
+      "Parameters that the relay does not offer are dropped, or refused where that would lie.")    \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
