@@ -20,6 +20,7 @@ struct rewrite rewrite_of(const struct engine *engine)
         return rewrite;
     rewrite.helo = either(route->rewrite.helo, rewrite.helo);
     rewrite.domain = either(route->rewrite.domain, rewrite.domain);
+    rewrite.sender = either(route->rewrite.sender, rewrite.sender);
     rewrite.default_sender = either(route->rewrite.default_sender, rewrite.default_sender);
     return rewrite;
 }

@@ -10,7 +10,9 @@
     {base, "rewrite", "domain", TYPE_HOSTNAME, AT(object, rewrite.domain), 0, 0, NULL, "",         \
      "What `repairs.unqualified` puts behind addresses without a domain."},                        \
     {base, "rewrite", "default-sender", TYPE_MAILBOX, AT(object, rewrite.default_sender), 0, 0,    \
-     NULL, "", "The sender that `repairs.missing-sender` says for clients that say none."},
+     NULL, "", "The sender that `repairs.missing-sender` says for clients that say none."},        \
+    {base, "rewrite", "sender", TYPE_MAILBOX, AT(object, rewrite.sender), 0, 0, NULL, "",          \
+     "The sender that `repairs.match-sender` puts in place of any other; else the account's name."},
 const struct row schema_serving[] = {
     {BASE_CONFIG, "", "config_version", TYPE_VERSION, 0, 0, 1, 1, NULL, NULL,
      "The version of this grammar; the first line of the file."},

@@ -48,6 +48,7 @@ struct rewrite {
     struct span helo;           /* a name for clients that have none of their own */
     struct span domain;         /* behind addresses without one (B-34) */
     struct span default_sender; /* for clients that never say MAIL (B-26) */
+    struct span sender;         /* of every envelope (B-35) */
 };
 
 /* What a repair may look at; all of it read-only, and borrowed for the call. */
@@ -118,6 +119,9 @@ struct mended {
     X(UNKNOWN_PARAMETER,    unknown_parameter,  "unknown-parameter",  STAGE_SENDING,               \
       DOES_ENVELOPE,                            INITIALLY_ON,                                      \
       "Parameters that the relay does not offer are dropped, or refused where that would lie.")    \
+    X(MATCH_SENDER,         match_sender,       "match-sender",       STAGE_SENDING,               \
+      DOES_BIT(DOES_SENDER),                    INITIALLY_OFF,                                     \
+      "The envelope's sender becomes `rewrite.sender`, or the account that is used at the relay.") \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
