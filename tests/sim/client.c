@@ -1,4 +1,5 @@
 /* The model client: what it says, and when. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lockstep/base/must.h"
@@ -47,12 +48,18 @@ static uint32_t tag_new(struct world *world)
     return ++world->tag_count;
 }
 
+/* An address literal that can hold a tag (RFC 5321 4.1.3), or what is no name at all: where that is
+ * put right, the tag is lost. A telnet client may say something first. */
 static void greet(struct world *world)
 {
     struct client *client = &world->client;
+    bool good = dice_chance(&client->dice, 80);
     uint32_t tag = tag_new(world);
 
-    bytes_say(&client->out, "%s h~%u~\r\n", dice_chance(&client->dice, 85) ? "EHLO" : "HELO", tag);
+    if (tag == 1 && dice_chance(&client->dice, 10))
+        bytes_say(&client->out, "\xff\xf1");
+    bytes_say(&client->out, "%s ", dice_chance(&client->dice, 85) ? "EHLO" : "HELO");
+    bytes_say(&client->out, good ? "[x:~%u~]\r\n" : "h~%u~\r\n", tag);
     client_expect(client, EXPECT_LINE, tag);
     client->wait = client->wait || !dice_chance(&client->dice, 10);
 }
@@ -214,18 +221,75 @@ static void message_new(struct world *world)
     write_content(world, message);
 }
 
+static bool mends(const struct world *world, enum repair_id id)
+{
+    return world->policy.mode == MODE_REPAIR && (world->policy.repairs & REPAIR_BIT(id)) != 0;
+}
+
+/* An address, as good or bad as clients write it, and whether it can be put right. Where it is not,
+ * routes would read it as something else. */
+static bool say_path(struct world *world, const char *verb, const char *word, const char *mailbox)
+{
+    static const struct {
+        const char *before, *behind;
+        bool good;
+    } forms[] = {
+        {":<", ">", true},        {": ", "", true},         {" : <", "> ", true},
+        {":<Dude <", ">>", true}, {":<(no) ", ">", true},   {":<@h1,@h2:", ">", true},
+        {":<", ">,<x@b>", false}, {":<", "", false},        {": ", " y@b", false},
+        {":<\"", ">", false},     {":<x@b <", ">>", false}, {"<", ">", true},
+    };
+    struct dice *dice = &world->client.dice;
+    bool badly = mends(world, REPAIR_PATH_SYNTAX) && *mailbox && dice_chance(dice, 25);
+    uint32_t form = badly ? dice_below(dice, sizeof(forms) / sizeof(forms[0])) : 0;
+
+    bytes_say(&world->client.out, "%s %s%s%s%s", verb, word, forms[form].before, mailbox,
+              forms[form].behind);
+    return forms[form].good;
+}
+
+/* Parameters of all fates. The tag stands there where the sender does not keep it. */
+static bool say_parameters(struct world *world, bool tagged)
+{
+    static const char *const words[] = {" SIZE=10",  " BODY=7BIT", " BODY=8BITMIME", " RET=FULL",
+                                        " ENVID=q1", " AUTH=<>",   " REQUIRETLS",    " Y=1"};
+    struct client *client = &world->client;
+    bool good = true;
+    uint32_t word;
+
+    if (tagged)
+        bytes_say(&client->out, " X=~%u~", client->mail_tag);
+    while (dice_chance(&client->dice, 15)) {
+        word = dice_below(&client->dice, 8);
+        bytes_say(&client->out, "%s", words[word]);
+        good = good && word != 6;
+    }
+    bytes_say(&client->out, dice_chance(&client->dice, 5) ? " \r\n" : "\r\n");
+    return good;
+}
+
+static void expect_path(struct client *client, enum expected_kind kind, uint32_t tag, bool good)
+{
+    client_expect(client, kind, tag);
+    client->expected[(client->next - 1) % EXPECTED_MAX].refusable = !good;
+}
+
 static void say_mail(struct world *world)
 {
     struct client *client = &world->client;
     bool null_sender = dice_chance(&client->dice, 10);
+    bool tagged = null_sender || mends(world, REPAIR_MATCH_SENDER);
+    char mailbox[32] = "";
+    bool good;
 
     client->mail_tag = tag_new(world);
     client->heard[client->mail_tag] = (struct heard){0};
     message_new(world);
-    /* The tag of a null sender stands in a parameter. */
-    bytes_say(&client->out, null_sender ? "MAIL FROM:<> X=~%u~\r\n" : "MAIL FROM:<s~%u~@a>\r\n",
-              client->mail_tag);
-    client_expect(client, EXPECT_MAIL, client->mail_tag);
+    if (!null_sender)
+        snprintf(mailbox, sizeof(mailbox), "s~%u~@a", client->mail_tag);
+    good = say_path(world, "MAIL", "FROM", mailbox);
+    good = say_parameters(world, tagged) && good;
+    expect_path(client, EXPECT_MAIL, client->mail_tag, good);
     client->recipients = dice_below(&client->dice, 5);
 }
 
@@ -233,10 +297,14 @@ static void say_recipient(struct world *world)
 {
     struct client *client = &world->client;
     uint32_t tag = tag_new(world);
+    char mailbox[48];
+    bool good;
 
     client->recipients--;
-    bytes_say(&client->out, "RCPT TO:<r~%u~~%u~@b>\r\n", tag, client->mail_tag);
-    client_expect(client, EXPECT_RCPT, tag);
+    snprintf(mailbox, sizeof(mailbox), "r~%u~~%u~@b", tag, client->mail_tag);
+    good = say_path(world, dice_chance(&client->dice, 95) ? "RCPT" : "rcpt", "TO", mailbox);
+    bytes_say(&client->out, "\r\n");
+    expect_path(client, EXPECT_RCPT, tag, good);
 }
 
 static void say_body(struct world *world)

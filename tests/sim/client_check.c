@@ -69,6 +69,8 @@ static const char *justified(const struct world *world, const struct expected *e
         return NULL;
     if (world->guided && !(code < 300 && is_asked_about(expected->kind)))
         return NULL; /* AUTH was refused, TLS is wanted first, the recipient decides ... */
+    if (expected->refusable && code >= 500)
+        return NULL;
     switch (expected->kind) {
     case EXPECT_ANYTHING:
     case EXPECT_AUTH:
@@ -257,6 +259,8 @@ void client_closed(struct world *world, bool reset)
         return;
     if (client->line.end > client->line.start)
         world_fail(world, "a reply that was begun is said to its end");
+    if (world->securing[SIDE_CLIENT]) /* what was said behind STARTTLS is never answered */
+        return;
     if (client->first != client->next && !said_why && !silent)
         world_fail(world, "no command is left without an answer, unless 421 says so");
 }

@@ -80,11 +80,32 @@ void outside_choose(struct world *world)
     policy->client_auth.equals = dice_chance(dice, 20);
 }
 
+/* Those that mend text: what they make is good or bad for the same reasons, on or off. */
+void outside_switch_repairs(struct world *world)
+{
+    struct dice *dice = &world->client.dice;
+    struct policy *policy = &world->policy;
+    uint32_t id;
+
+    for (id = 0; id < REPAIR_COUNT; id++) {
+        enum repair_stage stage = repair_row((enum repair_id)id)->stage;
+
+        if ((stage == STAGE_COMMAND || stage == STAGE_SENDING) && dice_chance(dice, 30))
+            policy->repairs ^= REPAIR_BIT(id);
+    }
+    if (dice_chance(dice, 50))
+        policy->rewrite.sender = SPAN("scanner@shop.example");
+    if (dice_chance(dice, 50))
+        policy->rewrite.domain = SPAN("shop.example");
+    if (dice_chance(dice, 50))
+        policy->rewrite.helo = SPAN("scanner.example");
+}
+
+/* Of the sender that the client said, whatever it was made of; the null sender has none. */
 static bool has_digit(struct span line, char digit)
 {
-    size_t at = span_find_span(line, SPAN("@a"));
-
-    return at >= 2 && at < line.size && line.at[at - 2] == digit;
+    return span_find_span(line, SPAN("FROM:<>")) == line.size &&
+           tag_in(line) % 10 == (uint32_t)(digit - '0');
 }
 
 /* Whom the live source names for that sender. */

@@ -73,6 +73,7 @@ struct expected {
     uint32_t tag;      /* in the reply */
     uint32_t mail_tag; /* of the transaction */
     bool in_chunks;    /* said between BDAT and its LAST */
+    bool refusable;    /* said so that lockstep may refuse it */
     size_t end;        /* bytes the client has said when the command is whole */
 };
 
@@ -215,6 +216,7 @@ bool outside_can_tell(const struct world *world);
 /* Can that side's handshake be done now? */
 bool outside_can_shake_hands(const struct world *world, enum side side);
 void outside_choose(struct world *world);
+void outside_switch_repairs(struct world *world);
 void outside_check_mail(struct world *world, struct span line);
 void outside_check_clear(struct world *world, struct span line);
 void outside_ask(struct world *world, const struct question *question);

@@ -108,6 +108,8 @@ static void choose_policy(struct world *world)
     policy->record_bodies = world->keep_record;
     if (policy->mode == MODE_REPAIR && dice_chance(dice, 40))
         outside_choose(world);
+    if (dice_chance(dice, 50))
+        outside_switch_repairs(world);
 }
 
 static void clear(struct world *world)
