@@ -48,7 +48,8 @@ struct span name_span(const struct name *name)
 void brief_keep(struct brief *brief, struct span bytes)
 {
     brief->size = bytes.size <= BRIEF_BYTES_MAX ? (uint8_t)bytes.size : 0;
-    memcpy(brief->bytes, bytes.at, brief->size);
+    if (brief->size > 0)
+        memcpy(brief->bytes, bytes.at, brief->size);
 }
 
 struct span brief_span(const struct brief *brief)
