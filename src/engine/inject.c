@@ -163,7 +163,9 @@ static void told_outcome(struct engine *engine, const struct advice *advice, str
         leg->auth = AUTH_DONE;
         upstream_of(engine)->view.authenticated = true;
         note_credential(engine, SPAN("done"), 0);
-        engine->envelope = (struct envelope){0};
+        /* Only the words go: an envelope that is being put again has its recipients already. */
+        engine->envelope.code = engine->envelope.reason_size = 0;
+        engine->envelope.worded = false;
         return;
     }
     note_credential(engine, SPAN("failed"), code);
