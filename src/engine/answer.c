@@ -159,6 +159,8 @@ static void settle(struct engine *engine, const struct row *row, const struct re
             settle_message(engine, outcome);
         else if (!succeeded)
             chunk_refused(engine, reply);
+        else
+            engine->kept.cut = true; /* the message has begun, and that part is kept nowhere */
         break;
     case DOES_RESET:
         if (succeeded)
