@@ -149,7 +149,6 @@ static void settle(struct engine *engine, const struct row *row, const struct re
         break;
     case DOES_MESSAGE:
         engine->reset_owed = !succeeded && upstream_of(engine)->view.mail_open;
-        engine->data_refused = !succeeded;
         break;
     case DOES_END:
         settle_message(engine, outcome);
@@ -197,8 +196,9 @@ static void input_after(struct engine *engine, enum verb_does does, enum outcome
     else if ((does == DOES_AUTH || does == DOES_RESPONSE) && outcome == INTERIM)
         engine->input = INPUT_RESPONSE;
     else if (does == DOES_MESSAGE || does == DOES_SECURE || does == DOES_AUTH ||
-             does == DOES_RESPONSE)
-        engine->input = INPUT_COMMAND;
+             does == DOES_RESPONSE ||
+             (does == DOES_END && engine->message.body.lf_end_seen && !observing(engine)))
+        client_resume(engine, does);
 }
 
 /* May the row's answer be said as it came? False: `plan_r` takes its place. */
@@ -232,8 +232,8 @@ static bool begin_without_recipients(struct engine *engine, struct row *row)
         note_code(engine, SPAN("answer"), verb_facts((enum verb)row->verb)->name, plan.code);
     emit_plan(engine, &plan);
     engine->summary.commands++;
-    engine->input = INPUT_COMMAND;
-    engine->data_refused = true;
+    client_resume(engine, DOES_MESSAGE);
+    message_refused(engine, &plan);
     engine->reset_owed = true;
     ledger_retire(engine);
     if (mixed)
@@ -273,9 +273,18 @@ static void say_answer(struct engine *engine, struct row *row, const struct repl
                        enum outcome outcome)
 {
     enum verb verb = (enum verb)row->verb;
-    struct plan plan;
+    struct plan plan = {.answer_here = true,
+                        .code = reply->code,
+                        .verbatim = true,
+                        .words = SPAN("The relay refused the message")};
+    bool stands = reply_stands(engine, row, reply, outcome, &plan);
 
-    if (!reply_stands(engine, row, reply, outcome, &plan))
+    if (verb_facts(verb)->does == DOES_MESSAGE && outcome != SUCCEEDED) {
+        if (stands && repair_on(engine, REPAIR_STRAY_BODY))
+            ledger_keep_reason(engine, reply); /* it may have to be said once more */
+        message_refused(engine, &plan);
+    }
+    if (!stands)
         emit_plan(engine, &plan);
     else if (row->upgraded)
         emit_first_line(engine, reply);

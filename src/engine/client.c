@@ -39,28 +39,124 @@ static const struct plan stray_message = {
     .status = SPAN_INIT("4.7.0"),
     .close = true,
     .words = SPAN_INIT("DATA was refused, and this does not look like a command")};
+static const struct plan ahead_of_refusal = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.7.0"),
+    .close = true,
+    .words = SPAN_INIT("DATA was refused, and this was sent before that was known")};
+static const struct plan ahead_of_answer = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.7.0"),
+    .close = true,
+    .words = SPAN_INIT("This came behind LF.LF before the message had its answer")};
+static const struct plan unstuffed = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.7.0"),
+    .close = true,
+    .words = SPAN_INIT("This is no command; a line of the message before may have been a dot")};
+static const struct plan stray_header = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.7.0"),
+    .close = true,
+    .words = SPAN_INIT("This looks like a header of a message, and DATA was not said")};
 
-/* What is wrong with a line whatever it says; NULL: nothing. */
-static const struct plan *line_fault(struct engine *engine, const struct line *line)
+void client_resume(struct engine *engine, enum verb_does does)
 {
-    if (line->bare_lf && engine->policy->bare == BARE_REFUSE)
-        return &bare_line;
-    if (line->nul || line->bare_cr)
-        return &bad_bytes;
-    if (!line->bare_lf)
-        return NULL;
-    note(engine, SPAN("normalise"), SPAN("what"), SPAN("bare-lf"));
-    return NULL;
+    engine->input = INPUT_COMMAND;
+    engine->ahead =
+        (does == DOES_MESSAGE || does == DOES_END) && client_of(engine)->inbox.view.size > 0;
 }
 
-static const struct plan *command_fault(struct engine *engine, const struct command *command)
+/*
+ * A line of a message must never run as a command. It may be one behind a DATA that was refused
+ * (B-24), whatever it looks like when it came before the refusal was said (B-21: DATA stands last
+ * in its group, R-02); behind a LF "." LF that only ends a message for who waits (B-61); and where
+ * a dot that was not stuffed has ended a message too early (B-60). NULL: it is none.
+ */
+static const struct plan *stray_fault(struct engine *engine, bool unknown, struct span line)
+{
+    bool refused = engine->data_refused, ahead = engine->ahead;
+    bool ended = engine->message_ended;
+
+    /* Some say an empty line too many behind their dot; that alone proves nothing. */
+    engine->message_ended = ended && unknown && span_trim(line).size == 0;
+    engine->data_refused = engine->ahead = false;
+    if (refused && unknown)
+        return &stray_message;
+    if (ahead)
+        return refused ? &ahead_of_refusal : &ahead_of_answer;
+    if (!ended || !unknown || engine->message_ended)
+        return NULL;
+    note(engine, SPAN("finding"), SPAN(""), SPAN("unstuffed-dot"));
+    return &unstuffed;
+}
+
+/*
+ * A message that comes together with DATA (B-21) is held until the answer, and a 354 makes it a
+ * message like any other, repair or not: Exim, and Postfix where it does not forbid unauthorised
+ * pipelining, take it from such a client directly; OpenSMTPD and a Postfix that does refuse it
+ * whatever it holds. The danger is only a DATA that is refused. Then the session ends by default,
+ * and with `early-body` the message is read to its end and gets no answer of its own. One that is
+ * said in spite of the refusal (B-24) is read to its end by `stray-body`, and hears it once more.
+ */
+static bool stray_body(struct engine *engine, struct span line)
+{
+    enum repair_id fits = engine->ahead ? REPAIR_EARLY_BODY : REPAIR_STRAY_BODY;
+    enum repair_id other = engine->ahead ? REPAIR_STRAY_BODY : REPAIR_EARLY_BODY;
+    struct command command;
+
+    command_parse(line, &command);
+    if (!engine->data_refused || (command.verb != VERB_UNKNOWN && !engine->ahead))
+        return false;
+    if (!repair_on(engine, fits) && command.verb == VERB_UNKNOWN)
+        fits = other;
+    if (!repair_on(engine, fits))
+        return false;
+    engine->data_refused = engine->ahead = false;
+    message_stray(engine, fits);
+    return true;
+}
+
+/* The same, where nobody does anything about it. */
+static void stray_noticed(struct engine *engine, bool unknown)
+{
+    if (engine->data_refused && engine->ahead)
+        mend_acts(engine, REPAIR_EARLY_BODY);
+    else if (engine->data_refused && unknown)
+        mend_acts(engine, REPAIR_STRAY_BODY);
+}
+
+/* What is wrong with a line whatever it says; NULL: nothing. */
+static const struct plan *line_fault(const struct engine *engine, const struct line *line)
+{
+    if (line->bare_lf && !repair_on(engine, REPAIR_BARE_LF))
+        return &bare_line;
+    return line->nul || line->bare_cr ? &bad_bytes : NULL;
+}
+
+/* B-63; a header's name is no verb (RFC 5322 2.2). */
+static bool looks_like_header(struct span line)
+{
+    size_t size = span_find(line, ':');
+    size_t i;
+
+    for (i = 0; i < size; i++) {
+        if (line.at[i] <= ' ' || line.at[i] == 0x7f)
+            return false;
+    }
+    return size > 0 && size < line.size && verb_find(span_head(line, size)) == VERB_UNKNOWN;
+}
+
+static const struct plan *command_fault(const struct engine *engine, const struct command *command)
 {
     bool unknown = command->verb == VERB_UNKNOWN;
-    bool after_refused_data = engine->data_refused;
 
-    engine->data_refused = false;
-    if (unknown && after_refused_data)
-        return &stray_message; /* B-24: a message body must never run as commands */
+    if (unknown && looks_like_header(command->line))
+        return &stray_header;
     if (command->bad)
         return unknown ? &bad_bytes : &bad_chunk;
     if (verb_facts(command->verb)->relay == RELAY_REFUSE)
@@ -149,9 +245,42 @@ static const struct plan *mend_line(struct engine *engine, struct command *comma
     return verdict == BEYOND ? &mending->beyond : NULL;
 }
 
-static void append_command(struct engine *engine, const struct line *line, struct span all)
+/* Does the line end in CR CR LF, and is that looked for (B-62)? Then its end is read as CRLF, but
+ * in `observe`. */
+static bool mend_doubled_cr(const struct engine *engine, struct line *line)
 {
-    const struct plan *fault = NULL;
+    bool doubled = !line->bare_lf && span_ends(line->text, SPAN("\r"));
+
+    if (doubled && repair_on(engine, REPAIR_DOUBLED_CR)) {
+        line->text.size--;
+        line->bare_cr = span_find(line->text, '\r') < line->text.size;
+        return true;
+    }
+    return doubled && observing(engine);
+}
+
+/* What is wrong with the line as it stands; NULL: nothing. In `observe` all is only noted. */
+static const struct plan *find_fault(struct engine *engine, const struct line *line,
+                                     const struct command *command)
+{
+    const struct plan *fault;
+
+    if (line->bare_lf && (observing(engine) || repair_on(engine, REPAIR_BARE_LF)))
+        mend_acts(engine, REPAIR_BARE_LF);
+    if (observing(engine))
+        stray_noticed(engine, command->verb == VERB_UNKNOWN);
+    fault = stray_fault(engine, command->verb == VERB_UNKNOWN, line->text);
+    if (fault || observing(engine))
+        return observing(engine) ? NULL : fault;
+    fault = line_fault(engine, line);
+    /* The bytes of a chunk must not run as commands. */
+    return fault && verb_facts(command->verb)->does == DOES_CHUNK ? &bad_chunk : fault;
+}
+
+static void append_command(struct engine *engine, const struct line *line, struct span all,
+                           bool doubled_cr)
+{
+    const struct plan *fault;
     struct mending mending;
     struct command command;
     struct row *row;
@@ -160,11 +289,9 @@ static void append_command(struct engine *engine, const struct line *line, struc
     engine->auth_seen = engine->auth_seen || verb_facts(command.verb)->secret ||
                         (command.verb == VERB_UNKNOWN && looks_like_auth(line->text));
     note_command(engine, SIDE_CLIENT, command.verb, all, SPAN(""));
-    if (!observing(engine)) {
-        fault = line_fault(engine, line);
-        if (fault && verb_facts(command.verb)->does == DOES_CHUNK)
-            fault = &bad_chunk; /* its bytes must not run as commands */
-    }
+    if (doubled_cr)
+        mend_acts(engine, REPAIR_DOUBLED_CR);
+    fault = find_fault(engine, line, &command);
     fault = fault ? fault : mend_line(engine, &command, &mending);
     if (!observing(engine) && !fault)
         fault = command_fault(engine, &command);
@@ -195,6 +322,7 @@ static void refuse_long_line(struct engine *engine, size_t limit)
     struct inbox *inbox = &client_of(engine)->inbox;
     struct span start = span_head(inbox->view, limit);
     bool auth = engine->input == INPUT_RESPONSE || looks_like_auth(start);
+    const struct plan *fault;
     struct command command;
     enum verb verb;
 
@@ -205,12 +333,16 @@ static void refuse_long_line(struct engine *engine, size_t limit)
                                                                            : VERB_UNKNOWN;
     engine->auth_seen = engine->auth_seen || auth;
     note_command(engine, SIDE_CLIENT, auth ? VERB_RESPONSE : VERB_UNKNOWN, start, SPAN(""));
-    if (verb_facts(command.verb)->does == DOES_CHUNK && engine->input == INPUT_COMMAND)
+    fault = stray_fault(engine, command.verb == VERB_UNKNOWN, start);
+    if (fault)
+        append_fault(engine, VERB_UNKNOWN, fault);
+    else if (verb_facts(command.verb)->does == DOES_CHUNK && engine->input == INPUT_COMMAND)
         append_fault(engine, command.verb, &bad_chunk);
     else
         append_fault(engine, verb, auth ? &auth_too_long : &too_long);
     inbox_take(inbox, start.size);
     engine->input = INPUT_SKIP;
+    engine->skip_to_lf = repair_on(engine, REPAIR_BARE_LF);
 }
 
 static size_t line_limit(const struct engine *engine, struct span input)
@@ -230,6 +362,7 @@ static bool read_line(struct engine *engine)
     size_t limit = line_limit(engine, inbox->view);
     struct line line;
     enum parsed state;
+    bool doubled_cr;
 
     if (inbox->view.size == 0)
         return false;
@@ -245,11 +378,14 @@ static bool read_line(struct engine *engine)
     if (!ledger_has_room(engine, state == PARSED_BAD ? 0 : line.taken + MENDED_GROWTH_MAX))
         return false;
     engine->client_since = engine->now;
+    doubled_cr = state == PARSED && mend_doubled_cr(engine, &line);
+    if (stray_body(engine, state == PARSED_BAD ? span_head(inbox->view, limit) : line.text))
+        return true;
     if (state == PARSED_BAD) {
         refuse_long_line(engine, limit);
         return true;
     }
-    append_command(engine, &line, span_head(inbox->view, line.taken));
+    append_command(engine, &line, span_head(inbox->view, line.taken), doubled_cr);
     inbox_take(inbox, line.taken);
     return true;
 }
@@ -258,7 +394,7 @@ static bool read_line(struct engine *engine)
 static bool skip_line(struct engine *engine)
 {
     struct inbox *inbox = &client_of(engine)->inbox;
-    struct span end = engine->policy->bare == BARE_NORMALISE ? SPAN("\n") : SPAN("\r\n");
+    struct span end = engine->skip_to_lf ? SPAN("\n") : SPAN("\r\n");
     size_t size = span_find_span(inbox->view, end);
     bool found = size < inbox->view.size;
 

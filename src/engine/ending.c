@@ -200,9 +200,8 @@ void upstream_leave(struct engine *engine, const struct plan *farewell)
         return;
     }
     if (engine->input == INPUT_BODY && message->fate == FATE_FORWARD) {
-        message->fate = FATE_SWALLOW;
         message->verdict = lost_in_message;
-        message->body.bare = BARE_PASS;
+        message_swallow(engine);
     }
     shut(engine, SIDE_UPSTREAM, SHUT_NOW);
     engine->upstream_lost = true;

@@ -68,8 +68,7 @@ void mend_note(struct engine *engine, enum repair_id id)
     engine->lender->repairs[id].done++;
 }
 
-/* Is what the repair found to be done? */
-static bool acts(struct engine *engine, enum repair_id id)
+bool mend_acts(struct engine *engine, enum repair_id id)
 {
     if (!observing(engine)) {
         mend_note(engine, id);
@@ -111,7 +110,7 @@ bool mend_order(struct engine *engine, struct row *row, uint16_t reply_code, str
     if (id == REPAIR_COUNT)
         return false;
     row->noticed = observing(engine);
-    return acts(engine, id);
+    return mend_acts(engine, id);
 }
 
 bool mend_waits(const struct engine *engine, const struct row *row)
@@ -136,7 +135,7 @@ static enum verdict mend_once(struct engine *engine, enum repair_id id, struct s
     else
         situation->seen = text_span(&mended.text);
     mending->used ^= verdict == REPAIRED ? 1U : 0U;
-    return acts(engine, id) ? verdict : UNTOUCHED;
+    return mend_acts(engine, id) ? verdict : UNTOUCHED;
 }
 
 /* A line that nobody knew may be a command by now; then it is for those who look at such. */

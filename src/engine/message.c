@@ -29,6 +29,20 @@ static const struct plan early_answer = {
     .status = SPAN_INIT("4.3.0"),
     .words = SPAN_INIT("The relay answered before the message had ended")};
 
+/* LF "." LF ends a message only for a client that then waits, and this one does not: what stands
+ * there may as well be the message's own text, and a smuggled one behind it (B-61). */
+static const struct plan goes_on = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.7.0"),
+    .close = true,
+    .words = SPAN_INIT("More came behind LF.LF, so the end of the message is not known")};
+static const struct plan no_binary = {
+    .answer_here = true,
+    .code = 554,
+    .status = SPAN_INIT("5.6.1"),
+    .words = SPAN_INIT("The relay takes no BDAT, and BINARYMIME can't be said with DATA")};
+
 bool message_open(const struct engine *engine)
 {
     const struct message *message = &engine->message;
@@ -41,14 +55,39 @@ bool message_open(const struct engine *engine)
 
 void message_start(struct engine *engine)
 {
-    enum bare bare = engine->policy->bare;
+    bool observes = observing(engine);
+    bool bare_lf = repair_on(engine, REPAIR_BARE_LF);
+    struct body *body = &engine->message.body;
 
-    if (observing(engine))
-        bare = BARE_PASS;
-    else if (bare == BARE_PASS)
-        bare = BARE_REFUSE; /* only whoever observes may pass what two readers read in two ways */
-    body_start(&engine->message.body, bare);
+    /* Only whoever observes may pass what two readers read in two ways. */
+    body_start(body, observes ? BARE_PASS : bare_lf ? BARE_NORMALISE : BARE_REFUSE);
+    body->drop_cr = observes || repair_on(engine, REPAIR_DOUBLED_CR);
+    body->lf_end = observes || (bare_lf && repair_on(engine, REPAIR_LF_END_OF_DATA));
     engine->message.passed = 0;
+    engine->message.stray = 0;
+}
+
+void message_swallow(struct engine *engine)
+{
+    struct body *body = &engine->message.body;
+
+    engine->message.fate = FATE_SWALLOW;
+    if (body->bare == BARE_REFUSE)
+        body->bare = BARE_PASS; /* what follows is only searched for its end */
+}
+
+void message_refused(struct engine *engine, const struct plan *said)
+{
+    engine->data_refused = true;
+    engine->message.verdict = *said;
+}
+
+void message_stray(struct engine *engine, enum repair_id id)
+{
+    engine->input = INPUT_BODY;
+    message_start(engine);
+    message_swallow(engine);
+    engine->message.stray = (uint8_t)(1 + id);
 }
 
 void message_fail(struct engine *engine, const struct plan *verdict)
@@ -61,11 +100,10 @@ void message_fail(struct engine *engine, const struct plan *verdict)
         .words = SPAN_INIT("The relay was left with an unfinished message")};
 
     message->verdict = *verdict;
-    message->body.bare = BARE_PASS; /* what follows is only searched for its end */
     /* An empty ledger: the chunk has its answer already, and only its bytes go on. */
     if (engine->input == INPUT_CHUNK && message->fate != FATE_SWALLOW && !ledger_empty(engine))
         row_answer_here(engine, ledger_row(engine, engine->ledger.tail - 1), verdict);
-    message->fate = FATE_SWALLOW;
+    message_swallow(engine);
     note_code(engine, SPAN("swallow"), SPAN("message"), verdict->code);
     /* Between two chunks no row can hear the verdict: the next one will. */
     upstream_leave(engine, engine->input == INPUT_COMMAND ? verdict : &farewell);
@@ -130,21 +168,67 @@ static bool answered_early(struct engine *engine)
     return true;
 }
 
+/* What was put right in the message, once each. Whether it was to be was asked when it began. */
+static void note_mended(struct engine *engine)
+{
+    const struct body *body = &engine->message.body;
+
+    if (body->bare_seen)
+        mend_acts(engine, REPAIR_BARE_LF);
+    if (body->cr_seen)
+        mend_acts(engine, REPAIR_DOUBLED_CR);
+    if (body->lf_end_seen)
+        mend_acts(engine, REPAIR_LF_END_OF_DATA);
+}
+
+/* The end of a message that nobody hears of any more but the client, if at all. */
+static void swallow_end(struct engine *engine)
+{
+    struct message *message = &engine->message;
+
+    note_content_end(engine);
+    if (message->stray > 0)
+        mend_note(engine, (enum repair_id)(message->stray - 1));
+    if (message->stray != 1 + REPAIR_EARLY_BODY) /* the refused DATA was answered, and only that */
+        row_answer_here(engine, ledger_append(engine, VERB_END, SPAN("")), &message->verdict);
+}
+
+/* Behind LF "." LF somebody who says more than he should have: none of it is read. */
+static bool more_behind(struct engine *engine)
+{
+    struct inbox *inbox = &client_of(engine)->inbox;
+
+    if (!engine->message.body.lf_end_seen || inbox->view.size == 0)
+        return false;
+    note_content(engine, SIDE_CLIENT, inbox->view);
+    inbox_take(inbox, inbox->view.size);
+    return true;
+}
+
 static void body_end(struct engine *engine)
 {
-    struct row *row;
+    struct message *message = &engine->message;
 
-    if (engine->message.fate == FATE_FORWARD && answered_early(engine))
+    if (!observing(engine) && more_behind(engine)) {
+        if (message->fate == FATE_FORWARD)
+            message_fail(engine, &goes_on);
+        message->verdict = goes_on;
+        message->stray = 0;
+    }
+    if (message->fate == FATE_FORWARD && answered_early(engine))
         message_fail(engine, &early_answer);
-    row = ledger_append(engine, VERB_END, SPAN(""));
     engine->input = INPUT_COMMAND;
-    if (engine->message.fate == FATE_SWALLOW) {
-        note_content_end(engine);
-        row_answer_here(engine, row, &engine->message.verdict);
+    engine->message_ended = true;
+    if (message->fate == FATE_SWALLOW) {
+        swallow_end(engine);
         return;
     }
+    ledger_append(engine, VERB_END, SPAN(""));
     pass_terminator(engine);
+    note_mended(engine);
     ledger_sent(engine);
+    if (message->body.lf_end_seen && !observing(engine))
+        engine->input = INPUT_WAIT;
 }
 
 /*
@@ -229,8 +313,7 @@ static void chunk_end(struct engine *engine)
     engine->answer_since = engine->now;
     row = message->fate == FATE_CONVERT ? ledger_row(engine, engine->ledger.tail - 1) : NULL;
     /* Failing, the chunk's own row hears why: it is still being read then. */
-    if (row && row->last_chunk && message->body.place == BODY_CR &&
-        message->body.bare == BARE_REFUSE)
+    if (row && row->last_chunk && body_terminator(&message->body).size == 0)
         message_fail(engine, &bare_refused);
     else if (row && row->last_chunk && answered_early(engine))
         message_fail(engine, &early_answer);
@@ -241,6 +324,7 @@ static void chunk_end(struct engine *engine)
         row_decide(engine, row, &chunk_taken);
     } else {
         pass_terminator(engine);
+        note_mended(engine);
         message->convert = CONVERT_NONE;
         ledger_sent(engine);
     }
@@ -309,6 +393,11 @@ static bool chunk_convert(struct engine *engine, struct row *row)
         return false;
     switch (message->convert) {
     case CONVERT_NONE:
+        if (message->binary) {
+            engine->reset_owed = true;
+            row_decide(engine, row, &no_binary);
+            return true;
+        }
         mend_note(engine, REPAIR_BDAT_TO_DATA);
         message->convert = CONVERT_ASKED;
         ledger_insert(engine, VERB_DATA);

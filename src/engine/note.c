@@ -49,23 +49,36 @@ static moment elapsed(const struct engine *engine)
 /* What of a message was read and not passed on, because it may yet be its end. */
 static struct span held_back(const struct body *body)
 {
-    struct span held = SPAN("\r\n.\r");
+    static const struct span ends[] = {
+        [HELD_NONE] = SPAN_INIT(".\r\r"),
+        [HELD_CRLF] = SPAN_INIT("\r\n.\r\r"),
+        [HELD_LF] = SPAN_INIT("\n.\r\r"),
+        [HELD_CR_CRLF] = SPAN_INIT("\r\r\n.\r\r"),
+    };
+    size_t behind = 0; /* how much of what may follow the line end is not there yet */
 
     switch (body->place) {
-    case BODY_LINE_START:
-        held = span_head(held, 2);
-        break;
     case BODY_TEXT:
+    case BODY_LF:
+    case BODY_LF_DOT:
         return SPAN("");
     case BODY_CR:
         return SPAN("\r");
+    case BODY_CR_CR:
+        return SPAN("\r\r");
+    case BODY_LINE_START:
+        behind = 3;
+        break;
     case BODY_DOT:
-        held = span_head(held, 3);
+        behind = 2;
         break;
     case BODY_DOT_CR:
+        behind = 1;
+        break;
+    case BODY_DOT_CR_CR:
         break;
     }
-    return span_tail(held, body->crlf_held ? 0 : 2);
+    return span_head(ends[body->held], ends[body->held].size - behind);
 }
 
 /* Writes what was counted of a side's message. Of one that goes on, what is held back stands apart,

@@ -134,10 +134,23 @@ static bool emit_mended(struct engine *engine, struct row *row, enum verb_does d
     return true;
 }
 
+/* RFC 3030 3 */
+static bool is_binary(struct span line)
+{
+    struct span word;
+
+    while (span_word(&line, &word)) {
+        if (span_equal_fold(word, SPAN("BODY=BINARYMIME")))
+            return true;
+    }
+    return false;
+}
+
 static void send_row(struct engine *engine, struct row *row, enum verb_does does)
 {
     if (does == DOES_SENDER) {
         engine->message.total = 0;
+        engine->message.binary = is_binary(ledger_text(engine, row));
         if (mail_pending(engine)) /* nested: what follows must not join that transaction (R4) */
             row->alone = true;
     }
@@ -326,13 +339,13 @@ static void input_after(struct engine *engine, const struct row *row)
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
 
     if (engine->input == INPUT_WAIT && engine->ledger.release == engine->ledger.tail - 1)
-        engine->input = INPUT_COMMAND;
+        client_resume(engine, does);
     if (engine->guided)
         login_answered(engine, row);
     if ((does == DOES_GREET || does == DOES_GREET_OLD) && row->plan.code == 250)
         client_of(engine)->view.greeted = true;
     if (does == DOES_MESSAGE)
-        engine->data_refused = true;
+        message_refused(engine, &row->plan);
     if (does == DOES_END)
         engine->summary.refused++;
 }

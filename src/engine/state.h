@@ -27,6 +27,7 @@
 
 #include "lockstep/base/must.h"
 #include "lockstep/engine/engine.h"
+#include "lockstep/smtp/body.h"
 
 /* Bytes handed over and not yet SENT, above which nothing more is made for that side. */
 #define UNSENT_BYTES_MAX BLOCK_SIZE
@@ -137,6 +138,8 @@ struct message {
     struct plan verdict; /* FATE_SWALLOW: what the client hears at the end */
     uint64_t chunk_left;
     uint64_t total;  /* of the message so far */
+    uint8_t stray;   /* FATE_SWALLOW: 1 + the repair that swallows what nobody asked for; or 0 */
+    bool binary;     /* its MAIL said BODY=BINARYMIME (RFC 3030 3) */
     uint64_t passed; /* of a DATA message, to the upstream */
     enum fate fate;
     enum convert convert;
@@ -244,9 +247,12 @@ struct engine {
     enum phase phase;
     enum input input;
     bool upstream_lost;
-    bool reset_owed;   /* the upstream must hear RSET before the next MAIL */
-    bool data_refused; /* the client may go on with a message all the same (B-24) */
-    bool auth_seen;    /* unknown lines may be stray credentials: not recorded */
+    bool reset_owed;    /* the upstream must hear RSET before the next MAIL */
+    bool data_refused;  /* the client may go on with a message all the same (B-24) */
+    bool ahead;         /* its next line came before it could know what that would be */
+    bool message_ended; /* by a dot, which may have been one too many (B-60) */
+    bool skip_to_lf;    /* INPUT_SKIP: a LF alone ends the line */
+    bool auth_seen;     /* unknown lines may be stray credentials: not recorded */
     bool quit_sent;
     bool welcomed;     /* the client has heard a greeting */
     uint32_t turn;     /* of the relay's addresses */
@@ -378,6 +384,8 @@ void emit_first_line(struct engine *engine, const struct reply *reply);
 void connect_when_due(struct engine *engine);
 
 /* --- client.c --- */
+/* The answer to what that does is there, and the client's bytes are commands again. */
+void client_resume(struct engine *engine, enum verb_does does);
 /* Reads what can be read now; false when nothing moved. */
 bool client_read(struct engine *engine);
 
@@ -416,6 +424,8 @@ bool mend_order(struct engine *engine, struct row *row, uint16_t reply_code, str
 bool mend_waits(const struct engine *engine, const struct row *row);
 /* A repair that the engine does itself acts now. */
 void mend_note(struct engine *engine, enum repair_id id);
+/* Records what the repair found; false: it is not to be done, because we only observe. */
+bool mend_acts(struct engine *engine, enum repair_id id);
 /* What is configured for the session's route. */
 struct rewrite rewrite_of(const struct engine *engine);
 
@@ -550,6 +560,12 @@ bool chunk_send(struct engine *engine, struct row *row);
 bool message_open(const struct engine *engine);
 /* The message will not be delivered: what is left of it is swallowed, its end answered so. */
 void message_fail(struct engine *engine, const struct plan *verdict);
+/* The same without a word. */
+void message_swallow(struct engine *engine);
+/* DATA was refused, which the client heard as that plan; the next line may be a message's. */
+void message_refused(struct engine *engine, const struct plan *said);
+/* It is: it is read to its end by a repair, which decides what is said then. */
+void message_stray(struct engine *engine, enum repair_id id);
 
 /* --- ending.c --- */
 /* Records that a side has ended, once; `unread`: even though not all it said was read. */

@@ -41,9 +41,16 @@ static bool upgrades(const struct policy *policy)
     return is_upgraded(policy, policy->relay);
 }
 
-static bool passes_bare(const struct policy *policy)
+/* LF "." LF can't end a message whose bare LFs are refused. */
+static bool ends_at_lf_alone(uint64_t repairs)
 {
-    return policy->mode != MODE_OBSERVE && policy->bare == BARE_PASS;
+    return (repairs & REPAIR_BIT(REPAIR_LF_END_OF_DATA)) != 0 &&
+           (repairs & REPAIR_BIT(REPAIR_BARE_LF)) == 0;
+}
+
+static bool ends_at_refused_lf(const struct policy *policy)
+{
+    return ends_at_lf_alone(policy->repairs);
 }
 
 static bool observes_and_upgrades(const struct policy *policy)
@@ -95,14 +102,16 @@ static bool passes_login_and_injects(const struct policy *policy)
     return policy->client_auth.logins == LOGINS_PASS && policy_injects(policy);
 }
 
+#define ENDS_AT_REFUSED_LF                                                                         \
+    "`lf-end-of-data` without `bare-lf` ends nothing: write `bare-lf: on` beside it, or leave it " \
+    "out"
+
 static const struct {
     bool (*holds)(const struct policy *policy);
     struct span path;
     struct span says;
 } rules[] = {
-    {passes_bare, SPAN_INIT("bare-newlines"),
-     SPAN_INIT("`bare-newlines: pass` contradicts `mode: repair`: write refuse or normalise, or "
-               "observe")},
+    {ends_at_refused_lf, SPAN_INIT("repairs.lf-end-of-data"), SPAN_INIT(ENDS_AT_REFUSED_LF)},
     {observes_and_upgrades, SPAN_INIT("relay"),
      SPAN_INIT("`mode: observe` starts no TLS, which starttls:// of a relay asks for: write "
                "smtp:// or smtps://, or `mode: repair`")},
@@ -157,6 +166,8 @@ static bool catches_all(const struct route *route)
 
 struct span route_conflict(const struct policy *policy, uint32_t number, struct text *error)
 {
+    if (ends_at_lf_alone(policy->routes[number].repairs))
+        return conflict_at(SPAN("repairs.lf-end-of-data"), error, SPAN(ENDS_AT_REFUSED_LF));
     if (number == 0 || !catches_all(&policy->routes[number - 1]))
         return SPAN("");
     return conflict_at(SPAN("routes"), error,

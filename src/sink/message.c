@@ -148,7 +148,7 @@ bool message_step(struct sink *sink)
     case BODY_END:
         /* The last line's CRLF is content, though it is part of the terminator too (RFC 5321
          * 4.1.1.4). */
-        if (mail->body.crlf_held)
+        if (mail->body.held != HELD_NONE)
             mail_content(sink, SPAN("\r\n"));
         sink->phase = SINK_PHASE_WHOLE;
         break;

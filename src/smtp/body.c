@@ -2,29 +2,38 @@
 #include "lockstep/smtp/body.h"
 #include "lockstep/base/must.h"
 
+/* What is said behind the line end that was held back. */
+enum tail {
+    TAIL_NONE,
+    TAIL_DOT,
+    TAIL_DOTS,
+    TAIL_DOT_BLANK,
+    TAIL_DOT_BLANKS,
+    TAIL_DOT_CR,
+    TAIL_DOT_CR_CR,
+    TAIL_DOT_LF
+};
+
 /* What was held back, said after all, and then some. */
-enum held { HELD, HELD_DOT, HELD_DOTS, HELD_DOT_BLANK, HELD_DOT_CR, HELD_DOT_LF };
-
-static struct span held(struct body *body, enum held what)
+static struct span release(struct body *body, enum tail tail)
 {
-    static const struct span alone[] = {SPAN_INIT(""),   SPAN_INIT("."),   SPAN_INIT(".."),
-                                        SPAN_INIT(". "), SPAN_INIT(".\r"), SPAN_INIT(".\n")};
-    static const struct span after_line[] = {SPAN_INIT("\r\n"),    SPAN_INIT("\r\n."),
-                                             SPAN_INIT("\r\n.."),  SPAN_INIT("\r\n. "),
-                                             SPAN_INIT("\r\n.\r"), SPAN_INIT("\r\n.\n")};
-    bool line = body->crlf_held;
+    static const struct span alone[] = {SPAN_INIT(""),      SPAN_INIT("."),   SPAN_INIT(".."),
+                                        SPAN_INIT(". "),    SPAN_INIT(".  "), SPAN_INIT(".\r"),
+                                        SPAN_INIT(".\r\r"), SPAN_INIT(".\n")};
+    static const struct span after_line[] = {
+        SPAN_INIT("\r\n"),    SPAN_INIT("\r\n."),   SPAN_INIT("\r\n.."),    SPAN_INIT("\r\n. "),
+        SPAN_INIT("\r\n.  "), SPAN_INIT("\r\n.\r"), SPAN_INIT("\r\n.\r\r"), SPAN_INIT("\r\n.\n")};
+    bool line = body->held != HELD_NONE;
 
-    body->crlf_held = false;
-    body->after_bare = false;
+    body->held = HELD_NONE;
     body->place = BODY_TEXT;
-    return line ? after_line[what] : alone[what];
+    return line ? after_line[tail] : alone[tail];
 }
 
-static void hold_line_end(struct body *body, bool bare)
+static void hold_line_end(struct body *body, enum body_held held)
 {
     body->place = BODY_LINE_START;
-    body->crlf_held = true;
-    body->after_bare = bare;
+    body->held = held;
     body->lines++;
 }
 
@@ -109,7 +118,12 @@ static enum body_found scan_text(struct body *body, struct span *input, struct s
         if (input->at[end] == '\n' && body->bare == BARE_PASS) {
             body->bare_seen = true;
             at = end + 1;
-            continue;
+            if (!body->lf_end)
+                continue;
+            *bytes_r = span_head(*input, at);
+            take(body, input, at);
+            body->place = BODY_LF;
+            return BODY_PIECE;
         }
         if (next <= input->size && input->at[end] == '\r' && input->at[end + 1] == '\n' &&
             plain_line(*input, next, stuffing)) {
@@ -128,62 +142,140 @@ static enum body_found scan_text(struct body *body, struct span *input, struct s
     }
 }
 
+/* A CR that no LF follows; `as_it_came` and `blank` are what is said for it. */
+static enum body_found at_bare_cr(struct body *body, struct span *input, struct body_piece *piece_r,
+                                  struct span as_it_came, struct span blank, bool stuffing)
+{
+    body->bare_seen = true;
+    if (body->bare == BARE_REFUSE)
+        return BODY_BARE;
+    body->place = BODY_TEXT;
+    piece_r->before = body->bare == BARE_PASS ? as_it_came : blank;
+    return scan_text(body, input, &piece_r->bytes, stuffing);
+}
+
 static enum body_found at_cr(struct body *body, struct span *input, struct body_piece *piece_r,
                              bool stuffing)
 {
     if (input->at[0] == '\n') {
         take(body, input, 1);
-        hold_line_end(body, false);
+        hold_line_end(body, HELD_CRLF);
+        return BODY_PIECE;
+    }
+    if (input->at[0] == '\r' && body->drop_cr) {
+        take(body, input, 1);
+        body->place = BODY_CR_CR;
+        return BODY_PIECE;
+    }
+    return at_bare_cr(body, input, piece_r, SPAN("\r"), SPAN(" "), stuffing);
+}
+
+/* The line ends in CR CR LF: the first CR goes no further, unless all passes as it came. */
+static void drop_cr(struct body *body, struct span *input)
+{
+    take(body, input, 1);
+    body->cr_seen = true;
+    hold_line_end(body, body->bare == BARE_PASS ? HELD_CRLF : HELD_CR_CRLF);
+}
+
+static enum body_found at_cr_cr(struct body *body, struct span *input, struct body_piece *piece_r,
+                                bool stuffing)
+{
+    bool pass = body->bare == BARE_PASS;
+
+    if (input->at[0] == '\n') {
+        piece_r->before = pass ? SPAN("\r") : SPAN("");
+        drop_cr(body, input);
+        return BODY_PIECE;
+    }
+    if (input->at[0] != '\r' || body->bare == BARE_REFUSE)
+        return at_bare_cr(body, input, piece_r, SPAN("\r\r"), SPAN("  "), stuffing);
+    take(body, input, 1); /* one of three is on its own, and two may yet be a line end */
+    body->bare_seen = true;
+    piece_r->before = pass ? SPAN("\r") : SPAN(" ");
+    return BODY_PIECE;
+}
+
+static enum body_found at_dot_cr(struct body *body, struct span *input, struct body_piece *piece_r)
+{
+    if (input->at[0] == '\r' && body->drop_cr) {
+        take(body, input, 1);
+        body->place = BODY_DOT_CR_CR;
+        return BODY_PIECE;
+    }
+    if (input->at[0] != '\n') {
+        body->bare_seen = true;
+        if (body->bare == BARE_REFUSE)
+            return BODY_BARE;
+        piece_r->before = release(body, body->bare == BARE_PASS ? TAIL_DOT_CR : TAIL_DOT_BLANK);
+        return scan_text(body, input, &piece_r->bytes, false);
+    }
+    take(body, input, 1);
+    if (body->held != HELD_LF)
+        return BODY_END;
+    /* A lone dot behind a bare LF is a line of content to everyone but the client. */
+    piece_r->before = release(body, TAIL_DOTS);
+    hold_line_end(body, HELD_CRLF);
+    return BODY_PIECE;
+}
+
+static enum body_found at_dot_cr_cr(struct body *body, struct span *input,
+                                    struct body_piece *piece_r)
+{
+    bool pass = body->bare == BARE_PASS;
+
+    if (input->at[0] == '\n') {
+        /* Dropping the CR must not make an end of what is none to anyone who reads strictly. */
+        piece_r->before = release(body, pass ? TAIL_DOT_CR : TAIL_DOTS);
+        drop_cr(body, input);
         return BODY_PIECE;
     }
     body->bare_seen = true;
     if (body->bare == BARE_REFUSE)
         return BODY_BARE;
-    body->place = BODY_TEXT;
-    piece_r->before = body->bare == BARE_PASS ? SPAN("\r") : SPAN(" ");
-    return scan_text(body, input, &piece_r->bytes, stuffing);
-}
-
-static enum body_found at_dot_cr(struct body *body, struct span *input, struct body_piece *piece_r)
-{
-    if (input->at[0] != '\n') {
-        body->bare_seen = true;
-        if (body->bare == BARE_REFUSE)
-            return BODY_BARE;
-        piece_r->before = held(body, body->bare == BARE_PASS ? HELD_DOT_CR : HELD_DOT_BLANK);
-        return scan_text(body, input, &piece_r->bytes, false);
-    }
-    take(body, input, 1);
-    if (!body->after_bare)
-        return BODY_END;
-    /* A lone dot behind a bare LF is a line of content to everyone but the client. */
-    piece_r->before = held(body, HELD_DOTS);
-    hold_line_end(body, false);
-    return BODY_PIECE;
-}
-
-static enum body_found at_dot(struct body *body, struct span *input, struct body_piece *piece_r)
-{
     if (input->at[0] == '\r') {
         take(body, input, 1);
-        body->place = BODY_DOT_CR;
+        piece_r->before = release(body, pass ? TAIL_DOT_CR : TAIL_DOT_BLANK);
+        body->place = BODY_CR_CR;
         return BODY_PIECE;
     }
-    if (input->at[0] != '\n') {
-        piece_r->before = held(body, HELD_DOT);
-        return scan_text(body, input, &piece_r->bytes, false);
-    }
+    piece_r->before = release(body, pass ? TAIL_DOT_CR_CR : TAIL_DOT_BLANKS);
+    return scan_text(body, input, &piece_r->bytes, false);
+}
+
+/* A dot that starts a line, and a LF. */
+static enum body_found at_dot_lf(struct body *body, struct span *input, struct body_piece *piece_r)
+{
+    bool ends = body->lf_end && body->held == HELD_LF;
+
     body->bare_seen = true;
     if (body->bare == BARE_REFUSE)
         return BODY_BARE;
     take(body, input, 1);
     if (body->bare == BARE_PASS) {
-        piece_r->before = held(body, HELD_DOT_LF);
+        piece_r->before = release(body, TAIL_DOT_LF);
+        body->place = body->lf_end ? BODY_LF : BODY_TEXT;
         return BODY_PIECE;
     }
-    piece_r->before = held(body, HELD_DOTS);
-    hold_line_end(body, true);
+    body->lf_end_seen = body->lf_end_seen || ends;
+    if (ends)
+        return BODY_END;
+    piece_r->before = release(body, TAIL_DOTS);
+    hold_line_end(body, HELD_LF);
     return BODY_PIECE;
+}
+
+static enum body_found at_dot(struct body *body, struct span *input, struct body_piece *piece_r)
+{
+    if (input->at[0] == '\n')
+        return at_dot_lf(body, input, piece_r);
+    if (input->at[0] == '\r') {
+        take(body, input, 1);
+        body->place = BODY_DOT_CR;
+        return BODY_PIECE;
+    }
+    piece_r->before = release(body, TAIL_DOT);
+    return scan_text(body, input, &piece_r->bytes, false);
 }
 
 /* At a line start or in a line, and the next byte is a LF that no CR announced. */
@@ -193,8 +285,8 @@ static enum body_found at_bare_lf(struct body *body, struct span *input, struct 
     if (body->bare == BARE_REFUSE)
         return BODY_BARE;
     take(body, input, 1);
-    piece_r->before = held(body, HELD);
-    hold_line_end(body, true);
+    piece_r->before = release(body, TAIL_NONE);
+    hold_line_end(body, HELD_LF);
     return BODY_PIECE;
 }
 
@@ -203,8 +295,22 @@ static enum body_found at_text(struct body *body, struct span *input, struct bod
 {
     if (input->at[0] == '\n' && body->bare != BARE_PASS)
         return at_bare_lf(body, input, piece_r);
-    piece_r->before = held(body, HELD);
+    piece_r->before = release(body, TAIL_NONE);
     return scan_text(body, input, &piece_r->bytes, stuffing);
+}
+
+/* Behind a LF that passed as it came: a dot line is only noticed. */
+static enum body_found at_lf(struct body *body, struct span *input, struct body_piece *piece_r)
+{
+    bool dot = body->place == BODY_LF && input->at[0] == '.';
+
+    body->lf_end_seen = body->lf_end_seen || (body->place == BODY_LF_DOT && input->at[0] == '\n');
+    if (!dot)
+        return at_text(body, input, piece_r, false);
+    piece_r->bytes = span_head(*input, 1);
+    take(body, input, 1);
+    body->place = BODY_LF_DOT;
+    return BODY_PIECE;
 }
 
 enum body_found body_scan(struct body *body, struct span *input, struct body_piece *piece_r)
@@ -215,10 +321,17 @@ enum body_found body_scan(struct body *body, struct span *input, struct body_pie
     switch (body->place) {
     case BODY_CR:
         return at_cr(body, input, piece_r, false);
+    case BODY_CR_CR:
+        return at_cr_cr(body, input, piece_r, false);
     case BODY_DOT:
         return at_dot(body, input, piece_r);
     case BODY_DOT_CR:
         return at_dot_cr(body, input, piece_r);
+    case BODY_DOT_CR_CR:
+        return at_dot_cr_cr(body, input, piece_r);
+    case BODY_LF:
+    case BODY_LF_DOT:
+        return at_lf(body, input, piece_r);
     case BODY_LINE_START:
         if (input->at[0] != '.')
             break;
@@ -236,12 +349,14 @@ enum body_found body_stuff(struct body *body, struct span *input, struct body_pi
     *piece_r = (struct body_piece){{"", 0}, {"", 0}};
     if (input->size == 0)
         return BODY_MORE;
-    must(body->place != BODY_DOT && body->place != BODY_DOT_CR);
+    must(body->place <= BODY_CR_CR); /* a dot is stuffed at once, and nothing is looked for */
     if (body->place == BODY_CR)
         return at_cr(body, input, piece_r, true);
+    if (body->place == BODY_CR_CR)
+        return at_cr_cr(body, input, piece_r, true);
     if (body->place == BODY_LINE_START && input->at[0] == '.') {
         take(body, input, 1);
-        piece_r->before = held(body, HELD_DOTS);
+        piece_r->before = release(body, TAIL_DOTS);
         return BODY_PIECE;
     }
     return at_text(body, input, piece_r, true);
@@ -249,13 +364,16 @@ enum body_found body_stuff(struct body *body, struct span *input, struct body_pi
 
 struct span body_terminator(const struct body *body)
 {
-    bool nothing_said = body->place != BODY_TEXT && !body->crlf_held;
+    bool nothing_said = body->place != BODY_TEXT && body->held == HELD_NONE;
 
-    if (body->place == BODY_CR) { /* raw content ended in a CR: its LF will never come */
-        static const struct span lone_cr[] = {[BARE_REFUSE] = SPAN_INIT(""),
-                                              [BARE_NORMALISE] = SPAN_INIT(" \r\n.\r\n"),
-                                              [BARE_PASS] = SPAN_INIT("\r\r\n.\r\n")};
-        return lone_cr[body->bare];
+    /* Raw content ended in a CR or two: their LF will never come. */
+    if (body->place == BODY_CR || body->place == BODY_CR_CR) {
+        static const struct span lone[][2] = {
+            [BARE_REFUSE] = {SPAN_INIT(""), SPAN_INIT("")},
+            [BARE_NORMALISE] = {SPAN_INIT(" \r\n.\r\n"), SPAN_INIT("  \r\n.\r\n")},
+            [BARE_PASS] = {SPAN_INIT("\r\r\n.\r\n"), SPAN_INIT("\r\r\r\n.\r\n")}};
+
+        return lone[body->bare][body->place == BODY_CR_CR];
     }
     return nothing_said ? SPAN(".\r\n") : SPAN("\r\n.\r\n");
 }

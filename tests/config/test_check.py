@@ -158,8 +158,9 @@ FLAGS = (
     ("--set limits.row=1", "command line: --set: unknown word `limits.row`: did you mean `rows`?"),
     ("--set listeners=x", "command line: --set: `listeners` is more than one value: write it in a "
                           "file"),
-    ("--set bare-newlines=pass", "command line: `bare-newlines: pass` contradicts `mode: repair`: "
-                                 "write refuse or normalise, or observe"),
+    ("--set repairs.lf-end-of-data=on",
+     "command line: `lf-end-of-data` without `bare-lf` ends nothing: write `bare-lf: on` beside it, "
+     "or leave it out"),
     ("--set relay=foo", "command line: there is no relay `foo`: name one of those under `relays`"),
     ("-c FILE --listen 127.0.0.1:0", "FILE: addresses stand in the file: leave out the file, or the "
                                      "flags"),

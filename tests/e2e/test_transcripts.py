@@ -79,7 +79,7 @@ class Transcripts(unittest.TestCase):
         self.played("limits: {message: 900}", ("PIPELINING",))
 
     def test_normalised(self):
-        self.played("bare-newlines: normalise", ("PIPELINING",), bodies="whole")
+        self.played("repairs: {bare-lf: on, doubled-cr: on}", ("PIPELINING",), bodies="whole")
 
     def test_whole(self):
         self.played("limits: {message: 900}", ("8BITMIME",), bodies="whole")

@@ -48,7 +48,7 @@ void delivery_take(struct world *world, bool by_chunks)
         world->client.heard[upstream->mail_tag].accepted != upstream->recipients &&
         !world->client.cut && world->links[SIDE_CLIENT].open)
         world_fail(world, "a message goes to those whom the client was told it would");
-    if (normal && message->bare && world->policy.bare != BARE_NORMALISE)
+    if (normal && message->bare && (world->policy.repairs & REPAIR_BIT(REPAIR_BARE_LF)) == 0)
         world_fail(world, "a message with a bare CR or LF is refused");
 }
 

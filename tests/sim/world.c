@@ -99,7 +99,7 @@ static void choose_policy(struct world *world)
     policy_default(policy);
     policy->mode = dice_chance(dice, 80) ? MODE_REPAIR : MODE_OBSERVE;
     policy->pipelining = dice_chance(dice, 70) ? PIPELINING_AUTO : PIPELINING_NEVER;
-    policy->bare = (enum bare)dice_below(dice, policy->mode == MODE_REPAIR ? 2 : 3);
+    policy->repairs ^= dice_chance(dice, 50) ? REPAIR_BIT(REPAIR_BARE_LF) : 0;
     policy->limits.rows = rows[dice_below(dice, 4)];
     policy->limits.line_bytes = lines[dice_below(dice, 3)];
     policy->limits.reply_bytes = dice_chance(dice, 20) ? 1024 : 16384;

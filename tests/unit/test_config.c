@@ -336,7 +336,7 @@ Test(config, read_reports_all_problems_where_they_are)
                 SAY(3, "name", "one"),
                 SAY(3, "listen", "*:25"),
                 SAY(3, "relay", "c"),
-                SAY(3, "bare-newlines", "pass"),
+                SAY(3, "mode", "observe"),
         MAP(1, "relays"),
             MAP(2, "a"),
                 SAY(3, "address", "smtp://192.0.2.1"),

@@ -21,8 +21,8 @@ static const struct row rows[] = {
     {"mode", "repair|observe", "`mode` is `repair|observe`: write repair or observe"},
     {"pipelining", "never", NULL},
     {"pipelining", "always", "`pipelining` is `always`: write auto or never"},
-    {"bare-newlines", "normalise", NULL},
-    {"bare-newlines", "drop", "`bare-newlines` is `drop`: write refuse, normalise or pass"},
+    {"auth.clients", "check", NULL},
+    {"auth.clients", "drop", "`auth.clients` is `drop`: write auto, pass, check, accept or hide"},
     {"hostname", "mx_1.example", NULL},
     {"hostname", "-mx.example",
      "`hostname` is `-mx.example`: write a host name such as mx.example"},
@@ -129,9 +129,6 @@ Test(policy, set_reaches_the_field_it_names)
 {
     cr_assert_eq(policy_of("mode", "observe").mode, MODE_OBSERVE);
     cr_assert_eq(policy_of("pipelining", "never").pipelining, PIPELINING_NEVER);
-    cr_assert_eq(policy_of("bare-newlines", "refuse").bare, BARE_REFUSE);
-    cr_assert_eq(policy_of("bare-newlines", "normalise").bare, BARE_NORMALISE);
-    cr_assert_eq(policy_of("bare-newlines", "pass").bare, BARE_PASS);
     cr_assert_eq(policy_of("limits.line", "1k").limits.line_bytes, 1024);
     cr_assert_eq(policy_of("limits.auth-line", "2k").limits.auth_line_bytes, 2048);
     cr_assert_eq(policy_of("limits.reply", "4k").limits.reply_bytes, 4096);
@@ -425,7 +422,7 @@ Test(policy, default_is_what_the_rfc_asks)
         cr_assert_eq(policy.wait_ms[i], 1000 * waits_s[i], "wait %zu", i);
     cr_assert_eq(policy.mode, MODE_REPAIR);
     cr_assert_eq(policy.pipelining, PIPELINING_AUTO);
-    cr_assert_eq(policy.bare, BARE_REFUSE);
+    cr_assert_eq(policy.repairs & repairs_trusted(), 0);
     cr_assert_geq(policy.limits.line_bytes, 512);       /* RFC 5321 4.5.3.1.4 */
     cr_assert_eq(policy.limits.auth_line_bytes, 12288); /* RFC 4954 4 */
     cr_assert_eq(policy.limits.message_bytes, 0);
@@ -433,16 +430,18 @@ Test(policy, default_is_what_the_rfc_asks)
     cr_assert_not(policy.record_bodies);
 }
 
-Test(policy, check_refuses_to_pass_bare_newlines_while_repairing)
+Test(policy, check_refuses_an_end_in_lf_where_lf_is_refused)
 {
     char memory[320];
     struct text error = text_over(memory, sizeof(memory));
-    struct policy policy = policy_of("bare-newlines", "pass");
+    struct policy policy = policy_of("repairs.lf-end-of-data", "on");
 
     cr_assert_not(policy_check(&policy, &error));
     cr_assert_gt(error.size, 0);
-    policy.mode = MODE_OBSERVE;
+    cr_assert(policy_set(&policy, SPAN("repairs.bare-lf"), SPAN("on"), &error));
     cr_assert(policy_check(&policy, &error));
-    policy = policy_of("bare-newlines", "normalise");
+    cr_assert(policy_set(&policy, SPAN("routes.1.repairs.bare-lf"), SPAN("off"), &error));
+    cr_assert_not(policy_check(&policy, &error));
+    cr_assert(policy_set(&policy, SPAN("routes.1.repairs.lf-end-of-data"), SPAN("off"), &error));
     cr_assert(policy_check(&policy, &error));
 }

@@ -8,7 +8,6 @@
 #include "lockstep/base/text.h"
 #include "lockstep/policy/route.h"
 #include "lockstep/repair/repair.h"
-#include "lockstep/smtp/body.h"
 #include "lockstep/smtp/mechanism.h"
 #include "lockstep/smtp/wait.h"
 
@@ -116,7 +115,6 @@ struct policy {
     uint32_t route_count;
     struct route routes[ROUTES_MAX];
     enum pipelining pipelining;
-    enum bare bare; /* lone CR and LF, in commands and messages */
     struct limits limits;
     uint32_t wait_ms[WAIT_COUNT];
     uint64_t repairs; /* one bit per enum repair_id: switched on */

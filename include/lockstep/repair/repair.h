@@ -139,7 +139,22 @@ struct mended {
       "When the relay fails before a message has begun, the envelope is put to it once more.")     \
     X(LEARN_PATH,           framing_only,       "learn-path",         STAGE_FRAMING,               \
       DOES_ALL,                                 INITIALLY_ON,                                      \
-      "What damages commands on the way to a relay is remembered for `timeouts.learnt`.")
+      "What damages commands on the way to a relay is remembered for `timeouts.learnt`.")          \
+    X(BARE_LF,              framing_only,       "bare-lf",            STAGE_FRAMING,               \
+      DOES_ALL,                                 ONLY_TRUSTED,                                      \
+      "Lines that end in LF alone end in CRLF upstream, instead of being refused.")                \
+    X(LF_END_OF_DATA,       framing_only,       "lf-end-of-data",     STAGE_FRAMING,               \
+      DOES_BIT(DOES_END),                       ONLY_TRUSTED,                                      \
+      "With `bare-lf`, a dot between two LFs ends a message, for a client that then waits.")       \
+    X(DOUBLED_CR,           framing_only,       "doubled-cr",         STAGE_FRAMING,               \
+      DOES_ALL,                                 INITIALLY_OFF,                                     \
+      "Of CR CR LF the first CR is dropped, instead of being refused.")                            \
+    X(EARLY_BODY,           framing_only,       "early-body",         STAGE_FRAMING,               \
+      DOES_BIT(DOES_MESSAGE),                   ONLY_TRUSTED,                                      \
+      "A message sent with a DATA that is refused is dropped unread, instead of a closed session.") \
+    X(STRAY_BODY,           framing_only,       "stray-body",         STAGE_FRAMING,               \
+      DOES_BIT(DOES_MESSAGE),                   ONLY_TRUSTED,                                      \
+      "A message sent in spite of a refused DATA is dropped, and the refusal said at its dot.")
 /* clang-format on */
 
 enum repair_id {

@@ -10,7 +10,7 @@
  * `body_unstuff` takes the dots off again, for whoever stores the message.
  *
  * A CR or LF of its own is never passed on unless the policy says so: it is refused, or made a
- * CRLF, and in no case does it help to end the message (F-53, SMTP smuggling).
+ * CRLF, and in no case does it help to end the message (F-53, SMTP smuggling); but see `lf_end`.
  */
 #ifndef LOCKSTEP_SMTP_BODY_H
 #define LOCKSTEP_SMTP_BODY_H
@@ -28,19 +28,40 @@ enum bare {
 enum body_place {
     BODY_LINE_START, /* right behind a CRLF, or at the very start */
     BODY_TEXT,
-    BODY_CR,     /* a CR, its LF not yet seen */
-    BODY_DOT,    /* a dot at the start of a line */
-    BODY_DOT_CR, /* that dot and a CR */
+    BODY_CR,        /* a CR, its LF not yet seen */
+    BODY_CR_CR,     /* two of them, where the first may be dropped */
+    BODY_DOT,       /* a dot at the start of a line */
+    BODY_DOT_CR,    /* that dot and a CR */
+    BODY_DOT_CR_CR, /* and another */
+    BODY_LF,        /* BARE_PASS: right behind a LF of its own, where `lf_end` looks for more */
+    BODY_LF_DOT,    /* and a dot */
 };
 
+/* A line end that was read and not yet handed on, because it may begin the terminator. */
+enum body_held {
+    HELD_NONE,
+    HELD_CRLF,
+    HELD_LF, /* bare: a dot behind it does not end the message */
+    HELD_CR_CRLF,
+};
+
+/*
+ * `drop_cr` and `lf_end` may be set behind body_start(), before the first byte is read.
+ *
+ * drop_cr: of CR CR LF the first CR is dropped (B-62). A lone dot so made is stuffed.
+ * lf_end: LF "." LF ends the message, too, where LF is made CRLF (B-61); where bare line ends pass,
+ * it is only noticed. Whoever sets it must not read on behind such an end before it is answered.
+ */
 struct body {
     enum bare bare;
     enum body_place place;
-    bool crlf_held;  /* a line end was read and not yet handed on: it may begin the terminator */
-    bool after_bare; /* that line end was a bare LF: a dot behind it does not end the message */
-    uint64_t bytes;  /* bytes read so far, the terminator included */
-    uint64_t lines;  /* line ends read so far */
-    bool bare_seen;  /* a lone CR or LF was met */
+    enum body_held held;
+    bool drop_cr, lf_end;
+    bool bare_seen;   /* a lone CR or LF was met */
+    bool cr_seen;     /* a CR before a CRLF was met, by `drop_cr` */
+    bool lf_end_seen; /* and LF "." LF, by `lf_end`: with BODY_END, that was it */
+    uint64_t bytes;   /* bytes read so far, the terminator included */
+    uint64_t lines;   /* line ends read so far */
 };
 
 /* What one call found at the front of the input. */
