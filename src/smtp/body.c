@@ -118,7 +118,7 @@ static enum body_found scan_text(struct body *body, struct span *input, struct s
         if (input->at[end] == '\n' && body->bare == BARE_PASS) {
             body->bare_seen = true;
             at = end + 1;
-            if (!body->lf_end)
+            if (!body->lf_end || stuffing)
                 continue;
             *bytes_r = span_head(*input, at);
             take(body, input, at);

@@ -50,13 +50,15 @@ static enum body_found feed(struct body_run *run, struct span part, bool stuffin
     return found;
 }
 
-struct body_run body_run_over(struct span input, enum bare bare, bool stuffing,
+struct body_run body_run_over(struct span input, struct body_rules rules, bool stuffing,
                               const struct cuts *cuts)
 {
     struct body_run run = {.found = BODY_MORE, .said = text_for(3 * input.size + 8)};
     struct seed seed = {cuts->seed};
 
-    body_start(&run.body, bare);
+    body_start(&run.body, rules.bare);
+    run.body.drop_cr = rules.drop_cr;
+    run.body.lf_end = rules.lf_end;
     while (run.found == BODY_MORE && run.taken < input.size) {
         size_t size = next_cut(cuts, &seed, run.taken, input.size - run.taken);
 
@@ -70,11 +72,13 @@ static bool same_run(const struct body_run *one, const struct body_run *other)
     return one->found == other->found && one->taken == other->taken &&
            one->body.bytes == other->body.bytes && one->body.lines == other->body.lines &&
            one->body.bare_seen == other->body.bare_seen &&
+           one->body.cr_seen == other->body.cr_seen &&
+           one->body.lf_end_seen == other->body.lf_end_seen &&
            span_equal(body_terminator(&one->body), body_terminator(&other->body)) &&
            span_equal(text_span(&one->said), text_span(&other->said));
 }
 
-static bool cuts_matter(struct span input, enum bare bare, bool stuffing, uint64_t seed,
+static bool cuts_matter(struct span input, struct body_rules rules, bool stuffing, uint64_t seed,
                         const struct body_run *run)
 {
     const struct cuts some[] = {trickled, {0, 3, seed}, {1 + (size_t)(seed % 97), 40, seed}};
@@ -82,7 +86,7 @@ static bool cuts_matter(struct span input, enum bare bare, bool stuffing, uint64
     size_t i;
 
     for (i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
-        struct body_run cut = body_run_over(input, bare, stuffing, &some[i]);
+        struct body_run cut = body_run_over(input, rules, stuffing, &some[i]);
 
         matter = matter || !same_run(run, &cut);
         free(cut.said.at);
@@ -103,13 +107,40 @@ static size_t strict_end(struct span input)
     return at < input.size ? at + 5 : 0;
 }
 
-/* The first CR or LF that is not part of a CRLF; the size when there is none. A CR at the very end
- * may still find its LF and is none. */
-static size_t first_bare(struct span input)
+/* Behind the first LF "." LF that is right behind a bare LF; 0: there is none. */
+static size_t lf_end(struct span input)
+{
+    size_t i;
+
+    for (i = 1; i + 1 < input.size; i++) {
+        if (input.at[i - 1] == '\n' && input.at[i] == '.' && input.at[i + 1] == '\n' &&
+            (i < 2 || input.at[i - 2] != '\r'))
+            return i + 2;
+    }
+    return 0;
+}
+
+/* Where a reader with these rules is done; 0: not. */
+static size_t own_end(struct span input, struct body_rules rules)
+{
+    size_t strict = strict_end(input), own = lf_end(input);
+
+    if (!rules.lf_end || rules.bare != BARE_NORMALISE || own == 0)
+        return strict;
+    return strict > 0 && strict < own ? strict : own;
+}
+
+/* The first CR or LF that is not part of a line end; the size when there is none. A CR at the very
+ * end may still find its LF and is none. */
+static size_t first_bare(struct span input, bool drop_cr)
 {
     size_t i;
 
     for (i = 0; i < input.size; i++) {
+        struct span rest = span_tail(input, i);
+
+        if (drop_cr && (span_starts(rest, SPAN("\r\r\n")) || span_equal(rest, SPAN("\r\r"))))
+            continue;
         if (input.at[i] == '\n' && (i == 0 || input.at[i - 1] != '\r'))
             return i;
         if (input.at[i] == '\r' && i + 1 < input.size && input.at[i + 1] != '\n')
@@ -158,7 +189,7 @@ static struct text plain_unstuff(struct span message)
     return content;
 }
 
-static struct text plain_normalise(struct span content)
+static struct text plain_normalise(struct span content, bool drop_cr)
 {
     struct text normal = text_for(2 * content.size + 2);
     size_t i;
@@ -166,6 +197,8 @@ static struct text plain_normalise(struct span content)
     for (i = 0; i < content.size; i++) {
         bool crlf = content.at[i] == '\r' && i + 1 < content.size && content.at[i + 1] == '\n';
 
+        if (drop_cr && span_starts(span_tail(content, i), SPAN("\r\r\n")))
+            continue;
         if (content.at[i] == '\n' || crlf)
             text_add(&normal, SPAN("\r\n"));
         else
@@ -224,17 +257,18 @@ static const char *check_unstuff(struct span message, struct span expected, uint
 static const char *check_message(struct span message, uint64_t seed)
 {
     struct span without_end = span_head(message, message.size - 3);
-    struct body_run again = body_run_over(message, BARE_NORMALISE, false, &whole);
+    struct body_rules all = {BARE_NORMALISE, true, true};
+    struct body_run again = body_run_over(message, all, false, &whole);
     struct text rejoined = joined(&again);
     struct text content = plain_unstuff(without_end);
     const char *wrong = check_unstuff(without_end, text_span(&content), seed);
 
-    if (!span_ends(message, SPAN(".\r\n")) || first_bare(message) < message.size)
+    if (!span_ends(message, SPAN(".\r\n")) || first_bare(message, false) < message.size)
         wrong = "every CR and LF that leaves is part of a CRLF";
     else if (strict_end(message) != message.size || ends_early(message))
         wrong = "no reader sees an end before the end";
-    else if (again.found != BODY_END || again.body.bare_seen ||
-             !span_equal(text_span(&rejoined), message))
+    else if (again.found != BODY_END || again.body.bare_seen || again.body.cr_seen ||
+             again.body.lf_end_seen || !span_equal(text_span(&rejoined), message))
         wrong = "normalising what is normal changes nothing";
     free(again.said.at);
     free(rejoined.at);
@@ -257,59 +291,86 @@ static const char *check_refused(struct span input, const struct body_run *refus
     return run.body.bytes == run.taken ? NULL : "bytes are counted";
 }
 
-static const char *check_unended(struct span input, const struct body_run *run)
+static const char *check_unended(struct span input, const struct body_run *run,
+                                 struct body_rules rules)
 {
-    bool as_it_came = !run->body.bare_seen || run->body.bare == BARE_PASS;
+    bool as_it_came = (!run->body.bare_seen && !run->body.cr_seen) || run->body.bare == BARE_PASS;
 
-    if (strict_end(input) > 0)
+    if (own_end(input, rules) > 0)
         return "the end is found";
     if (run->taken != input.size || run->body.bytes != input.size)
         return "all is taken and counted";
     if (as_it_came && (!span_starts(input, text_span(&run->said)) ||
-                       input.size - run->said.size > SPAN("\r\n.\r").size))
+                       input.size - run->said.size > SPAN("\r\r\n.\r\r").size))
         return "clean bytes pass as they came, and no more than a terminator is held back";
     return NULL;
 }
 
-static const char *check_ended(struct span input, const struct body_run *run, struct span message,
-                               uint64_t seed)
+/* What was noticed on the way. */
+static const char *check_noticed(struct span taken, const struct body_run *run,
+                                 struct body_rules rules)
 {
-    bool bare = first_bare(span_head(input, strict_end(input))) < strict_end(input);
-    struct span counted = run->body.bare == BARE_PASS ? span_head(input, run->taken) : message;
+    bool doubled = span_find_span(taken, SPAN("\r\r\n")) < taken.size;
 
-    if (run->taken != strict_end(input) || run->body.bytes != run->taken)
-        return "the message ends where a strict reader sees its end";
-    if (run->body.bare_seen != bare)
+    if (run->body.bare_seen != (first_bare(taken, rules.drop_cr) < taken.size))
         return "something bare is noticed, and nothing else is";
-    if ((run->body.bare == BARE_PASS || !bare) &&
-        !span_equal(message, span_head(input, run->taken)))
+    if (run->body.cr_seen != (rules.drop_cr && doubled))
+        return "a doubled CR is noticed, and nothing else is";
+    if (run->body.lf_end_seen != (rules.lf_end && rules.bare != BARE_REFUSE && lf_end(taken) > 0))
+        return "LF.LF is noticed, and nothing else is";
+    return NULL;
+}
+
+static const char *check_ended(struct span input, const struct body_run *run,
+                               struct body_rules rules, struct span message, uint64_t seed)
+{
+    struct span taken = span_head(input, run->taken);
+    struct span counted = run->body.bare == BARE_PASS ? taken : message;
+    bool changed = run->body.bare_seen || run->body.cr_seen;
+    const char *wrong = check_noticed(taken, run, rules);
+
+    if (run->taken != own_end(input, rules) || run->body.bytes != run->taken)
+        return "the message ends where a reader with its rules sees its end";
+    if (wrong)
+        return wrong;
+    if ((run->body.bare == BARE_PASS || !changed) && !span_equal(message, taken))
         return "clean bytes pass as they came";
     if (run->body.lines + 1 != count_crlf(counted))
         return "lines are counted";
     return run->body.bare == BARE_PASS ? NULL : check_message(message, seed);
 }
 
-const char *body_check_scan(struct span input, enum bare bare, uint64_t seed)
+bool body_rules_nth(size_t number, struct body_rules *rules_r)
 {
-    struct body_run run = body_run_over(input, bare, false, &whole);
+    static const enum bare kinds[] = {BARE_REFUSE, BARE_NORMALISE, BARE_PASS};
+
+    if (number >= 4 * sizeof(kinds) / sizeof(kinds[0]))
+        return false;
+    *rules_r = (struct body_rules){kinds[number / 4], (number & 1) != 0, (number & 2) != 0};
+    return true;
+}
+
+const char *body_check_scan(struct span input, struct body_rules rules, uint64_t seed)
+{
+    struct body_run run = body_run_over(input, rules, false, &whole);
     struct text message = joined(&run);
     const char *wrong = NULL;
 
-    if (cuts_matter(input, bare, false, seed, &run)) {
+    if (cuts_matter(input, rules, false, seed, &run)) {
         wrong = "cuts do not matter";
     } else {
         switch (run.found) {
         case BODY_MORE:
-            wrong = check_unended(input, &run);
+            wrong = check_unended(input, &run, rules);
             break;
         case BODY_PIECE:
             wrong = "a run ends";
             break;
         case BODY_END:
-            wrong = check_ended(input, &run, text_span(&message), seed);
+            wrong = check_ended(input, &run, rules, text_span(&message), seed);
             break;
         case BODY_BARE:
-            wrong = bare != BARE_REFUSE || first_bare(input) == input.size
+            wrong = rules.bare != BARE_REFUSE || first_bare(input, rules.drop_cr) == input.size
                         ? "only something bare is refused"
                         : check_refused(input, &run);
             break;
@@ -320,22 +381,22 @@ const char *body_check_scan(struct span input, enum bare bare, uint64_t seed)
     return wrong;
 }
 
-const char *body_check_stuff(struct span content, enum bare bare, uint64_t seed)
+const char *body_check_stuff(struct span content, struct body_rules rules, uint64_t seed)
 {
-    struct body_run run = body_run_over(content, bare, true, &whole);
+    struct body_run run = body_run_over(content, rules, true, &whole);
     struct text message = joined(&run);
-    struct text normal = plain_normalise(content);
-    bool lone = first_bare(content) < content.size || span_ends(content, SPAN("\r"));
+    struct text normal = plain_normalise(content, rules.drop_cr);
+    bool lone = first_bare(content, rules.drop_cr) < content.size || span_ends(content, SPAN("\r"));
     bool refused = run.found == BODY_BARE || body_terminator(&run.body).size == 0;
     const char *wrong = NULL;
 
-    if (cuts_matter(content, bare, true, seed, &run))
+    if (cuts_matter(content, rules, true, seed, &run))
         wrong = "cuts do not matter";
-    else if (refused != (bare == BARE_REFUSE && lone))
+    else if (refused != (rules.bare == BARE_REFUSE && lone))
         wrong = "what is bare is refused, and nothing else is";
     else if (!refused && (run.taken != content.size || run.body.bytes != content.size))
         wrong = "all is taken and counted";
-    else if (!refused && bare != BARE_PASS) {
+    else if (!refused && rules.bare != BARE_PASS) {
         wrong = check_message(text_span(&message), seed);
         if (!wrong)
             wrong = check_unstuff(span_head(text_span(&message), message.size - 3),

@@ -16,6 +16,15 @@ struct cuts {
     uint64_t seed;
 };
 
+/* How line ends are read: body_start()'s word, and what may be set behind it. */
+struct body_rules {
+    enum bare bare;
+    bool drop_cr, lf_end;
+};
+
+/* Every kind there is, counted from 0; false: no more. */
+bool body_rules_nth(size_t number, struct body_rules *rules_r);
+
 struct body_run {
     enum body_found found; /* what ended it */
     size_t taken;          /* bytes of the input it took */
@@ -24,11 +33,11 @@ struct body_run {
 };
 
 /* Takes a whole input through body_scan, or through body_stuff, cut as told. */
-struct body_run body_run_over(struct span input, enum bare bare, bool stuffing,
+struct body_run body_run_over(struct span input, struct body_rules rules, bool stuffing,
                               const struct cuts *cuts);
 
 /* All properties for one input under one policy; NULL, or the one that does not hold. */
-const char *body_check_scan(struct span input, enum bare bare, uint64_t seed);
-const char *body_check_stuff(struct span content, enum bare bare, uint64_t seed);
+const char *body_check_scan(struct span input, struct body_rules rules, uint64_t seed);
+const char *body_check_stuff(struct span content, struct body_rules rules, uint64_t seed);
 
 #endif

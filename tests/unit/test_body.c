@@ -6,6 +6,7 @@
 struct row {
     struct span input;
     enum bare bare;
+    bool drop_cr, lf_end;
     enum body_found found;
     struct span message; /* pieces, and the terminator when the end was found */
     uint64_t lines;
@@ -14,37 +15,54 @@ struct row {
 /* clang-format off */
 static const struct row rows[] = {
     /* clean */
-    {SPAN_INIT(".\r\n"),                 BARE_REFUSE,    BODY_END,  SPAN_INIT(".\r\n"), 0},
-    {SPAN_INIT("a\r\n.\r\nQUIT\r\n"),    BARE_REFUSE,    BODY_END,  SPAN_INIT("a\r\n.\r\n"), 1},
-    {SPAN_INIT("\r\n.\r\n"),             BARE_REFUSE,    BODY_END,  SPAN_INIT("\r\n.\r\n"), 1},
-    {SPAN_INIT("..\r\n..a\r\n.\r\n"),    BARE_REFUSE,    BODY_END,  SPAN_INIT("..\r\n..a\r\n.\r\n"), 2},
-    {SPAN_INIT("a\r\n.b\r\n.\r\n"),      BARE_NORMALISE, BODY_END,  SPAN_INIT("a\r\n.b\r\n.\r\n"), 2},
-    {SPAN_INIT("a"),                     BARE_REFUSE,    BODY_MORE, SPAN_INIT("a"), 0},
-    {SPAN_INIT("a\r\n.\r"),              BARE_REFUSE,    BODY_MORE, SPAN_INIT("a"), 1},
-    {SPAN_INIT("a.\r\n.. .\r\n.\r\n"),   BARE_REFUSE,    BODY_END,  SPAN_INIT("a.\r\n.. .\r\n.\r\n"), 2},
+    {SPAN_INIT(".\r\n"),                 BARE_REFUSE, false, false, BODY_END,  SPAN_INIT(".\r\n"), 0},
+    {SPAN_INIT("a\r\n.\r\nQUIT\r\n"),    BARE_REFUSE, false, false, BODY_END,  SPAN_INIT("a\r\n.\r\n"), 1},
+    {SPAN_INIT("\r\n.\r\n"),             BARE_REFUSE, false, false, BODY_END,  SPAN_INIT("\r\n.\r\n"), 1},
+    {SPAN_INIT("..\r\n..a\r\n.\r\n"),    BARE_REFUSE, false, false, BODY_END,  SPAN_INIT("..\r\n..a\r\n.\r\n"), 2},
+    {SPAN_INIT("a\r\n.b\r\n.\r\n"),      BARE_NORMALISE, false, false, BODY_END,  SPAN_INIT("a\r\n.b\r\n.\r\n"), 2},
+    {SPAN_INIT("a"),                     BARE_REFUSE, false, false, BODY_MORE, SPAN_INIT("a"), 0},
+    {SPAN_INIT("a\r\n.\r"),              BARE_REFUSE, false, false, BODY_MORE, SPAN_INIT("a"), 1},
+    {SPAN_INIT("a.\r\n.. .\r\n.\r\n"),   BARE_REFUSE, false, false, BODY_END,  SPAN_INIT("a.\r\n.. .\r\n.\r\n"), 2},
     /* bare, refused */
-    {SPAN_INIT("a\nb\r\n.\r\n"),         BARE_REFUSE,    BODY_BARE, SPAN_INIT("a"), 0},
-    {SPAN_INIT("a\rb\r\n.\r\n"),         BARE_REFUSE,    BODY_BARE, SPAN_INIT("a"), 0},
-    {SPAN_INIT("\n.\r\n"),               BARE_REFUSE,    BODY_BARE, SPAN_INIT(""), 0},
-    {SPAN_INIT("a\r\n.\nb\r\n.\r\n"),    BARE_REFUSE,    BODY_BARE, SPAN_INIT("a"), 1},
-    {SPAN_INIT("a\r\n.\rb\r\n.\r\n"),    BARE_REFUSE,    BODY_BARE, SPAN_INIT("a"), 1},
+    {SPAN_INIT("a\nb\r\n.\r\n"),         BARE_REFUSE, false, false, BODY_BARE, SPAN_INIT("a"), 0},
+    {SPAN_INIT("a\rb\r\n.\r\n"),         BARE_REFUSE, false, false, BODY_BARE, SPAN_INIT("a"), 0},
+    {SPAN_INIT("\n.\r\n"),               BARE_REFUSE, false, false, BODY_BARE, SPAN_INIT(""), 0},
+    {SPAN_INIT("a\r\n.\nb\r\n.\r\n"),    BARE_REFUSE, false, false, BODY_BARE, SPAN_INIT("a"), 1},
+    {SPAN_INIT("a\r\n.\rb\r\n.\r\n"),    BARE_REFUSE, false, false, BODY_BARE, SPAN_INIT("a"), 1},
     /* bare, made normal */
-    {SPAN_INIT("a\nb\r\n.\r\n"),         BARE_NORMALISE, BODY_END,  SPAN_INIT("a\r\nb\r\n.\r\n"), 2},
-    {SPAN_INIT("a\rb\r\n.\r\n"),         BARE_NORMALISE, BODY_END,  SPAN_INIT("a b\r\n.\r\n"), 1},
-    {SPAN_INIT("a\r\r\n.\r\n"),          BARE_NORMALISE, BODY_END,  SPAN_INIT("a \r\n.\r\n"), 1},
-    {SPAN_INIT("a\n.\n.\r\n.\r\n"),      BARE_NORMALISE, BODY_END,  SPAN_INIT("a\r\n..\r\n..\r\n.\r\n"), 3},
-    {SPAN_INIT("\n.\r\nb\r\n.\r\n"),     BARE_NORMALISE, BODY_END,  SPAN_INIT("\r\n..\r\nb\r\n.\r\n"), 3},
-    {SPAN_INIT("a\r\n.\rb\r\n.\r\n"),    BARE_NORMALISE, BODY_END,  SPAN_INIT("a\r\n. b\r\n.\r\n"), 2},
+    {SPAN_INIT("a\nb\r\n.\r\n"),         BARE_NORMALISE, false, false, BODY_END,  SPAN_INIT("a\r\nb\r\n.\r\n"), 2},
+    {SPAN_INIT("a\rb\r\n.\r\n"),         BARE_NORMALISE, false, false, BODY_END,  SPAN_INIT("a b\r\n.\r\n"), 1},
+    {SPAN_INIT("a\r\r\n.\r\n"),          BARE_NORMALISE, false, false, BODY_END,  SPAN_INIT("a \r\n.\r\n"), 1},
+    {SPAN_INIT("a\n.\n.\r\n.\r\n"),      BARE_NORMALISE, false, false, BODY_END,  SPAN_INIT("a\r\n..\r\n..\r\n.\r\n"), 3},
+    {SPAN_INIT("\n.\r\nb\r\n.\r\n"),     BARE_NORMALISE, false, false, BODY_END,  SPAN_INIT("\r\n..\r\nb\r\n.\r\n"), 3},
+    {SPAN_INIT("a\r\n.\rb\r\n.\r\n"),    BARE_NORMALISE, false, false, BODY_END,  SPAN_INIT("a\r\n. b\r\n.\r\n"), 2},
     /* bare, as it came */
-    {SPAN_INIT("a\nb\r.\r\n.\r\n"),      BARE_PASS,      BODY_END,  SPAN_INIT("a\nb\r.\r\n.\r\n"), 1},
-    {SPAN_INIT("a\n.\n\r.\r\r\n.\r\n"),  BARE_PASS,      BODY_END,  SPAN_INIT("a\n.\n\r.\r\r\n.\r\n"), 1},
-    {SPAN_INIT("a\r\n.\n.\r\n.\r\n"),    BARE_PASS,      BODY_END,  SPAN_INIT("a\r\n.\n.\r\n.\r\n"), 2},
+    {SPAN_INIT("a\nb\r.\r\n.\r\n"),      BARE_PASS, false, false, BODY_END,  SPAN_INIT("a\nb\r.\r\n.\r\n"), 1},
+    {SPAN_INIT("a\n.\n\r.\r\r\n.\r\n"),  BARE_PASS, false, false, BODY_END,  SPAN_INIT("a\n.\n\r.\r\r\n.\r\n"), 1},
+    {SPAN_INIT("a\r\n.\n.\r\n.\r\n"),    BARE_PASS, false, false, BODY_END,  SPAN_INIT("a\r\n.\n.\r\n.\r\n"), 2},
+    /* doubled CRs dropped: no end is made of what is none */
+    {SPAN_INIT("a\r\r\n.\r\n"),          BARE_REFUSE, true, false, BODY_END,  SPAN_INIT("a\r\n.\r\n"), 1},
+    {SPAN_INIT("a\r\n.\r\r\nb\r\n.\r\n"), BARE_REFUSE, true, false, BODY_END, SPAN_INIT("a\r\n..\r\nb\r\n.\r\n"), 3},
+    {SPAN_INIT(".\r\r\n.\r\n"),          BARE_REFUSE, true, false, BODY_END,  SPAN_INIT("..\r\n.\r\n"), 1},
+    {SPAN_INIT("a\r\r\r\n.\r\n"),        BARE_REFUSE, true, false, BODY_BARE, SPAN_INIT("a"), 0},
+    {SPAN_INIT("a\r\rb\r\n.\r\n"),       BARE_REFUSE, true, false, BODY_BARE, SPAN_INIT("a"), 0},
+    {SPAN_INIT("a\r\r\r\nb\r\rc\r\n.\r\n"), BARE_NORMALISE, true, false, BODY_END, SPAN_INIT("a \r\nb  c\r\n.\r\n"), 2},
+    {SPAN_INIT("a\r\n.\r\rb\r\n.\r\n"),  BARE_NORMALISE, true, false, BODY_END,  SPAN_INIT("a\r\n.  b\r\n.\r\n"), 2},
+    {SPAN_INIT("a\r\r\n.\r\r\n.\r\n"),    BARE_PASS, true, false, BODY_END,  SPAN_INIT("a\r\r\n.\r\r\n.\r\n"), 2},
+    /* LF.LF is an end, and nothing between it and CRLF.CRLF is */
+    {SPAN_INIT("a\n.\nQUIT\n"),          BARE_NORMALISE, false, true, BODY_END,  SPAN_INIT("a\r\n.\r\n"), 1},
+    {SPAN_INIT("\n.\n"),                 BARE_NORMALISE, false, true, BODY_END,  SPAN_INIT("\r\n.\r\n"), 1},
+    {SPAN_INIT("a\r\n.\n.\n"),           BARE_NORMALISE, false, true, BODY_END,  SPAN_INIT("a\r\n..\r\n.\r\n"), 2},
+    {SPAN_INIT(".\na\n.\r\n"),           BARE_NORMALISE, false, true, BODY_MORE, SPAN_INIT("..\r\na\r\n.."), 3},
+    {SPAN_INIT("a\n.\n"),                BARE_REFUSE, false, true, BODY_BARE, SPAN_INIT("a"), 0},
+    {SPAN_INIT("a\n.\n.\r\n.\r\n"),      BARE_PASS, false, true, BODY_END,  SPAN_INIT("a\n.\n.\r\n.\r\n"), 1},
 };
 /* clang-format on */
 
 static void check_row(const struct row *row, const struct cuts *cuts)
 {
-    struct body_run run = body_run_over(row->input, row->bare, false, cuts);
+    struct body_run run = body_run_over(
+        row->input, (struct body_rules){row->bare, row->drop_cr, row->lf_end}, false, cuts);
 
     if (run.found == BODY_END)
         text_add(&run.said, body_terminator(&run.body));
@@ -81,14 +99,14 @@ static const struct span smuggled[] = {
 
 static const char *check_all(struct span bytes, uint64_t seed)
 {
-    static const enum bare policies[] = {BARE_REFUSE, BARE_NORMALISE, BARE_PASS};
     const char *wrong = NULL;
+    struct body_rules rules;
     size_t i;
 
-    for (i = 0; i < 3 && !wrong; i++) {
-        wrong = body_check_scan(bytes, policies[i], seed);
+    for (i = 0; body_rules_nth(i, &rules) && !wrong; i++) {
+        wrong = body_check_scan(bytes, rules, seed);
         if (!wrong)
-            wrong = body_check_stuff(bytes, policies[i], seed);
+            wrong = body_check_stuff(bytes, rules, seed);
     }
     return wrong;
 }
@@ -109,7 +127,8 @@ Test(body, nothing_smuggles_an_end)
         wrong = check_all(text_span(&text), i);
         cr_assert_null(wrong, "row %zu: %s", i, wrong);
         for (at = 1; at < text.size; at++) {
-            run = body_run_over(text_span(&text), BARE_NORMALISE, false, &(struct cuts){at, 0, 0});
+            run = body_run_over(text_span(&text), (struct body_rules){BARE_NORMALISE, true, false},
+                                false, &(struct cuts){at, 0, 0});
             cr_assert_eq(run.found, BODY_END);
             cr_assert_eq(run.taken, text.size, "row %zu cut at %zu ends early", i, at);
             free(run.said.at);
@@ -169,7 +188,8 @@ Test(body, everything_holds_of_long_text)
 
 static void check_content(struct span content, enum bare bare, struct span message)
 {
-    struct body_run run = body_run_over(content, bare, true, &(struct cuts){0});
+    struct body_run run =
+        body_run_over(content, (struct body_rules){bare, false, false}, true, &(struct cuts){0});
 
     text_add(&run.said, body_terminator(&run.body));
     cr_assert(span_equal(text_span(&run.said), message), "said '%.*s'", (int)run.said.size,
