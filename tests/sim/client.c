@@ -159,20 +159,28 @@ static void say_badly(struct world *world)
     client_expect(client, EXPECT_ANYTHING, 0);
 }
 
+/* Would a line that is no command be taken for the message that DATA did not want? */
+static bool minds_words(const struct world *world)
+{
+    return world->client.heard[world->client.mail_tag].data > 0 &&
+           (repairs(world, REPAIR_EARLY_BODY) || repairs(world, REPAIR_STRAY_BODY));
+}
+
 static void make_noise(struct world *world)
 {
-    static const char *const words[] = {"NOOP", "VRFY", "HELP", "XFOO", "EXPN", "nOOp", "MAILX"};
+    static const char *const words[] = {"NOOP", "VRFY", "HELP", "EXPN", "nOOp", "XFOO", "MAILX"};
     struct client *client = &world->client;
     uint32_t tag;
 
-    if (dice_chance(&client->dice, 10)) {
+    if (!minds_words(world) && dice_chance(&client->dice, 10)) {
         say_badly(world);
     } else if (dice_chance(&client->dice, 25)) {
         bytes_say(&client->out, "RSET\r\n");
         client_expect(client, EXPECT_RSET, 0);
     } else {
         tag = tag_new(world);
-        bytes_say(&client->out, "%s ~%u~\r\n", words[dice_below(&client->dice, 7)], tag);
+        bytes_say(&client->out, "%s ~%u~\r\n",
+                  words[dice_below(&client->dice, minds_words(world) ? 5 : 7)], tag);
         client_expect(client, EXPECT_LINE, tag);
         /* A client that respects R-02 waits; others don't. */
         client->wait = client->wait || dice_chance(&client->dice, 50);
@@ -194,14 +202,26 @@ static void write_content(struct world *world, struct message *message)
                                        "a\r\r\n",
                                        "a\n.\nMAIL FROM:<evil@b>\r\n"};
     struct dice *dice = &world->client.dice;
+    bool ends_lf = repairs(world, REPAIR_LF_END_OF_DATA) && repairs(world, REPAIR_BARE_LF);
     uint32_t count = dice_chance(dice, 1) ? 25000 : dice_below(dice, 12);
 
     bytes_say(&message->content, "Id: ~%u~\r\n", message->tag);
     while (count-- > 0)
         bytes_say(&message->content, "%s", lines[dice_below(dice, 9)]);
     if (dice_chance(dice, 8)) {
+        /* Whoever may end a message with LF.LF has none within it. */
+        uint32_t one = dice_below(dice, ends_lf ? 6 : 7);
+
+        message->doubled = one == 5;
+        message->bare = one != 5;
+        bytes_say(&message->content, "%s", bare[one]);
+    }
+    /* With early-body there may be no answer that it could wait for. */
+    message->lf_end = ends_lf && !message->by_chunks && !repairs(world, REPAIR_EARLY_BODY) &&
+                      dice_chance(dice, 30);
+    if (message->lf_end) {
         message->bare = true;
-        bytes_say(&message->content, "%s", bare[dice_below(dice, 7)]);
+        bytes_say(&message->content, "the last line\n");
     }
     if (dice_chance(dice, 30) && message->by_chunks)
         bytes_say(&message->content, "no line end");
@@ -215,7 +235,7 @@ static void message_new(struct world *world)
     /* To an upstream that does not know BDAT, in `observe`, a chunk is commands: chaos. */
     message->by_chunks = dice_chance(&world->client.dice, 30) &&
                          (world->upstream.chunking || world->policy.mode == MODE_REPAIR);
-    message->complete = message->bare = false;
+    message->complete = message->bare = message->doubled = message->lf_end = false;
     message->accepted = 0;
     bytes_clear(&message->content);
     write_content(world, message);
@@ -321,10 +341,10 @@ static void say_body(struct world *world)
         bytes_add(&client->out, span_head(rest, end));
         rest = span_tail(rest, end);
     }
-    bytes_add(&client->out, SPAN(".\r\n"));
+    bytes_add(&client->out, message->lf_end ? SPAN(".\n") : SPAN(".\r\n"));
     message->complete = true;
     client_expect(client, EXPECT_DOT, client->mail_tag);
-    client->wait = client->wait || dice_chance(&client->dice, 60);
+    client->wait = client->wait || message->lf_end || dice_chance(&client->dice, 60);
 }
 
 static void say_chunk(struct world *world)

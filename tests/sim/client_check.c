@@ -109,10 +109,25 @@ static bool is_asked_as_said(enum expected_kind kind)
            kind != EXPECT_AUTH && kind != EXPECT_TLS && kind != EXPECT_RSET;
 }
 
+/* A message that is sent although DATA was refused hears that again (B-24), or the session ends. */
+static bool is_stray(struct world *world, const struct expected *expected, struct said said)
+{
+    uint16_t refused = world->client.heard[expected->mail_tag].data;
+
+    if (expected->kind != EXPECT_DOT || refused == 0 || said.code == 421)
+        return false;
+    if (said.code != refused)
+        world_fail(world, "a message sent all the same hears the refusal again");
+    return true;
+}
+
 static void check_said(struct world *world, const struct expected *expected, struct said said)
 {
     enum mischief mischief = world->upstream.mischief;
     const char *wrong;
+
+    if (is_stray(world, expected, said))
+        return;
 
     if (said.tagged && said.tag > 0 && is_asked_as_said(expected->kind)) {
         if (said.tag != expected->tag)
@@ -158,6 +173,7 @@ static void learn(struct client *client, const struct expected *expected, uint16
         break;
     case EXPECT_DATA:
         client->go = code == 354;
+        heard->data = client->go ? 0 : code;
         client->stray = client->stray && !client->go;
         break;
     case EXPECT_AUTH:
@@ -182,6 +198,15 @@ static void learn(struct client *client, const struct expected *expected, uint16
     }
 }
 
+/* The message that came with a refused DATA gets no answer of its own (B-21). */
+static void forget_dot(struct client *client, uint32_t mail_tag)
+{
+    const struct expected *next = &client->expected[client->first % EXPECTED_MAX];
+
+    if (client->first != client->next && next->kind == EXPECT_DOT && next->mail_tag == mail_tag)
+        client->first++;
+}
+
 static void hear_reply(struct world *world, struct said said)
 {
     struct client *client = &world->client;
@@ -202,6 +227,8 @@ static void hear_reply(struct world *world, struct said said)
     }
     client->last_code = said.code;
     learn(client, &expected, said.code);
+    if (expected.kind == EXPECT_DATA && !client->go && repairs(world, REPAIR_EARLY_BODY))
+        forget_dot(client, expected.mail_tag);
 }
 
 static void hear_line(struct world *world, struct span all)

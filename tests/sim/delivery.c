@@ -1,19 +1,22 @@
 /* Who gets what: a message that the upstream takes, compared with what the client wrote. */
 #include "sim.h"
 
-static bool same_content(const struct message *message, struct span content, bool normal)
+static bool same_content(const struct message *message, struct span content, bool normal,
+                         bool drop_cr)
 {
     struct span rest = bytes_span(&message->content);
     size_t at = 0, i;
 
     if (!normal)
         return span_equal(rest, content);
-    for (i = 0; i < rest.size; i++) { /* LF is CRLF, CR is a blank */
+    for (i = 0; i < rest.size; i++) { /* LF is CRLF, CR is a blank, CR CR LF is CRLF */
         bool crlf = rest.at[i] == '\r' && i + 1 < rest.size && rest.at[i + 1] == '\n';
         struct span next = crlf || rest.at[i] == '\n' ? SPAN("\r\n")
                            : rest.at[i] == '\r'       ? SPAN(" ")
                                                       : span_of(rest.at + i, 1);
 
+        if (drop_cr && span_starts(span_tail(rest, i), SPAN("\r\r\n")))
+            continue;
         if (!span_starts(span_tail(content, at), next))
             return false;
         at += next.size;
@@ -40,7 +43,8 @@ void delivery_take(struct world *world, bool by_chunks)
         world_fail(world, "no message is delivered twice");
     if (world->confused) /* a reply nobody asked for may have passed for MAIL's */
         return;
-    if (!message->complete || !same_content(message, content, normal))
+    if (!message->complete ||
+        !same_content(message, content, normal, repairs(world, REPAIR_DOUBLED_CR)))
         world_fail(world, "what is delivered is what the client said, to its end");
     /* Also when the envelope was put to another connection, after whatever was lost with the first.
      */
@@ -48,7 +52,8 @@ void delivery_take(struct world *world, bool by_chunks)
         world->client.heard[upstream->mail_tag].accepted != upstream->recipients &&
         !world->client.cut && world->links[SIDE_CLIENT].open)
         world_fail(world, "a message goes to those whom the client was told it would");
-    if (normal && message->bare && (world->policy.repairs & REPAIR_BIT(REPAIR_BARE_LF)) == 0)
+    if (normal && !repairs(world, REPAIR_BARE_LF) &&
+        (message->bare || (message->doubled && !repairs(world, REPAIR_DOUBLED_CR))))
         world_fail(world, "a message with a bare CR or LF is refused");
 }
 

@@ -49,6 +49,8 @@ struct message {
     bool by_chunks;
     bool complete; /* its end was said by the client */
     bool bare;     /* holds a lone CR or LF */
+    bool doubled;  /* holds CR CR LF */
+    bool lf_end;   /* ends with LF.LF, and its client then waits */
     uint32_t accepted;
 };
 
@@ -79,7 +81,7 @@ struct expected {
 
 /* What the client heard of one transaction. */
 struct heard {
-    uint16_t mail;
+    uint16_t mail, data;
     uint32_t recipients, accepted;
     bool permanent; /* some recipient was refused with 5xx */
 };
@@ -205,6 +207,12 @@ uint32_t tag_in(struct span text);
 
 /* One step and all that comes of it. */
 void world_step(struct world *world, struct event event);
+
+/* Is that framing repair on, and does it act? */
+static inline bool repairs(const struct world *world, enum repair_id id)
+{
+    return world->policy.mode == MODE_REPAIR && (world->policy.repairs & REPAIR_BIT(id)) != 0;
+}
 
 /* --- delivery.c --- */
 /* The upstream takes the message that it has read. */

@@ -173,28 +173,40 @@ static bool take_chunk(struct span *rest, struct span line, bool *last_r)
     return true;
 }
 
+/* What follows the command line, a message or a chunk; false: it can't be read on behind it. */
+static bool take_content(struct span all, struct span *rest, struct span line,
+                         const struct reading *reading, struct list *list)
+{
+    bool flag = false, at_lf;
+
+    if (says(line, "BDAT")) {
+        if (!take_chunk(rest, line, &flag))
+            return false;
+        if (flag)
+            add(list, SPAN(""), all, *rest);
+    }
+    if (!says(line, "DATA") || reading->refusing)
+        return true;
+    if (!take_message(rest, reading, &at_lf))
+        return false;
+    if (at_lf && !reading->always && rest->size > 0 && reading->paused != all.size - rest->size)
+        return false;
+    if (!reading->stray)
+        add(list, SPAN(""), all, *rest);
+    return !at_lf || !reading->hasty;
+}
+
 /* What somebody who reads like that sees of envelopes and whole messages. */
 static void read_all(struct span all, const struct reading *reading, struct list *list)
 {
     struct span rest = all, line;
-    bool whole = true, at_lf = false;
+    bool goes_on = true;
 
     *list = (struct list){.count = 0};
-    while (whole && take_line(&rest, reading, &line)) {
+    while (goes_on && take_line(&rest, reading, &line)) {
         if (says(line, "MAIL") || says(line, "RCPT"))
             add(list, line, all, rest);
-        if (says(line, "BDAT"))
-            whole = take_chunk(&rest, line, &at_lf);
-        else if (says(line, "DATA"))
-            whole = reading->refusing || take_message(&rest, reading, &at_lf);
-        if (!whole || reading->refusing || !(says(line, "DATA") || (says(line, "BDAT") && at_lf)))
-            continue;
-        at_lf = at_lf && says(line, "DATA");
-        if (at_lf && !reading->always && rest.size > 0 && reading->paused != all.size - rest.size)
-            return;
-        if (!reading->stray)
-            add(list, SPAN(""), all, rest);
-        whole = !at_lf || !reading->hasty;
+        goes_on = take_content(all, &rest, line, reading, list);
     }
 }
 
