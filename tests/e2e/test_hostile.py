@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from support import place, proxy, suite, wire  # noqa: E402
+from support import place, proxy, relays, suite, wire  # noqa: E402
 from support.fake import Polite, Upstream  # noqa: E402
 
 SEED = int(os.environ.get("LOCKSTEP_SEED", "1"))
@@ -201,6 +201,41 @@ class Hostile(unittest.TestCase):
                 talk.say(text)
                 talk.finish_sending()
                 talk.rest()
+
+
+class Relayed(unittest.TestCase):
+    """The same in front of a real relay, and with line ends put right on the way."""
+
+    first = b"X-Lockstep-Test: 1\r\nSubject: first\r\n\r\nwords"
+    second = b"X-Lockstep-Test: 2\r\nSubject: second\r\n\r\nwords\r\n.\r\n"
+
+    def envelope(self, user):
+        return b"MAIL FROM:<a@client.test>\r\nRCPT TO:<%s@lockstep.test>\r\nDATA\r\n" % user
+
+    def say(self, port, text):
+        """One message to the first user; was it taken?"""
+        with wire.Conversation(port) as talk:
+            talk.open()
+            for line in self.envelope(b"one").splitlines():
+                talk.ask(line)
+            talk.say(text)
+            talk.finish_sending()
+            return talk.rest().startswith(b"250")
+
+    def test_false_ends_of_a_message(self):
+        with relays.Postfix() as relay:
+            for repairs in ("{}", "{bare-lf: on, doubled-cr: on}"):
+                with self.subTest(repairs=repairs), \
+                        proxy.Proxy(relay.port, settings=f"repairs: {repairs}") as lockstep:
+                    relay.forget()
+                    taken = sum(self.say(lockstep.port, self.first + end +
+                                         self.envelope(b"two") + self.second)
+                                for end in FALSE_ENDS)
+                    self.assertGreater(taken, 0, "none was a message")
+                    place.await_true("the relay to store", lambda count=taken:
+                                     len(relay.files("one")) >= count)
+                    self.assertEqual(len(relay.files("one")), taken)
+                    self.assertEqual(relay.files("two"), [], "a second message out of the first")
 
 
 if __name__ == "__main__":
