@@ -17,6 +17,7 @@ struct reading {
     uint32_t data_at; /* the number of the last DATA */
     bool in_body;
     uint64_t chunk_left;
+    bool ended; /* a message, and nothing was said since */
     bool refused;
     bool just_refused; /* a reply, and nothing was said since */
     struct span client;
@@ -62,7 +63,8 @@ static void read_said_upstream(struct reading *reading, const struct script_line
         bool counted = line->record.kind == RECORD_BODY && !line->record.body_open;
 
         reading->in_body = !counted && !span_equal(said, SPAN(".\r\n"));
-        if (!reading->in_body)
+        reading->ended = !reading->in_body;
+        if (reading->ended)
             command_append(reading);
         return;
     }
@@ -108,6 +110,8 @@ static void read_note(struct reading *reading, struct span note)
     if (span_equal(word, SPAN("would")) && reading->just_refused &&
         repair_row(id)->stage == STAGE_ORDER)
         command_refused(reading, REPAIR_BIT(id)); /* it looked at the answer */
+    else if (span_equal(word, SPAN("would")) && reading->ended)
+        reading->waiting[(reading->next - 1) % WAITING_MAX] |= REPAIR_BIT(id); /* what was in it */
     else if (span_equal(word, SPAN("would")))
         reading->pending |= REPAIR_BIT(id);
     else if (span_equal(word, SPAN("repair")))
@@ -140,6 +144,7 @@ static void read_line(struct reading *reading, const struct script_line *line)
     case RECORD_SAID:
     case RECORD_BODY:
         reading->just_refused = reading->just_refused && !record->to_upstream;
+        reading->ended = false;
         if (record->side == SIDE_UPSTREAM && record->to_upstream)
             read_said_upstream(reading, line);
         else if (record->side == SIDE_UPSTREAM && record->kind == RECORD_SAID)

@@ -148,6 +148,15 @@ static const char *read_said(struct script_line *line, struct span *behind)
     return stimulus ? check_body(line) : NULL;
 }
 
+/* What was noticed in the message before, of which no more than that and its size is known. */
+static void read_noticed(struct script_line *message, struct span note)
+{
+    if (message == NULL)
+        return;
+    message->bare = message->bare || span_equal(note, SPAN("would bare-lf"));
+    message->doubled = message->doubled || span_equal(note, SPAN("would doubled-cr"));
+}
+
 static const char *read_part(struct script_line *line, struct span behind[SIDE_COUNT])
 {
     switch (line->record.kind) {
@@ -181,6 +190,7 @@ bool script_read(struct script *script_r, struct span name, struct span file, vo
 {
     struct span behind[SIDE_COUNT] = {{0}};
     char *scratch = (char *)memory + lines_of(file) * sizeof(struct script_line);
+    struct script_line *message = NULL; /* the last one that the client said, if it was counted */
     bool right = true;
 
     *script_r = (struct script){.name = name, .lines = memory};
@@ -203,6 +213,10 @@ bool script_read(struct script *script_r, struct span name, struct span file, vo
             right = false;
             continue;
         }
+        if (line->part == SCRIPT_STIMULUS && line->record.side == SIDE_CLIENT)
+            message = line->record.kind == RECORD_BODY ? line : NULL;
+        if (line->record.kind == RECORD_NOTE)
+            read_noticed(message, line->record.bytes);
         script_r->said_bytes += script_said_size(line);
         scratch += line->raw.size + 2;
     }
@@ -235,6 +249,10 @@ static char body_byte(const struct script_line *line, uint64_t at)
         return letters[at % (sizeof(letters) - 1)];
     short_size = bytes / lines;
     long_bytes = bytes % lines * (short_size + 1);
+    if (at < short_size && short_size > DOT_BYTES &&
+        ((line->bare && at == 0) ||
+         (line->doubled && at + DOT_BYTES == short_size + (long_bytes > 0))))
+        return '\r'; /* neither is a line end of its own, so that the lines stay as many */
     if (at < long_bytes) {
         at %= ++short_size;
     } else {

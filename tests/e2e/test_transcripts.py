@@ -19,6 +19,7 @@ SAID = {
     "chunks": ENVELOPE + b"BDAT 10\r\n12\r\n\r\n78\r\nBDAT 7 LAST\r\ndot\r\nxxQUIT\r\n",
     "bare-lf": ENVELOPE + b"DATA\r\none\ntwo\r\n.\r\nQUIT\r\n",
     "bare-cr": ENVELOPE + b"DATA\r\none\rtwo\r\n.\r\nQUIT\r\n",
+    "doubled-cr": ENVELOPE + b"DATA\r\none\r\r\ntwo\r\n.\r\nQUIT\r\n",
     "credentials": b"AUTH PLAIN AGEAaHVudGVyMg==\r\nQUIT\r\n",
     "garbage": b"\x00\xff\r\nNOOP\r\n" + b"x" * 5000 + b"\r\n\r\nETRN a\r\nQUIT\r\n",
 }

@@ -50,6 +50,24 @@ Test(proposal, names_what_was_refused_and_by_whom)
                  "#   missing-greeting  # 2 sessions of 192.0.2.7\n");
 }
 
+Test(proposal, names_what_was_noticed_in_a_refused_message)
+{
+    read_text("C open 192.0.2.7\n"
+              "U< 220 up\n"
+              "U> DATA\n"
+              "U< 354 go on\n"
+              "C> ~ 30 bytes 4 lines\n"
+              "U> ~ 30 bytes 4 lines\n"
+              "! would bare-lf\n"
+              "U< 550 5.5.2 bare <LF> received\n"
+              "U> NOOP\n"
+              "U< 250 2.0.0 ok\n");
+    expect_shown("# 1 session, something refused in 1\n"
+                 "mode: repair\n"
+                 "repairs:\n"
+                 "  bare-lf: on  # only for clients you trust; # 1 session of 192.0.2.7\n");
+}
+
 Test(proposal, needs_nothing_for_what_was_taken)
 {
     read_text("C open 192.0.2.7\n"

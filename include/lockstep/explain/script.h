@@ -60,6 +60,8 @@ struct script_line {
     enum script_life life; /* of a connection's life; */
     struct span rest;      /* what stands behind that word */
     bool chunk;            /* a counted message without a final dot: a chunk, or a part */
+    bool bare;             /* one in which something bare was noticed (`! would bare-lf`), ... */
+    bool doubled;          /* ... or a doubled CR: what is made up has one, too */
 };
 
 struct script {
