@@ -64,13 +64,16 @@ class Loss(unittest.TestCase):
     """One lockstep for all positions; the fake upstream is told where to break."""
 
     keywords = ("8BITMIME", "ENHANCEDSTATUSCODES")
+    once = False  # only one connection is lost, and what was lost with it is put to the next
+    patient = 0  # how many attempts succeeded all the same
 
     @classmethod
     def setUpClass(cls):
         cls.relay = Polite(cls.keywords)
         cls.upstream = Upstream(cls.relay)
         cls.addClassCleanup(cls.upstream.stop)
-        cls.lockstep = proxy.Proxy(cls.upstream.port)
+        cls.lockstep = proxy.Proxy(cls.upstream.port, settings="repairs: {replay-envelope: "
+                                   f"{'on' if cls.once else 'off'}}}")
         cls.addClassCleanup(cls.lockstep.stop)
 
     def setUp(self):
@@ -105,11 +108,12 @@ class Loss(unittest.TestCase):
         for at in range(hears if what == "hears" else says):
             with self.subTest(what=what, at=at, way=way, abruptly=abruptly):
                 self.relay.delivered.clear()
-                self.upstream.budget = {what: at, "abruptly": abruptly}
+                self.upstream.budget = {what: at, "abruptly": abruptly, "once": self.once}
                 reply = attempt(self.lockstep.port, way)
                 self.upstream.settle()
                 unknown += self.judge(reply)
                 self.upstream.budget = {}
+                self.patient += reply.code == 250
                 if reply.code != 250:
                     before = len(self.relay.delivered)
                     self.assertEqual(attempt(self.lockstep.port, way).code, 250)
@@ -180,6 +184,21 @@ class Loss(unittest.TestCase):
 
 
 class LossAtAPipeliningRelay(Loss):
+    keywords = ("8BITMIME", "PIPELINING", "SIZE 1000000")
+
+
+class LossOfOneConnection(Loss):
+    once = True
+
+    def lose_upstream(self, what, way, abruptly):
+        self.patient = 0
+        unknown = super().lose_upstream(what, way, abruptly)
+        # Whatever is lost before the message, and so at least the envelope.
+        self.assertGreater(self.patient, len(b"".join(ENVELOPE[:-1])))
+        return unknown
+
+
+class LossOfOneConnectionAtAPipeliningRelay(LossOfOneConnection):
     keywords = ("8BITMIME", "PIPELINING", "SIZE 1000000")
 
 

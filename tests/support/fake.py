@@ -186,7 +186,8 @@ def server_context(leaf, minimum=ssl.TLSVersion.TLSv1_2, maximum=ssl.TLSVersion.
 
 
 class Upstream:
-    """Listens on a free port; each connection runs handler(talk) in a thread of its own."""
+    """Listens on a free port; each connection runs handler(talk) in a thread of its own. With
+    `once` in the budget, only the next connection has it."""
 
     def __init__(self, handler, **budget):
         self.handler = handler
@@ -206,7 +207,10 @@ class Upstream:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            talk = ServerEnd(connection, **self.budget)
+            budget = dict(self.budget)
+            if budget.pop("once", False):
+                self.budget = {}
+            talk = ServerEnd(connection, **budget)
             thread = threading.Thread(target=self._serve, args=(talk,), daemon=True)
             self.ends.add(talk)
             self.threads.append(thread)
