@@ -585,6 +585,7 @@ bool upstream_read(struct engine *engine)
         taken = reply.taken;
         mend_reply(engine, &reply, &mending);
         answer(engine, &reply);
+        engine->said_back = false;
         /* Closing has emptied the inbox already. */
         inbox_take(&upstream->inbox,
                    upstream->inbox.view.size < taken ? upstream->inbox.view.size : taken);

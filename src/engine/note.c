@@ -327,9 +327,15 @@ static void note_codes(struct engine *engine, enum side side, struct span rest)
     }
 }
 
+/* What the client hears may be cut, or made of several lines: it can still hold most of a credential
+ * that stood whole in what the upstream said. */
 void note_reply(struct engine *engine, enum side side, struct span reply)
 {
-    if (recording(engine) && says_secret_back(engine, reply))
+    bool shown = recording(engine) && says_secret_back(engine, reply);
+
+    if (side == SIDE_UPSTREAM)
+        engine->said_back = shown;
+    if (shown || engine->said_back)
         note_codes(engine, side, reply);
     else
         note_said(engine, side, false, reply);

@@ -253,6 +253,7 @@ struct engine {
     bool message_ended; /* by a dot, which may have been one too many (B-60) */
     bool skip_to_lf;    /* INPUT_SKIP: a LF alone ends the line */
     bool auth_seen;     /* unknown lines may be stray credentials: not recorded */
+    bool said_back;     /* the upstream's reply that is being read shows a credential */
     bool quit_sent;
     bool welcomed;     /* the client has heard a greeting */
     uint32_t turn;     /* of the relay's addresses */
