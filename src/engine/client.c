@@ -366,11 +366,13 @@ static bool read_line(struct engine *engine)
 
     if (inbox->view.size == 0)
         return false;
+    if (start_foreign(engine))
+        return true;
     state = line_next(inbox->view, limit, &line);
     if (state == PARSED_MORE)
         return false;
     if (state == PARSED_BAD && observing(engine)) {
-        if (!ledger_empty(engine))
+        if (!ledger_empty(engine) || start_waits(engine))
             return false;
         go_opaque(engine);
         return true;
@@ -387,6 +389,7 @@ static bool read_line(struct engine *engine)
     }
     append_command(engine, &line, span_head(inbox->view, line.taken), doubled_cr);
     inbox_take(inbox, line.taken);
+    start_line(engine, line.text);
     return true;
 }
 
@@ -427,7 +430,7 @@ static bool pass_unread(struct engine *engine)
 
 bool client_read(struct engine *engine)
 {
-    if (engine->phase != PHASE_TALKING || !emit_may(engine, SIDE_CLIENT))
+    if ((engine->phase != PHASE_TALKING && !start_reads(engine)) || !emit_may(engine, SIDE_CLIENT))
         return false;
     switch (engine->input) {
     case INPUT_COMMAND:

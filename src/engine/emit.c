@@ -119,7 +119,7 @@ static void tell(struct engine *engine, struct span whole)
     enum verb verb = VERB_UNKNOWN; /* the greeting, or a last word */
     struct mending mending;
 
-    if (!ledger_empty(engine))
+    if (engine->phase == PHASE_TALKING && !ledger_empty(engine))
         verb = (enum verb)ledger_row(engine, engine->ledger.release)->verb;
     if (mend_due(engine, STAGE_ANSWER, verb_facts(verb)->does))
         mend_text(engine, STAGE_ANSWER, verb, &whole, &mending);

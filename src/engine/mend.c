@@ -79,6 +79,11 @@ bool mend_acts(struct engine *engine, enum repair_id id)
     return false;
 }
 
+bool mend_framing(struct engine *engine, enum repair_id id)
+{
+    return (observing(engine) || repair_on(engine, id)) && mend_acts(engine, id);
+}
+
 /* The first order repair that has a plan for the row; REPAIR_COUNT: none has. */
 static enum repair_id find_plan(const struct engine *engine, const struct row *row,
                                 uint16_t reply_code, struct plan *plan_r)

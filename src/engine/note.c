@@ -327,8 +327,8 @@ static void note_codes(struct engine *engine, enum side side, struct span rest)
     }
 }
 
-/* What the client hears may be cut, or made of several lines: it can still hold most of a credential
- * that stood whole in what the upstream said. */
+/* What the client hears may be cut, or made of several lines: it can still hold most of a
+ * credential that stood whole in what the upstream said. */
 void note_reply(struct engine *engine, enum side side, struct span reply)
 {
     bool shown = recording(engine) && says_secret_back(engine, reply);

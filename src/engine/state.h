@@ -6,6 +6,7 @@
  *   inbox.c     bytes that came and were not read yet
  *   ledger.c    the rows and their cursors
  *   emit.c      the only writer to a peer
+ *   start.c     clients that talk too early, or speak something else
  *   client.c    what the client's bytes mean: commands, AUTH responses, messages
  *   mend.c      what repairs make of lines, replies and their order
  *   send.c      which row goes upstream next, or is answered here
@@ -247,13 +248,16 @@ struct engine {
     enum phase phase;
     enum input input;
     bool upstream_lost;
-    bool reset_owed;    /* the upstream must hear RSET before the next MAIL */
-    bool data_refused;  /* the client may go on with a message all the same (B-24) */
-    bool ahead;         /* its next line came before it could know what that would be */
-    bool message_ended; /* by a dot, which may have been one too many (B-60) */
-    bool skip_to_lf;    /* INPUT_SKIP: a LF alone ends the line */
-    bool auth_seen;     /* unknown lines may be stray credentials: not recorded */
-    bool said_back;     /* the upstream's reply that is being read shows a credential */
+    bool reset_owed;     /* the upstream must hear RSET before the next MAIL */
+    bool data_refused;   /* the client may go on with a message all the same (B-24) */
+    bool ahead;          /* its next line came before it could know what that would be */
+    bool message_ended;  /* by a dot, which may have been one too many (B-60) */
+    bool skip_to_lf;     /* INPUT_SKIP: a LF alone ends the line */
+    bool auth_seen;      /* unknown lines may be stray credentials: not recorded */
+    bool said_back;      /* the upstream's reply that is being read shows a credential */
+    bool talked_early;   /* before the greeting, and that was noted */
+    bool foreign_seen;   /* the client said what is not SMTP, and that was noted */
+    uint8_t blank_lines; /* empty lines in a row, as far as it matters */
     bool quit_sent;
     bool welcomed;     /* the client has heard a greeting */
     uint32_t turn;     /* of the relay's addresses */
@@ -384,6 +388,16 @@ void emit_first_line(struct engine *engine, const struct reply *reply);
 /* Asks for the connection if its moment has come. */
 void connect_when_due(struct engine *engine);
 
+/* --- start.c --- */
+/* Is the greeting of the session's first relay awaited? */
+bool start_waits(const struct engine *engine);
+/* May the client's lines be read all the same? */
+bool start_reads(const struct engine *engine);
+/* A line of the client's was read. */
+void start_line(struct engine *engine, struct span line);
+/* What comes next is not SMTP, and was refused for good. */
+bool start_foreign(struct engine *engine);
+
 /* --- client.c --- */
 /* The answer to what that does is there, and the client's bytes are commands again. */
 void client_resume(struct engine *engine, enum verb_does does);
@@ -427,6 +441,9 @@ bool mend_waits(const struct engine *engine, const struct row *row);
 void mend_note(struct engine *engine, enum repair_id id);
 /* Records what the repair found; false: it is not to be done, because we only observe. */
 bool mend_acts(struct engine *engine, enum repair_id id);
+/* There is something to do for such a repair: is it to be done? Recorded if so, and in `observe`.
+ */
+bool mend_framing(struct engine *engine, enum repair_id id);
 /* What is configured for the session's route. */
 struct rewrite rewrite_of(const struct engine *engine);
 

@@ -122,6 +122,20 @@ struct mended {
     X(MATCH_SENDER,         match_sender,       "match-sender",       STAGE_SENDING,               \
       DOES_BIT(DOES_SENDER),                    INITIALLY_OFF,                                     \
       "The envelope's sender becomes `rewrite.sender`, or the account that is used at the relay.") \
+    X(EARLY_TALK,           framing_only,       "early-talk",         STAGE_FRAMING,               \
+      DOES_ALL,                                 INITIALLY_ON,                                      \
+      "What a client says before the greeting waits for it; off, as is wise on a port that the "   \
+      "Internet reaches, it hears 554, for mostly spammers do not wait.")                          \
+    X(HTTP,                 framing_only,       "http",               STAGE_FRAMING,               \
+      DOES_BIT(DOES_NONE),                      INITIALLY_ON,                                      \
+      "An HTTP request hears 554 and nothing of it is read as commands.")                          \
+    X(TLS_ON_PLAIN_PORT,    framing_only,       "tls-on-plain-port",  STAGE_FRAMING,               \
+      DOES_BIT(DOES_NONE),                      INITIALLY_ON,                                      \
+      "A client that begins with TLS or SSL 2 where plain SMTP is spoken hears 501 at once, and "  \
+      "the log says which it was.")                                                                \
+    X(PROXY_HEADER,         framing_only,       "proxy-header",       STAGE_FRAMING,               \
+      DOES_BIT(DOES_NONE),                      INITIALLY_ON,                                      \
+      "A PROXY header, which nobody here asked for, hears 421 and nothing behind it is read.")     \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
