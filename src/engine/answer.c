@@ -584,7 +584,10 @@ bool upstream_read(struct engine *engine)
         note_reply(engine, SIDE_UPSTREAM, reply.all);
         taken = reply.taken;
         mend_reply(engine, &reply, &mending);
-        answer(engine, &reply);
+        if (reply.odd && !observing(engine))
+            upstream_unreadable(engine, false);
+        else
+            answer(engine, &reply);
         engine->said_back = false;
         /* Closing has emptied the inbox already. */
         inbox_take(&upstream->inbox,
@@ -594,7 +597,7 @@ bool upstream_read(struct engine *engine)
     if (state == PARSED_BAD) {
         if (!observing(engine)) /* else it is told as what passes unread */
             note_rubbish(engine, upstream->inbox.view);
-        upstream_broken(engine, SPAN("The relay's answer is not an SMTP reply"));
+        upstream_unreadable(engine, reply.lines == 0);
         return true;
     }
     if (!upstream->ended)

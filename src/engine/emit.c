@@ -113,16 +113,28 @@ static struct text scratch_of(const struct engine *engine, enum side side)
     return text_over(outbox->scratch + outbox->used, SCRATCH_SEND_BYTES - outbox->used);
 }
 
+/* Does every reader see one whole reply there? */
+static bool is_reply(struct span whole)
+{
+    struct reply reply;
+
+    return reply_parse(whole, whole.size, &reply) == PARSED && reply.taken == whole.size &&
+           !reply.odd;
+}
+
 /* The one door through which the client hears a whole reply. */
 static void tell(struct engine *engine, struct span whole)
 {
     enum verb verb = VERB_UNKNOWN; /* the greeting, or a last word */
     struct mending mending;
+    struct span mended;
 
     if (engine->phase == PHASE_TALKING && !ledger_empty(engine))
         verb = (enum verb)ledger_row(engine, engine->ledger.release)->verb;
-    if (mend_due(engine, STAGE_ANSWER, verb_facts(verb)->does))
-        mend_text(engine, STAGE_ANSWER, verb, &whole, &mending);
+    mended = whole;
+    if (mend_due(engine, STAGE_ANSWER, verb_facts(verb)->does) &&
+        mend_text(engine, STAGE_ANSWER, verb, &mended, &mending) == REPAIRED && is_reply(mended))
+        whole = mended;
     note_reply(engine, SIDE_CLIENT, whole);
     emit_bytes(engine, SIDE_CLIENT, whole, false);
 }
@@ -139,22 +151,9 @@ static void emit_line(struct engine *engine, uint16_t code, struct span words)
 
 void emit_reply(struct engine *engine, const struct reply *reply)
 {
-    struct text text = scratch_of(engine, SIDE_CLIENT);
-    struct span rest = reply->all;
-    struct span line;
-    uint32_t left = reply->lines;
-
-    if (!heard(engine, SIDE_CLIENT))
-        return;
-    if (!reply->odd || observing(engine)) {
+    must(!reply->odd || observing(engine));
+    if (heard(engine, SIDE_CLIENT))
         tell(engine, reply->all);
-        return;
-    }
-    note_code(engine, SPAN("odd"), SPAN("lines"), reply->code);
-    while (left > 0 && reply_line(&rest, &line))
-        add_line(&text, reply->code, --left > 0 ? '-' : ' ', line);
-    must(!text.cut);
-    tell(engine, text_span(&text));
 }
 
 /* One line of the EHLO reply; the caller puts the last one's blank in place of its hyphen. */

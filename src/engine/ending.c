@@ -5,6 +5,9 @@
  */
 #include "replay.h"
 
+/* Of a line that is no reply, with its end, what is quoted at most. */
+#define UNREADABLE_QUOTED_MAX 200U
+
 static const struct plan lost = {.answer_here = true,
                                  .code = 421,
                                  .status = SPAN_INIT("4.4.2"),
@@ -259,6 +262,34 @@ void upstream_broken(struct engine *engine, struct span what)
     say(engine, &plan);
     engine->upstream_lost = true;
     session_close(engine, "relay-broken");
+}
+
+/* A line that can be shown to anybody: not a byte in it is more than text. */
+static bool readable(struct span line)
+{
+    size_t i;
+
+    for (i = 0; i < line.size; i++) {
+        if (line.at[i] < ' ' || line.at[i] > '~')
+            return false;
+    }
+    return line.size > 0;
+}
+
+void upstream_unreadable(struct engine *engine, bool without_code)
+{
+    char bytes[UNREADABLE_QUOTED_MAX + 64];
+    struct text words = text_over(bytes, sizeof(bytes));
+    struct line line;
+
+    text_add(&words, SPAN("The relay's answer is not an SMTP reply"));
+    if (without_code && !awaits_secret(engine) &&
+        line_next(upstream_of(engine)->inbox.view, UNREADABLE_QUOTED_MAX, &line) == PARSED &&
+        readable(line.text)) {
+        text_add(&words, SPAN(": "));
+        text_add(&words, line.text);
+    }
+    upstream_broken(engine, text_span(&words));
 }
 
 void client_gone(struct engine *engine, struct span why)

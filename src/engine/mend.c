@@ -22,6 +22,7 @@ struct rewrite rewrite_of(const struct engine *engine)
     rewrite.domain = either(route->rewrite.domain, rewrite.domain);
     rewrite.sender = either(route->rewrite.sender, rewrite.sender);
     rewrite.default_sender = either(route->rewrite.default_sender, rewrite.default_sender);
+    rewrite.codes = either(route->rewrite.codes, rewrite.codes);
     return rewrite;
 }
 

@@ -341,9 +341,14 @@ void note_reply(struct engine *engine, enum side side, struct span reply)
         note_said(engine, side, false, reply);
 }
 
+bool awaits_secret(const struct engine *engine)
+{
+    return secret_row(engine) != NULL;
+}
+
 void note_rubbish(struct engine *engine, struct span bytes)
 {
-    if (recording(engine) && secret_row(engine) != NULL)
+    if (recording(engine) && awaits_secret(engine))
         note_codes(engine, SIDE_UPSTREAM, bytes);
     else
         note_said(engine, SIDE_UPSTREAM, false, bytes);

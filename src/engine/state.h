@@ -593,6 +593,10 @@ void session_close(struct engine *engine, const char *word);
 void upstream_leave(struct engine *engine, const struct plan *farewell);
 void upstream_gone(struct engine *engine, struct span why);
 void upstream_broken(struct engine *engine, struct span what);
+/* The same, for what it said is no reply. A line `without_code` may say why: hMailServer ends a
+ * session with one (F-42), and the client is told; where a credential was said the line may quote
+ * that, and nobody is. */
+void upstream_unreadable(struct engine *engine, bool without_code);
 void client_gone(struct engine *engine, struct span why);
 void session_conclude(struct engine *engine);
 void session_overdue(struct engine *engine);
@@ -601,6 +605,8 @@ struct plan farewell_to(const struct engine *engine, const struct row *row);
 
 /* --- note.c --- */
 void note_said(struct engine *engine, enum side side, bool to_upstream, struct span bytes);
+/* Is the answer to a line that may hold a credential awaited? */
+bool awaits_secret(const struct engine *engine);
 /* Does the answer to the row in front show the credential that the row said? */
 bool says_secret_back(const struct engine *engine, struct span said);
 /* A reply of the upstream on either leg; where it says a secret back, only its code. */

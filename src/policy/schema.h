@@ -35,6 +35,7 @@ enum type {
     TYPE_STORED, /* a name in the store */
     TYPE_PATTERN,
     TYPE_MAILBOX,
+    TYPE_CODES,  /* smtp/remap.h */
     TYPE_URL,    /* with one of the row's choices in front */
     TYPE_LISTEN, /* from here on lists: of addresses to listen on */
     TYPE_CONNECT,

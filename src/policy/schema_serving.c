@@ -12,7 +12,10 @@
     {base, "rewrite", "default-sender", TYPE_MAILBOX, AT(object, rewrite.default_sender), 0, 0,    \
      NULL, "", "The sender that `repairs.missing-sender` says for clients that say none."},        \
     {base, "rewrite", "sender", TYPE_MAILBOX, AT(object, rewrite.sender), 0, 0, NULL, "",          \
-     "The sender that `repairs.match-sender` puts in place of any other; else the account's name."},
+     "The sender that `repairs.match-sender` puts in place of any other; else the account's name."}, \
+    {base, "rewrite", "codes", TYPE_CODES, AT(object, rewrite.codes), 0, 0, NULL, "",              \
+     "Reply codes that `repairs.remap-codes` tells clients for others, \"550=450 251=250\"; no "   \
+     "refusal can become a success, nor the other way."},
 const struct row schema_serving[] = {
     {BASE_CONFIG, "", "config_version", TYPE_VERSION, 0, 0, 1, 1, NULL, NULL,
      "The version of this grammar; the first line of the file."},

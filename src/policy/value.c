@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lockstep/base/must.h"
+#include "lockstep/smtp/remap.h"
 
 #include "address.h"
 #include "list.h"
@@ -97,6 +98,11 @@ static bool is_mailbox(struct span text)
     return local.size > 0 && local.size <= 64 && address_is_name(span_tail(text, local.size + 1));
 }
 
+static bool is_codes(struct span text)
+{
+    return remap_valid(text) && text.size < TEXT_BYTES_MAX;
+}
+
 static bool is_path(struct span text)
 {
     return text.size > 0 && text.size < TEXT_BYTES_MAX && span_find(text, '\0') == text.size;
@@ -106,7 +112,7 @@ static bool is_path(struct span text)
 static bool (*const fits[])(struct span value) = {
     [TYPE_NAME] = value_is_name, [TYPE_HOSTNAME] = address_is_name, [TYPE_PATH] = is_path,
     [TYPE_TEXT] = is_text,       [TYPE_STORED] = is_stored,         [TYPE_PATTERN] = is_pattern,
-    [TYPE_MAILBOX] = is_mailbox,
+    [TYPE_MAILBOX] = is_mailbox, [TYPE_CODES] = is_codes,
 };
 
 static void field_store(const struct row *row, void *field, uint64_t number)
@@ -415,6 +421,7 @@ static const struct type_facts types[] = {
     [TYPE_STORED] = {&texts, "a name of letters, digits and - _ . @ +"},
     [TYPE_PATTERN] = {&texts, "text, in which * stands for any"},
     [TYPE_MAILBOX] = {&texts, "an address such as scanner@shop.example"},
+    [TYPE_CODES] = {&texts, "pairs of codes such as \"550=450 251=250\", of one kind, none twice"},
     [TYPE_URL] = {&urls, "a URL that begins with "},
     [TYPE_LISTEN] = {&lists, "a list of addresses such as [127.0.0.1:25]"},
     [TYPE_CONNECT] = {&lists, "a list of addresses such as [smtp://mx.example:25]"},

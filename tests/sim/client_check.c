@@ -1,6 +1,7 @@
 /* The model client: what it hears, and what must hold of that. */
 #include <stdio.h>
 
+#include "lockstep/smtp/remap.h"
 #include "lockstep/smtp/reply.h"
 
 #include "sim.h"
@@ -121,6 +122,14 @@ static bool is_stray(struct world *world, const struct expected *expected, struc
     return true;
 }
 
+/* What the client is told for that code. */
+static uint16_t code_for(const struct world *world, uint16_t code)
+{
+    bool on = (world->policy.repairs & REPAIR_BIT(REPAIR_REMAP_CODES)) != 0;
+
+    return on ? remap_code(world->policy.rewrite.codes, code) : code;
+}
+
 static void check_said(struct world *world, const struct expected *expected, struct said said)
 {
     enum mischief mischief = world->upstream.mischief;
@@ -132,7 +141,7 @@ static void check_said(struct world *world, const struct expected *expected, str
     if (said.tagged && said.tag > 0 && is_asked_as_said(expected->kind)) {
         if (said.tag != expected->tag)
             world_fail(world, "a reply is said to the command it answers");
-        else if (world->said[said.tag][to_of(expected->kind)] != said.code)
+        else if (code_for(world, world->said[said.tag][to_of(expected->kind)]) != said.code)
             world_fail(world, "a reply's code is what the upstream said");
     }
     if (said.tagged || mischief == MISCHIEF_WRONG || mischief == MISCHIEF_EMPTY)

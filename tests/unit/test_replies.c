@@ -91,11 +91,52 @@ static void must_hear_and_not_record(const char *part)
 
 Test(replies, that_are_cut_quote_no_credential_in_the_record)
 {
-    char reply[600];
+    char reply[700];
 
-    /* A bare CR makes the reply one that is written anew, and its line is too long. */
-    snprintf(reply, sizeof(reply), "535 5.7.8 %0475d\rwrong: " SECRET "\r\n", 0);
+    /* Made one line, it is cut in the middle of the credential. */
+    snprintf(reply, sizeof(reply), "535-5.7.8 %0475d\r\n535 5.7.8 wrong: " SECRET "\r\n", 0);
+    policy.repairs |= REPAIR_BIT(REPAIR_FLAT_REPLIES);
     log_in();
     say(SIDE_UPSTREAM, reply);
     must_hear_and_not_record("wrong: AGpvZQBz");
+}
+
+/* As long as a reply may be, and every line of it something to do: nothing is lost, or the session
+ * ends; nothing grows beyond its room. */
+Test(replies, of_16_kib_are_mended_or_not_read)
+{
+    static char reply[LIMIT_REPLY_BYTES_MAX + 1];
+    size_t size = 0;
+
+    policy.repairs = UINT64_MAX;
+    policy.rewrite.codes = SPAN("535=454");
+    log_in();
+    while (size + 20 < LIMIT_REPLY_BYTES_MAX)
+        size += (size_t)snprintf(reply + size, sizeof(reply) - size, "535-5.7.8 no\r\n");
+    snprintf(reply + size, sizeof(reply) - size, "535 5.7.8 no\r\n");
+    say(SIDE_UPSTREAM, reply);
+    cr_assert_eq(strlen(heard), 512);
+    cr_assert(strstr(heard, "454 4.7.8 no no no") == heard, "%.40s", heard);
+    heard[0] = '\0';
+    say(SIDE_CLIENT, "NOOP\r\n");
+    for (size = 4; size + 8 < LIMIT_REPLY_BYTES_MAX; size++)
+        reply[size] = '\n';
+    memcpy(reply, "250-", 4);
+    memcpy(reply + size, "250 a\r\n", 8);
+    say(SIDE_UPSTREAM, reply);
+    cr_assert_str_eq(heard, "421 4.3.0 The relay's answer is not an SMTP reply\r\n");
+}
+
+/* Each line said to the client begins with a code, and the whole ends with a line's end. */
+Test(replies, of_16_kib_are_as_they_came_where_nothing_is_to_mend)
+{
+    static char reply[LIMIT_REPLY_BYTES_MAX + 1];
+    size_t size = 0;
+
+    log_in();
+    while (size + 20 < LIMIT_REPLY_BYTES_MAX)
+        size += (size_t)snprintf(reply + size, sizeof(reply) - size, "535-5.7.8 no\r\n");
+    snprintf(reply + size, sizeof(reply) - size, "535 5.7.8 no\r\n");
+    say(SIDE_UPSTREAM, reply);
+    cr_assert_str_eq(heard, reply);
 }

@@ -49,6 +49,7 @@ struct rewrite {
     struct span domain;         /* behind addresses without one (B-34) */
     struct span default_sender; /* for clients that never say MAIL (B-26) */
     struct span sender;         /* of every envelope (B-35) */
+    struct span codes;          /* reply codes told in the place of others (smtp/remap.h) */
 };
 
 /* What a repair may look at; all of it read-only, and borrowed for the call. */
@@ -145,6 +146,22 @@ struct mended {
     X(REFUSED_RECIPIENTS,   refused_recipients, "refused-recipients", STAGE_ORDER,                 \
       DOES_CONTENT,                             INITIALLY_ON,                                      \
       "DATA without an accepted recipient is answered with the words of the refused recipient.")   \
+    X(ODD_REPLIES,          odd_replies,        "odd-replies",        STAGE_REPLY,                 \
+      DOES_ALL,                                 INITIALLY_ON,                                      \
+      "A relay's reply with lines that no reply should have is written anew; off, it ends the "    \
+      "session.")                                                                                  \
+    X(PADDED_KEYWORDS,      padded_keywords,    "padded-keywords",    STAGE_REPLY,                 \
+      DOES_BIT(DOES_GREET),                     INITIALLY_ON,                                      \
+      "A relay's EHLO keywords in lower case or between blanks are written as the RFCs do.")       \
+    X(KEYWORD_FIRST,        keyword_first,      "keyword-first",      STAGE_REPLY,                 \
+      DOES_BIT(DOES_GREET),                     INITIALLY_ON,                                      \
+      "An EHLO reply that begins with a keyword gets its greeting line in front again.")           \
+    X(REMAP_CODES,          remap_codes,        "remap-codes",        STAGE_ANSWER,                \
+      DOES_ALL,                                 INITIALLY_OFF,                                     \
+      "Clients hear other reply codes than the relay's, as `rewrite.codes` says.")                 \
+    X(FLAT_REPLIES,         flat_replies,       "flat-replies",       STAGE_ANSWER,                \
+      DOES_ALL,                                 INITIALLY_OFF,                                     \
+      "For clients that read one line only: replies of several lines become one, but for EHLO.")   \
     X(BDAT_TO_DATA,         framing_only,       "bdat-to-data",       STAGE_FRAMING,               \
       DOES_BIT(DOES_CHUNK),                     INITIALLY_ON,                                      \
       "BDAT is offered to clients and becomes DATA for an upstream without CHUNKING.")             \
