@@ -155,7 +155,9 @@ void session_close(struct engine *engine, const char *word)
     ledger_drop(engine);
 }
 
-struct plan farewell_to(const struct engine *engine, const struct row *row)
+/* The verdict on a message that failed between two chunks ends nothing: only what comes behind the
+ * command that hears it learns that the upstream is gone. */
+struct plan farewell_to(struct engine *engine, const struct row *row)
 {
     struct plan plan = engine->farewell;
 
@@ -163,7 +165,9 @@ struct plan farewell_to(const struct engine *engine, const struct row *row)
         return silent;
     if (row->verb == VERB_QUIT)
         return bye;
-    plan.close = true;
+    plan.close = plan.code == lost.code;
+    if (!plan.close)
+        engine->farewell = lost;
     return plan;
 }
 

@@ -601,7 +601,7 @@ void client_gone(struct engine *engine, struct span why);
 void session_conclude(struct engine *engine);
 void session_overdue(struct engine *engine);
 moment session_deadline(const struct engine *engine);
-struct plan farewell_to(const struct engine *engine, const struct row *row);
+struct plan farewell_to(struct engine *engine, const struct row *row);
 
 /* --- note.c --- */
 void note_said(struct engine *engine, enum side side, bool to_upstream, struct span bytes);
