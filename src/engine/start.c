@@ -109,6 +109,7 @@ bool start_foreign(struct engine *engine)
         return false;
     stranger = &strangers[foreign];
     engine->foreign_seen = true;
+    note(engine, SPAN("finding"), SPAN(""), span_of_string(stranger->ending));
     if (!mend_framing(engine, stranger->repair))
         return false;
     inbox_drop(engine, SIDE_CLIENT);
