@@ -58,7 +58,7 @@ static const struct stranger strangers[] = {
 bool start_waits(const struct engine *engine)
 {
     return (engine->phase == PHASE_CONNECTING || engine->phase == PHASE_GREETING) &&
-           !engine->leg.anew;
+           !engine->welcomed;
 }
 
 bool start_reads(const struct engine *engine)

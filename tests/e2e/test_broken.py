@@ -281,7 +281,7 @@ class Replies(unittest.TestCase):
 
         upstream = Upstream(greets)
         self.addCleanup(upstream.stop)
-        lockstep = proxy.Proxy(upstream.port)
+        lockstep = proxy.Proxy(upstream.port, listener="repairs: {replay-envelope: off}")
         self.addCleanup(lockstep.stop)
         with wire.Conversation(lockstep.port) as talk:
             talk.open()
