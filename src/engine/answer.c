@@ -3,6 +3,7 @@
  * flight, by counting and by nothing else (R-10). Success is exact: 235 for AUTH, 220 for STARTTLS,
  * 354 for DATA; whatever else sounds friendly there is a refusal (F-02).
  */
+#include "mend.h"
 #include "replay.h"
 
 enum outcome {

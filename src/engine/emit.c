@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "state.h"
+#include "mend.h"
 
 /* RFC 5321 4.5.3.1.5: a reply line is at most 512 octets. */
 #define REPLY_LINE_BYTES_MAX 512U

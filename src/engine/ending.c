@@ -280,6 +280,8 @@ static bool readable(struct span line)
     return line.size > 0;
 }
 
+/* hMailServer ends a session with a line that has no code (F-42). Where a credential was said such
+ * a line may quote it, and nobody is told. */
 void upstream_unreadable(struct engine *engine, bool without_code)
 {
     char bytes[UNREADABLE_QUOTED_MAX + 64];

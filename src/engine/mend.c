@@ -4,7 +4,7 @@
  */
 #include "lockstep/base/secret.h"
 
-#include "state.h"
+#include "mend.h"
 
 static struct span either(struct span first, struct span second)
 {

@@ -3,6 +3,7 @@
  * EHLO, POP, AUTH, an envelope said again. No program is kept: what is missing is read off the
  * views each time, one step is done, and its answer changes the views.
  */
+#include "mend.h"
 #include "replay.h"
 
 enum step {

@@ -3,6 +3,7 @@
  * `window` rows are in flight, nothing follows a row that must stand last in its group before its
  * answer, and towards an upstream without PIPELINING the window is one (R-01 to R-05).
  */
+#include "mend.h"
 #include "replay.h"
 
 static const struct plan only_chunks = {.answer_here = true,

@@ -8,7 +8,8 @@
  */
 #include "lockstep/smtp/foreign.h"
 
-#include "state.h"
+#include "mend.h"
+#include "start.h"
 
 static const struct plan talked_early = {.answer_here = true,
                                          .code = 554,

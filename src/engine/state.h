@@ -388,16 +388,6 @@ void emit_first_line(struct engine *engine, const struct reply *reply);
 /* Asks for the connection if its moment has come. */
 void connect_when_due(struct engine *engine);
 
-/* --- start.c --- */
-/* Is the greeting of the session's first relay awaited? */
-bool start_waits(const struct engine *engine);
-/* May the client's lines be read all the same? */
-bool start_reads(const struct engine *engine);
-/* A line of the client's was read. */
-void start_line(struct engine *engine, struct span line);
-/* What comes next is not SMTP, and was refused for good. */
-bool start_foreign(struct engine *engine);
-
 /* --- client.c --- */
 /* The answer to what that does is there, and the client's bytes are commands again. */
 void client_resume(struct engine *engine, enum verb_does does);
@@ -417,35 +407,6 @@ void row_decide(struct engine *engine, struct row *row, const struct plan *plan)
 /* The same for what is refused whatever the upstream would say; a refused MAIL or RCPT counts for
  * the transaction when its turn has come, as if the upstream had refused it. */
 void row_refuse(struct engine *engine, struct row *row, const struct plan *plan);
-
-/* --- mend.c --- */
-/* What the text repairs of one stage write into; as large as any line or reply. */
-struct mending {
-    char bytes[2][LIMIT_LINE_BYTES_MAX + MENDED_GROWTH_MAX];
-    uint8_t used; /* which of them holds what was mended last */
-    struct plan beyond;
-};
-
-/* Is there any repair that would look? */
-bool mend_due(const struct engine *engine, enum repair_stage stage, enum verb_does does);
-/* Runs the text repairs of a stage over `*seen`, which then lies in `mending` if anything changed;
- * with BEYOND nothing may go on, and `mending->beyond` says why. In `observe` nothing changes. */
-enum verdict mend_text(struct engine *engine, enum repair_stage stage, enum verb verb,
-                       struct span *seen, struct mending *mending);
-/* Runs the order repairs; true when one acts. `reply_code` 0: before sending. In `observe` each row
- * is noted once. */
-bool mend_order(struct engine *engine, struct row *row, uint16_t reply_code, struct plan *plan_r);
-/* Would an order repair act on the row, as far as can be seen while others are in flight? */
-bool mend_waits(const struct engine *engine, const struct row *row);
-/* A repair that the engine does itself acts now. */
-void mend_note(struct engine *engine, enum repair_id id);
-/* Records what the repair found; false: it is not to be done, because we only observe. */
-bool mend_acts(struct engine *engine, enum repair_id id);
-/* There is something to do for such a repair: is it to be done? Recorded if so, and in `observe`.
- */
-bool mend_framing(struct engine *engine, enum repair_id id);
-/* What is configured for the session's route. */
-struct rewrite rewrite_of(const struct engine *engine);
 
 /* --- answer.c --- */
 bool upstream_read(struct engine *engine);
@@ -593,9 +554,7 @@ void session_close(struct engine *engine, const char *word);
 void upstream_leave(struct engine *engine, const struct plan *farewell);
 void upstream_gone(struct engine *engine, struct span why);
 void upstream_broken(struct engine *engine, struct span what);
-/* The same, for what it said is no reply. A line `without_code` may say why: hMailServer ends a
- * session with one (F-42), and the client is told; where a credential was said the line may quote
- * that, and nobody is. */
+/* The same, for what is no reply; a line `without_code` may say why, and is told. */
 void upstream_unreadable(struct engine *engine, bool without_code);
 void client_gone(struct engine *engine, struct span why);
 void session_conclude(struct engine *engine);

@@ -49,6 +49,22 @@ static void add_routes(struct policy *policy, struct dice *dice)
         vary_route(&policy->routes[i], dice);
 }
 
+/* Switches of repairs that are seen in what the client hears. Codes are remapped within their
+ * class: the model knows no other. */
+void outside_mend_replies(struct world *world)
+{
+    static const enum repair_id ids[] = {REPAIR_ODD_REPLIES, REPAIR_PADDED_KEYWORDS,
+                                         REPAIR_KEYWORD_FIRST, REPAIR_REMAP_CODES,
+                                         REPAIR_FLAT_REPLIES};
+    struct policy *policy = &world->policy;
+    struct dice *dice = &world->client.dice;
+    size_t i;
+
+    policy->rewrite.codes = SPAN("550=553 450=452 251=252");
+    for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        policy->repairs ^= dice_chance(dice, 25) ? REPAIR_BIT(ids[i]) : 0;
+}
+
 void outside_choose(struct world *world)
 {
     static const enum security securities[] = {SECURITY_NONE, SECURITY_OFFERED, SECURITY_STARTTLS};

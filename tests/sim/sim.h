@@ -225,6 +225,8 @@ bool outside_can_tell(const struct world *world);
 bool outside_can_shake_hands(const struct world *world, enum side side);
 void outside_choose(struct world *world);
 void outside_switch_repairs(struct world *world);
+/* Which repairs of replies are on. */
+void outside_mend_replies(struct world *world);
 void outside_check_mail(struct world *world, struct span line);
 void outside_check_clear(struct world *world, struct span line);
 void outside_ask(struct world *world, const struct question *question);

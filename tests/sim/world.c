@@ -104,20 +104,6 @@ static void choose_framing(struct policy *policy, struct dice *dice)
         policy->repairs &= ~REPAIR_BIT(REPAIR_EARLY_BODY);
 }
 
-/* Switches of repairs that are seen in what the client hears. Codes are remapped within their
- * class: the model knows no other. */
-static void choose_replies(struct policy *policy, struct dice *dice)
-{
-    static const enum repair_id ids[] = {REPAIR_ODD_REPLIES, REPAIR_PADDED_KEYWORDS,
-                                         REPAIR_KEYWORD_FIRST, REPAIR_REMAP_CODES,
-                                         REPAIR_FLAT_REPLIES};
-    size_t i;
-
-    policy->rewrite.codes = SPAN("550=553 450=452 251=252");
-    for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-        policy->repairs ^= dice_chance(dice, 25) ? REPAIR_BIT(ids[i]) : 0;
-}
-
 static void choose_policy(struct world *world)
 {
     static const uint32_t rows[] = {1, 2, 8, 64}, lines[] = {512, 1024, 2048};
@@ -134,7 +120,7 @@ static void choose_policy(struct world *world)
     policy->limits.message_bytes = dice_chance(dice, 10) ? 100 : 0;
     policy->record = dice_chance(dice, 25) || world->keep_record;
     policy->record_bodies = world->keep_record;
-    choose_replies(policy, dice);
+    outside_mend_replies(world);
     if (policy->mode == MODE_REPAIR && dice_chance(dice, 40))
         outside_choose(world);
     if (dice_chance(dice, 50))
