@@ -55,6 +55,7 @@ class Row:
     of it through lockstep. An `attack` is not to succeed there although it may directly."""
 
     attack = None     # why
+    misread = False   # directly it may be taken for somebody else, whose mail nobody looks at
     elsewhere = None  # the test that has it, because no raw client of one relay shows it
     settings = ()
 
@@ -144,10 +145,11 @@ ROWS = (
         b"MAIL FROM:<The Dude <sender@client.test>>\r\n", 1,
         b"RCPT TO:<@mx.client.test:one@lockstep.test>\r\n", 1) + END, repairs=("path-syntax",)),
     Row("B-32", "apostrophes round an address", (1,) + EHLO + (
-        SENDER, 1, b"RCPT TO:<'one@lockstep.test'>\r\n", 1) + END, repairs=("quoted-address",)),
+        SENDER, 1, b"RCPT TO:<'one@lockstep.test'>\r\n", 1) + END, repairs=("quoted-address",),
+        misread=True),
     Row("B-33", "blanks and a dot at the end", (1,) + EHLO + (
         b"MAIL FROM:<sender@client.test> \t\r\n", 1, b"RCPT TO:<one@lockstep.test.>\r\n", 1) + END,
-        repairs=("trailing-blank", "trailing-dot")),
+        repairs=("trailing-blank", "trailing-dot"), misread=True),
     Row("B-33", "<@>", (1,) + EHLO + (b"MAIL FROM:<@>\r\n", 1, RECIPIENT, 1) + END,
         repairs=("empty-path",)),
     Row("B-34", "sender without a domain", (1,) + EHLO + (
