@@ -183,3 +183,20 @@ enum verdict mend_text(struct engine *engine, enum repair_stage stage, enum verb
         *seen = situation.seen;
     return all;
 }
+
+void mend_reply(struct engine *engine, struct reply *reply, struct mending *mending)
+{
+    bool asked = engine->phase == PHASE_TALKING && engine->ledger.in_flight > 0;
+    enum verb verb = asked ? (enum verb)ledger_row(engine, engine->ledger.answer)->verb
+                           : VERB_UNKNOWN; /* a greeting, or what nobody asked for */
+    struct span seen = reply->all;
+    struct reply mended;
+
+    if (!mend_due(engine, STAGE_REPLY, verb_facts(verb)->does) ||
+        mend_text(engine, STAGE_REPLY, verb, &seen, mending) != REPAIRED)
+        return;
+    if (reply_parse(seen, seen.size, &mended) != PARSED || mended.taken != seen.size)
+        return;
+    mended.taken = reply->taken;
+    *reply = mended;
+}

@@ -17,6 +17,8 @@ bool mend_due(const struct engine *engine, enum repair_stage stage, enum verb_do
  * with BEYOND nothing may go on, and `mending->beyond` says why. In `observe` nothing changes. */
 enum verdict mend_text(struct engine *engine, enum repair_stage stage, enum verb verb,
                        struct span *seen, struct mending *mending);
+/* What repairs make of a reply takes its place, if it is a reply; it then lies in `mending`. */
+void mend_reply(struct engine *engine, struct reply *reply, struct mending *mending);
 /* Runs the order repairs; true when one acts. `reply_code` 0: before sending. In `observe` each row
  * is noted once. */
 bool mend_order(struct engine *engine, struct row *row, uint16_t reply_code, struct plan *plan_r);

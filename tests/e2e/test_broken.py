@@ -31,7 +31,7 @@ TABLE = {}            # (row, key) -> "direct -> lockstep"
 
 
 def known_repairs():
-    """What this lockstep can switch, as it says itself."""
+    """What this lockstep can switch, and whether it is on where nobody says so."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "lockstep.yaml"
         path.write_text("config_version: 1\nrelays: {r: {address: smtp://192.0.2.1}}\n"
@@ -40,14 +40,14 @@ def known_repairs():
         shown = subprocess.run([place.lockstep(), "check", "-c", path], capture_output=True,
                                text=True, timeout=60, check=True).stdout
     section = re.search(r"^    repairs:\n((?:      \S.*\n)+)", shown, re.MULTILINE)
-    return set(re.findall(r"^      ([a-z-]+):", section.group(1), re.MULTILINE))
+    return dict(re.findall(r"^      ([a-z-]+): (on|off)", section.group(1), re.MULTILINE))
 
 
 KNOWN = known_repairs()
 
 
 def unknown(row):
-    return sorted(set(row.repairs) - KNOWN)
+    return sorted(set(row.repairs) - set(KNOWN))
 
 
 class Outcome:
@@ -143,7 +143,8 @@ def listeners_of(rows, leaf):
     texts = []
     places = {}
     for row in rows:
-        text = (row.listener(row.repairs).replace("%CERTIFICATE%", str(leaf.certificate))
+        switched = [name for name in row.repairs if KNOWN[name] == "off"]
+        text = (row.listener(switched).replace("%CERTIFICATE%", str(leaf.certificate))
                 .replace("%KEY%", str(leaf.key)))
         if text not in texts:
             texts.append(text)
