@@ -56,6 +56,7 @@ void transaction_end(struct engine *engine)
     guide_forget(engine);
     engine->envelope = (struct envelope){0};
     engine->message.convert = CONVERT_NONE;
+    engine->message.begun = false;
     upstream_of(engine)->view.mail_open = false;
 }
 

@@ -275,6 +275,7 @@ bool chunk_read(struct engine *engine)
 static void chunk_forward(struct engine *engine, struct row *row)
 {
     engine->message.fate = FATE_FORWARD;
+    engine->message.begun = true;
     emit_command(engine, row, ledger_text(engine, row));
     ledger_sent(engine);
 }

@@ -139,6 +139,7 @@ struct message {
     uint64_t passed; /* of a DATA message, to the upstream */
     enum fate fate;
     enum convert convert;
+    bool begun; /* a chunk of it went upstream as such */
 };
 
 enum auth {
