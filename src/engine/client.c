@@ -2,7 +2,7 @@
  * What the client's bytes mean. Lines become rows; after a row whose answer decides what comes next
  * (DATA, AUTH) the rest stays unread until that answer is there (house section 5).
  */
-#include "state.h"
+#include "mend.h"
 
 /* Lines that are answered here without asking anyone, and why. */
 static const struct plan too_long = {.answer_here = true,

@@ -2,7 +2,7 @@
  * Messages and chunks on their way. They stream: what came is handed on within the step, and the
  * terminator leaves whole, in one write (F-03). Who owns a message at every instant is table 4.7.
  */
-#include "state.h"
+#include "mend.h"
 
 static const struct plan bare_refused = {
     .answer_here = true,

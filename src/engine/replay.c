@@ -5,6 +5,7 @@
  * command at a time. What seems to damage commands on the way is remembered.
  */
 #include "replay.h"
+#include "mend.h"
 
 /* Commands of the client that mean something else the second time. */
 static const uint32_t said_once = DOES_BIT(DOES_END) | DOES_BIT(DOES_CHUNK) | DOES_BIT(DOES_AUTH) |

@@ -86,14 +86,16 @@ struct row {
     struct plan plan;
     uint32_t text_at; /* in the ledger's text ring */
     uint32_t text_size;
-    uint8_t verb;  /* enum verb */
-    uint8_t state; /* enum row_state */
-    bool ours;     /* put in by us: the client never hears its answer */
+    uint32_t held_back; /* of the text: not said yet, an interim answer will ask for it */
+    uint8_t verb;       /* enum verb */
+    uint8_t state;      /* enum row_state */
+    bool ours;          /* put in by us: the client never hears its answer */
     bool last_chunk;
-    bool upgraded; /* HELO, said as EHLO */
-    bool worded;   /* ours, with words of its own */
-    bool noticed;  /* `observe`: what a repair would have done with it was noted */
-    bool alone;    /* nothing may follow before its answer, whatever its verb says */
+    bool upgraded;  /* HELO, said as EHLO */
+    bool worded;    /* ours, with words of its own */
+    bool noticed;   /* `observe`: what a repair would have done with it was noted */
+    uint8_t mended; /* 1 + the repair that acted on it last: it is noted once */
+    bool alone;     /* nothing may follow before its answer, whatever its verb says */
 };
 
 struct ledger {
@@ -227,8 +229,9 @@ struct engine {
     struct lender *lender;
     struct seed seed;
     moment started, now;
-    moment client_since; /* since when the client is waited for */
-    moment answer_since; /* since when the upstream is waited for */
+    moment client_since;  /* since when the client is waited for */
+    moment answer_since;  /* since when the upstream is waited for */
+    moment upstream_told; /* when it last heard anything */
     moment closing_since;
     moment stop_at;
     struct peer peers[SIDE_COUNT];
@@ -367,6 +370,8 @@ bool emit_may(const struct engine *engine, enum side side);
 void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool borrowed);
 /* Says `text` for the row: what it says, or what repairs made of that. */
 void emit_command(struct engine *engine, const struct row *row, struct span text);
+/* The part of the row's text that was held back; false: none was. */
+bool emit_held_back(struct engine *engine, struct row *row);
 void emit_reply(struct engine *engine, const struct reply *reply);
 void emit_capabilities(struct engine *engine, const struct reply *reply);
 void emit_plan(struct engine *engine, const struct plan *plan);
@@ -386,35 +391,13 @@ bool client_read(struct engine *engine);
 bool mail_pending(const struct engine *engine);
 /* Does the upstream get more than one command at a time? */
 bool speaks_in_groups(const struct engine *engine);
+/* Is a RSET on its way, and no MAIL behind it? */
+bool reset_pending(const struct engine *engine);
 bool send_next(struct engine *engine);
 bool release_next(struct engine *engine);
 void row_answer_here(struct engine *engine, struct row *row, const struct plan *plan);
 /* The same, and recorded as a decision of ours. */
 void row_decide(struct engine *engine, struct row *row, const struct plan *plan);
-
-/* --- mend.c --- */
-/* What the text repairs of one stage write into; as large as any line or reply. */
-struct mending {
-    char bytes[2][LIMIT_LINE_BYTES_MAX + MENDED_GROWTH_MAX];
-    uint8_t used; /* which of them holds what was mended last */
-    struct plan beyond;
-};
-
-/* Is there any repair that would look? */
-bool mend_due(const struct engine *engine, enum repair_stage stage, enum verb_does does);
-/* Runs the text repairs of a stage over `*seen`, which then lies in `mending` if anything changed;
- * with BEYOND nothing may go on, and `mending->beyond` says why. In `observe` nothing changes. */
-enum verdict mend_text(struct engine *engine, enum repair_stage stage, enum verb verb,
-                       struct span *seen, struct mending *mending);
-/* Runs the order repairs; true when one acts. `reply_code` 0: before sending. In `observe` each row
- * is noted once. */
-bool mend_order(struct engine *engine, struct row *row, uint16_t reply_code, struct plan *plan_r);
-/* Would an order repair act on the row, as far as can be seen while others are in flight? */
-bool mend_waits(const struct engine *engine, const struct row *row);
-/* A repair that the engine does itself acts now. */
-void mend_note(struct engine *engine, enum repair_id id);
-/* What is configured for the session's route. */
-struct rewrite rewrite_of(const struct engine *engine);
 
 /* --- answer.c --- */
 bool upstream_read(struct engine *engine);
@@ -439,7 +422,7 @@ void guide_abandon(struct engine *engine);
 enum chosen guide_choose(struct engine *engine);
 /* May a credential be used in this session at all? Then the client's own AUTH is not passed. */
 bool guide_injects(const struct engine *engine);
-/* The mailbox of the envelope that the row belongs to, and of the row. */
+/* The sender of the envelope that the row belongs to, and the mailbox of a recipient. */
 struct span guide_sender(const struct engine *engine, const struct row *row);
 struct span guide_recipient(const struct engine *engine, const struct row *row);
 void guide_told(struct engine *engine, const struct advice *advice, struct span words);
@@ -530,8 +513,11 @@ void envelope_keep(struct engine *engine, enum verb_does does, struct span text)
 void envelope_drop(struct engine *engine);
 /* The kept MAIL; empty: none is kept. */
 struct span envelope_first(const struct engine *engine);
+/* Puts MAIL with that sender before the row that waits: it opens the row's transaction. */
+void envelope_begin(struct engine *engine, struct span mailbox);
 /* Puts the next kept line before the row that waits. */
 void envelope_replay(struct engine *engine);
+/* The answer to either. */
 void envelope_replayed(struct engine *engine, enum verb verb, const struct reply *reply);
 
 /* --- message.c --- */

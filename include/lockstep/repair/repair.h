@@ -8,6 +8,7 @@
 #ifndef LOCKSTEP_REPAIR_REPAIR_H
 #define LOCKSTEP_REPAIR_REPAIR_H
 
+#include "lockstep/base/moment.h"
 #include "lockstep/base/text.h"
 #include "lockstep/smtp/command.h"
 #include "lockstep/smtp/plan.h"
@@ -50,7 +51,7 @@ struct rewrite {
 /* What a repair may look at; all of it read-only, and borrowed for the call. */
 struct situation {
     const struct verb_facts *verb; /* of the command, or of the one that is answered */
-    struct span seen;              /* text stages: the line without its end, or the whole reply */
+    struct span seen;              /* the line without its end, or the whole reply */
     const struct view *client;
     const struct view *upstream;
     const struct envelope *envelope;
@@ -60,8 +61,16 @@ struct situation {
     struct span account;  /* whom lockstep speaks for upstream; empty: for nobody */
     bool mail_pending;    /* STAGE_ORDER: a transaction is open upstream, or may be when the command
                            * is read there */
-    uint16_t reply_code;  /* STAGE_ORDER: what the upstream answered, and then nothing can come
-                           * first any more; 0: it was not asked yet */
+    bool reset_sent;    /* STAGE_ORDER: RSET is on its way to the upstream, and no MAIL behind it */
+    bool reset_owed;    /* STAGE_ORDER: the upstream hears RSET before the next MAIL anyway */
+    bool message_begun; /* STAGE_ORDER: part of a message is upstream, in a transaction not over */
+    bool needs_extended;   /* STAGE_ORDER: TLS or AUTH is to be used upstream, which EHLO brings */
+    bool extended_refused; /* STAGE_ORDER: and EHLO is refused there, or lost on the way */
+    bool envelope_kept;  /* STAGE_ORDER: the client's envelope is known here, and the upstream hears
+                          * it, or hears it again, before whatever belongs to it */
+    moment idle_ms;      /* STAGE_ORDER: since the upstream heard anything */
+    uint16_t reply_code; /* STAGE_ORDER: what the upstream answered, and then nothing can come
+                          * first any more; 0: it was not asked yet */
 };
 
 /* A mended line is longer than the one that was seen by no more than this. */
@@ -87,6 +96,9 @@ struct mended {
 /* clang-format off */
 #define REPAIRS(X)                                                                                 \
     /*  name                function            word                  stage          does           initially */ \
+    X(UPGRADE_HELO,         upgrade_helo,       "upgrade-helo",       STAGE_ORDER,                 \
+      DOES_BIT(DOES_GREET_OLD),                 INITIALLY_ON,                                      \
+      "HELO goes to the relay as EHLO where lockstep's own TLS or AUTH there needs it.")           \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
