@@ -96,12 +96,21 @@ struct mended {
 /* clang-format off */
 #define REPAIRS(X)                                                                                 \
     /*  name                function            word                  stage          does           initially */ \
+    X(SECOND_GREETING,      second_greeting,    "second-greeting",    STAGE_ORDER,                 \
+      DOES_GREETING,                            INITIALLY_ON,                                      \
+      "EHLO and HELO are said to the relay once; again they are answered here, and mean RSET.")    \
     X(UPGRADE_HELO,         upgrade_helo,       "upgrade-helo",       STAGE_ORDER,                 \
       DOES_BIT(DOES_GREET_OLD),                 INITIALLY_ON,                                      \
       "HELO goes to the relay as EHLO where lockstep's own TLS or AUTH there needs it.")           \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
+    X(UNADVERTISED_AUTH,    unadvertised_auth,  "unadvertised-auth",  STAGE_ORDER,                 \
+      DOES_BIT(DOES_AUTH),                      INITIALLY_ON,                                      \
+      "AUTH of a client that said HELO comes behind an EHLO, which alone can offer it.")           \
+    X(EARLY_RESET,          early_reset,        "early-reset",        STAGE_ORDER,                 \
+      DOES_BIT(DOES_RESET),                     INITIALLY_ON,                                      \
+      "RSET before any greeting is answered here.")                                                \
     X(REFUSED_SENDER,       refused_sender,     "refused-sender",     STAGE_ORDER,                 \
       DOES_BIT(DOES_RECIPIENT) | DOES_CONTENT,  INITIALLY_ON,                                      \
       "After a refused MAIL the rest of the batch is refused in the same class, with its words.")  \
