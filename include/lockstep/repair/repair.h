@@ -108,9 +108,15 @@ struct mended {
     X(UNADVERTISED_AUTH,    unadvertised_auth,  "unadvertised-auth",  STAGE_ORDER,                 \
       DOES_BIT(DOES_AUTH),                      INITIALLY_ON,                                      \
       "AUTH of a client that said HELO comes behind an EHLO, which alone can offer it.")           \
+    X(NESTED_MAIL,          nested_mail,        "nested-mail",        STAGE_ORDER,                 \
+      DOES_BIT(DOES_SENDER),                    INITIALLY_ON,                                      \
+      "MAIL while another transaction is open gets a RSET in front of it.")                        \
     X(EARLY_RESET,          early_reset,        "early-reset",        STAGE_ORDER,                 \
       DOES_BIT(DOES_RESET),                     INITIALLY_ON,                                      \
       "RSET before any greeting is answered here.")                                                \
+    X(LOCAL_NOOP,           local_noop,         "local-noop",         STAGE_ORDER,                 \
+      DOES_BIT(DOES_NONE) | DOES_BIT(DOES_RESET), INITIALLY_ON,                                    \
+      "NOOP, and RSET where nothing is open, are answered here, but for one in two minutes.")      \
     X(REFUSED_SENDER,       refused_sender,     "refused-sender",     STAGE_ORDER,                 \
       DOES_BIT(DOES_RECIPIENT) | DOES_CONTENT,  INITIALLY_ON,                                      \
       "After a refused MAIL the rest of the batch is refused in the same class, with its words.")  \
