@@ -108,6 +108,9 @@ struct mended {
     X(UNADVERTISED_AUTH,    unadvertised_auth,  "unadvertised-auth",  STAGE_ORDER,                 \
       DOES_BIT(DOES_AUTH),                      INITIALLY_ON,                                      \
       "AUTH of a client that said HELO comes behind an EHLO, which alone can offer it.")           \
+    X(MISSING_SENDER,       missing_sender,     "missing-sender",     STAGE_ORDER,                 \
+      DOES_BIT(DOES_RECIPIENT),                 ONLY_TRUSTED,                                      \
+      "RCPT without MAIL gets a MAIL in front of it, from `rewrite.default-sender`.")              \
     X(NESTED_MAIL,          nested_mail,        "nested-mail",        STAGE_ORDER,                 \
       DOES_BIT(DOES_SENDER),                    INITIALLY_ON,                                      \
       "MAIL while another transaction is open gets a RSET in front of it.")                        \
