@@ -96,18 +96,27 @@ struct mended {
 /* clang-format off */
 #define REPAIRS(X)                                                                                 \
     /*  name                function            word                  stage          does           initially */ \
+    X(EMPTY_INITIAL_RESPONSE, empty_initial_response, "empty-initial-response", STAGE_COMMAND,     \
+      DOES_BIT(DOES_AUTH),                      INITIALLY_OFF,                                     \
+      "AUTH EXTERNAL with a blank and nothing behind it gets the \"=\" that RFC 4954 wants.")      \
     X(SECOND_GREETING,      second_greeting,    "second-greeting",    STAGE_ORDER,                 \
       DOES_GREETING,                            INITIALLY_ON,                                      \
       "EHLO and HELO are said to the relay once; again they are answered here, and mean RSET.")    \
     X(UPGRADE_HELO,         upgrade_helo,       "upgrade-helo",       STAGE_ORDER,                 \
       DOES_BIT(DOES_GREET_OLD),                 INITIALLY_ON,                                      \
       "HELO goes to the relay as EHLO where lockstep's own TLS or AUTH there needs it.")           \
+    X(REPEATED_AUTH,        repeated_auth,      "repeated-auth",      STAGE_ORDER,                 \
+      DOES_BIT(DOES_AUTH),                      INITIALLY_ON,                                      \
+      "AUTH after a successful one, or within a transaction, is answered here with 503.")          \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
     X(UNADVERTISED_AUTH,    unadvertised_auth,  "unadvertised-auth",  STAGE_ORDER,                 \
       DOES_BIT(DOES_AUTH),                      INITIALLY_ON,                                      \
       "AUTH of a client that said HELO comes behind an EHLO, which alone can offer it.")           \
+    X(LOGIN_INITIAL_RESPONSE, login_initial_response, "login-initial-response", STAGE_ORDER,       \
+      DOES_BIT(DOES_AUTH),                      INITIALLY_ON,                                      \
+      "AUTH LOGIN with the name on its line goes to the relay in two steps, which all know.")      \
     X(MISSING_SENDER,       missing_sender,     "missing-sender",     STAGE_ORDER,                 \
       DOES_BIT(DOES_RECIPIENT),                 ONLY_TRUSTED,                                      \
       "RCPT without MAIL gets a MAIL in front of it, from `rewrite.default-sender`.")              \
