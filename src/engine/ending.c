@@ -3,6 +3,7 @@
  * catalogue decides: before the final dot the client keeps its message and is told to retry; after
  * the dot and before its answer nobody can know, and the client is told just that.
  */
+#include "mend.h"
 #include "replay.h"
 
 static const struct plan lost = {.answer_here = true,
@@ -68,6 +69,15 @@ static void shut(struct engine *engine, enum side side, enum shut how)
                                 : SPAN("reset"));
 }
 
+/* RFC 5321 4.1.1.5: a client that ends without QUIT meant it; what lockstep ends itself it ends
+ * properly. */
+static bool says_quit(struct engine *engine, bool goes_on)
+{
+    if (client_of(engine)->ended && !goes_on)
+        return mend_acts(engine, REPAIR_MISSING_QUIT);
+    return !observing(engine);
+}
+
 /* Never the dot, never QUIT behind half a message: the upstream must see it as broken off. */
 static void shut_upstream(struct engine *engine, bool at_once)
 {
@@ -77,7 +87,7 @@ static void shut_upstream(struct engine *engine, bool at_once)
                 engine->ledger.in_flight == 0 && engine->input != INPUT_OPAQUE &&
                 engine->input != INPUT_RESPONSE;
 
-    if (idle && !engine->quit_sent && !observing(engine)) {
+    if (idle && !engine->quit_sent && says_quit(engine, at_once)) {
         engine->quit_sent = true;
         note_said(engine, SIDE_UPSTREAM, true, SPAN("QUIT\r\n"));
         emit_bytes(engine, SIDE_UPSTREAM, SPAN("QUIT\r\n"), false);

@@ -135,6 +135,9 @@ struct mended {
     X(REFUSED_RECIPIENTS,   refused_recipients, "refused-recipients", STAGE_ORDER,                 \
       DOES_CONTENT,                             INITIALLY_ON,                                      \
       "DATA without an accepted recipient is answered with the words of the refused recipient.")   \
+    X(MISSING_QUIT,         framing_only,       "missing-quit",       STAGE_FRAMING,                 \
+      DOES_BIT(DOES_QUIT),                      INITIALLY_ON,                                      \
+      "For a client that ends without QUIT the relay hears it, but in the middle of a message.")   \
     X(BDAT_TO_DATA,         framing_only,       "bdat-to-data",       STAGE_FRAMING,               \
       DOES_BIT(DOES_CHUNK),                     INITIALLY_ON,                                      \
       "BDAT is offered to clients and becomes DATA for an upstream without CHUNKING.")             \
