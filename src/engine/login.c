@@ -23,6 +23,11 @@ static const struct plan tls_already = {.answer_here = true,
                                         .code = 503,
                                         .status = SPAN_INIT("5.5.1"),
                                         .words = SPAN_INIT("TLS is active already")};
+static const struct plan tls_within = {
+    .answer_here = true,
+    .code = 503,
+    .status = SPAN_INIT("5.5.1"),
+    .words = SPAN_INIT("STARTTLS not permitted within a mail transaction")};
 static const struct plan tls_mixed = {
     .answer_here = true,
     .code = 421,
@@ -132,12 +137,21 @@ bool login_owed(const struct engine *engine, enum verb verb, struct plan *plan_r
 
 /* --- STARTTLS --- */
 
+/* Not one that is over for the client, and only for the upstream not yet. */
+static bool within_transaction(const struct engine *engine)
+{
+    return (engine->peers[SIDE_UPSTREAM].view.mail_open && !engine->stale) ||
+           engine->kept.replay != REPLAY_NONE;
+}
+
 static const struct plan *answer_starttls(const struct engine *engine)
 {
     if (engine->peers[SIDE_CLIENT].view.secured)
         return &tls_already; /* */
     if (!tls_offers_starttls(engine->policy->tls_offer))
         return &not_offered;
+    if (within_transaction(engine))
+        return &tls_within;                                                      /* B-07 */
     return engine->peers[SIDE_CLIENT].inbox.view.size > 0 ? &tls_mixed : &ready; /* */
 }
 
@@ -277,7 +291,7 @@ static const struct plan *begin(struct engine *engine, struct span line)
         return &tls_before_auth;
     if (client_of(engine)->view.authenticated)
         return &auth_twice;
-    if (upstream_of(engine)->view.mail_open || engine->kept.held)
+    if (within_transaction(engine))
         return &auth_within;
     if (span_equal_fold(mechanism, SPAN("PLAIN")))
         guide->login = LOGIN_PLAIN;
