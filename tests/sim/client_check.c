@@ -69,6 +69,8 @@ static const char *justified(const struct world *world, const struct expected *e
         return NULL;
     if (world->guided && !(code < 300 && is_asked_about(expected->kind)))
         return NULL; /* AUTH was refused, TLS is wanted first, the recipient decides ... */
+    if (code == 250 && (expected->kind == EXPECT_NOTHING || expected->kind == EXPECT_HELLO))
+        return NULL;
     switch (expected->kind) {
     case EXPECT_ANYTHING:
     case EXPECT_AUTH:
@@ -87,6 +89,8 @@ static const char *justified(const struct world *world, const struct expected *e
         return message_justified(heard, expected->kind, code);
     case EXPECT_GREETING:
     case EXPECT_LINE:
+    case EXPECT_NOTHING:
+    case EXPECT_HELLO:
     case EXPECT_MAIL:
         break;
     }
@@ -166,11 +170,13 @@ static void learn(struct client *client, const struct expected *expected, uint16
         client->handshake = code == 220;
         break;
     case EXPECT_RSET:
+    case EXPECT_HELLO:
         if (code < 300)
             *heard = (struct heard){0};
         break;
     case EXPECT_GREETING:
     case EXPECT_LINE:
+    case EXPECT_NOTHING:
     case EXPECT_DOT:
     case EXPECT_CHUNK:
     case EXPECT_LAST_CHUNK:

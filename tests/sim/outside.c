@@ -135,6 +135,13 @@ void outside_check_clear(struct world *world, struct span line)
         world_fail(world, "no credential of ours is said in clear");
 }
 
+void outside_check_spared(struct world *world, enum repair_id id, bool heard, const char *what)
+{
+    if (heard && world->policy.mode == MODE_REPAIR && !world->confused &&
+        (world->policy.repairs & REPAIR_BIT(id)) != 0)
+        world_fail(world, what);
+}
+
 /* --- questions --- */
 
 void outside_ask(struct world *world, const struct question *question)

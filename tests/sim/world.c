@@ -90,6 +90,10 @@ void world_fail(struct world *world, const char *what)
 
 /* --- a new session --- */
 
+#define REPAIRS_ALL (REPAIR_BIT(REPAIR_COUNT) - 1)
+/* What these do is what the model expects; all others may be on or off in any mixture. */
+#define REPAIRS_EXPECTED (REPAIR_BIT(REPAIR_REFUSED_RECIPIENTS) | REPAIR_BIT(REPAIR_BDAT_TO_DATA))
+
 static void choose_policy(struct world *world)
 {
     static const uint32_t rows[] = {1, 2, 8, 64}, lines[] = {512, 1024, 2048};
@@ -106,6 +110,8 @@ static void choose_policy(struct world *world)
     policy->limits.message_bytes = dice_chance(dice, 10) ? 100 : 0;
     policy->record = dice_chance(dice, 25) || world->keep_record;
     policy->record_bodies = world->keep_record;
+    if (dice_chance(dice, 30))
+        policy->repairs = (seed_next(&dice->seed) & REPAIRS_ALL) | REPAIRS_EXPECTED;
     if (policy->mode == MODE_REPAIR && dice_chance(dice, 40))
         outside_choose(world);
 }
