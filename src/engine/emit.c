@@ -217,17 +217,19 @@ static bool passes(const struct engine *engine, enum extension extension)
 static void add_our_own(const struct engine *engine, struct text *text, size_t *last_r)
 {
     bool tls = tls_offers_starttls(engine->policy->tls_offer);
-    char bytes[80];
+    uint32_t ours = login_offers(engine);
+    uint32_t passed =
+        login_passes(engine) ? engine->peers[SIDE_UPSTREAM].view.capabilities.mechanisms : 0;
+    char bytes[160];
     struct text names = text_over(bytes, sizeof(bytes));
 
     if (tls && engine->guided && !engine->peers[SIDE_CLIENT].view.secured)
         add_keyword(text, SPAN("STARTTLS"), last_r);
-    if (login_offers(engine) == 0)
-        return;
     text_add(&names, SPAN("AUTH "));
-    mechanisms_show(login_offers(engine), &names);
-    add_keyword(text, text_span(&names), last_r);
-    if (!engine->policy->client_auth.equals)
+    mechanisms_show(ours != 0 ? ours : passed, &names);
+    if (ours != 0)
+        add_keyword(text, text_span(&names), last_r);
+    if (!engine->policy->client_auth.equals || (ours | passed) == 0)
         return;
     bytes[SPAN("AUTH").size] = '='; /* B-40 */
     add_keyword(text, text_span(&names), last_r);

@@ -88,10 +88,20 @@ static const struct plan not_now = {.answer_here = true,
                                     .words = SPAN_INIT("Temporary authentication failure:"),
                                     .quote_reason = true};
 
+/* Some clients ask their user for a password wherever AUTH is offered (B-43). */
+static bool hidden(const struct engine *engine)
+{
+    const struct networks *networks = &engine->policy->client_auth.hidden_from;
+
+    return networks->count > 0 && networks_hold(networks, brief_span(&engine->address));
+}
+
 static enum logins logins_of(const struct engine *engine)
 {
     enum logins logins = engine->policy->client_auth.logins;
 
+    if (hidden(engine))
+        return LOGINS_HIDE;
     if (logins != LOGINS_AUTO)
         return logins;
     return guide_injects(engine) ? LOGINS_HIDE : LOGINS_PASS;
@@ -99,7 +109,7 @@ static enum logins logins_of(const struct engine *engine)
 
 bool login_passes(const struct engine *engine)
 {
-    return !engine->guided || logins_of(engine) == LOGINS_PASS;
+    return logins_of(engine) == LOGINS_PASS;
 }
 
 static bool clear_is_too_bad(const struct engine *engine)
@@ -109,7 +119,7 @@ static bool clear_is_too_bad(const struct engine *engine)
 
 uint32_t login_offers(const struct engine *engine)
 {
-    enum logins logins = engine->guided ? logins_of(engine) : LOGINS_PASS;
+    enum logins logins = logins_of(engine);
 
     if ((logins != LOGINS_CHECK && logins != LOGINS_ACCEPT) || clear_is_too_bad(engine))
         return 0;
@@ -129,7 +139,7 @@ bool login_owed(const struct engine *engine, enum verb verb, struct plan *plan_r
         *plan_r = tls_first; /* */
         return true;
     }
-    if (!engine->policy->client_auth.required || view->authenticated || !envelope)
+    if (!engine->policy->client_auth.required || view->authenticated || !envelope || hidden(engine))
         return false;
     *plan_r = login_first;
     return true;

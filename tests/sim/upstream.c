@@ -9,11 +9,6 @@
 /* A reply without end, for as long as anybody would listen. */
 #define FLOOD_BYTES 100000U
 
-static bool lockstep_owed(const struct world *world)
-{
-    return world->policy.pipelining == PIPELINING_NEVER || !world->upstream.offered;
-}
-
 void upstream_start(struct world *world)
 {
     struct upstream *upstream = &world->upstream;
