@@ -71,9 +71,9 @@ static void shut(struct engine *engine, enum side side, enum shut how)
 
 /* RFC 5321 4.1.1.5: a client that ends without QUIT meant it; what lockstep ends itself it ends
  * properly. */
-static bool says_quit(struct engine *engine, bool goes_on)
+static bool says_quit(struct engine *engine)
 {
-    if (client_of(engine)->ended && !goes_on)
+    if (engine->client_left)
         return mend_acts(engine, REPAIR_MISSING_QUIT);
     return !observing(engine);
 }
@@ -87,7 +87,7 @@ static void shut_upstream(struct engine *engine, bool at_once)
                 engine->ledger.in_flight == 0 && engine->input != INPUT_OPAQUE &&
                 engine->input != INPUT_RESPONSE;
 
-    if (idle && !engine->quit_sent && says_quit(engine, at_once)) {
+    if (idle && !engine->quit_sent && says_quit(engine)) {
         engine->quit_sent = true;
         note_said(engine, SIDE_UPSTREAM, true, SPAN("QUIT\r\n"));
         emit_bytes(engine, SIDE_UPSTREAM, SPAN("QUIT\r\n"), false);
@@ -327,6 +327,7 @@ void session_conclude(struct engine *engine)
     done = client_done(engine);
     if (done) {
         end_tell(engine, SIDE_CLIENT, true);
+        engine->client_left = true;
         session_close(engine, done);
     } else if (engine->stopping && at_rest(engine)) {
         say(engine, &stopping);

@@ -153,6 +153,16 @@ void inject_answered(struct engine *engine, const struct reply *reply)
     ask(engine, QUESTION_OUTCOME, ledger_reason(engine), SPAN(""), reply->code);
 }
 
+/* What the relay said to AUTH is no refusal of the envelope's. One that is put once more keeps its
+ * recipients that were taken. */
+static void forget_words(struct envelope *envelope)
+{
+    if (envelope->accepted == 0)
+        *envelope = (struct envelope){0};
+    envelope->code = envelope->reason_size = 0;
+    envelope->worded = false;
+}
+
 /* Whoever judges the outcome may have words for the client that are better than the relay's own. */
 static void told_outcome(struct engine *engine, const struct advice *advice, struct span words)
 {
@@ -163,7 +173,7 @@ static void told_outcome(struct engine *engine, const struct advice *advice, str
         leg->auth = AUTH_DONE;
         upstream_of(engine)->view.authenticated = true;
         note_credential(engine, SPAN("done"), 0);
-        engine->envelope = (struct envelope){0};
+        forget_words(&engine->envelope);
         return;
     }
     note_credential(engine, SPAN("failed"), code);

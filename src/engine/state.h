@@ -251,6 +251,7 @@ struct engine {
     bool data_refused; /* the client may go on with a message all the same (B-24) */
     bool auth_seen;    /* unknown lines may be stray credentials: not recorded */
     bool quit_sent;
+    bool client_left; /* without QUIT, and the session ends with that */
     bool welcomed;     /* the client has heard a greeting */
     uint32_t turn;     /* of the relay's addresses */
     uint8_t replays;   /* since a message was accepted */
