@@ -4,6 +4,7 @@
  * 354 for DATA; whatever else sounds friendly there is a refusal (F-02).
  */
 #include "mend.h"
+#include "message.h"
 #include "replay.h"
 
 enum outcome {
@@ -57,6 +58,7 @@ void transaction_end(struct engine *engine)
     guide_forget(engine);
     engine->envelope = (struct envelope){0};
     engine->message.convert = CONVERT_NONE;
+    engine->message.begun = false;
     upstream_of(engine)->view.mail_open = false;
 }
 
@@ -318,6 +320,8 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
 
     if (replay_misfit(engine, row, reply))
         return;
+    if (outcome == INTERIM && emit_held_back(engine, row))
+        return; /* the client waits for the answer to that */
     if (outcome == WRONG && reply->code >= 300 && !observing(engine)) {
         /* The upstream waits for something we did not announce: what we say next would be that. */
         upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
@@ -474,6 +478,7 @@ static void greeting(struct engine *engine, const struct reply *reply)
     engine->phase = PHASE_TALKING;
     engine->client_since = engine->now;
     engine->summary.upstream_greeted = reply->code < 300;
+    upstream_of(engine)->view.ungreetable = reply->code >= 300;
     if (!observing(engine) && (reply->code == 421 || reply->code == 521))
         session_close(engine, "relay-refused"); /* RFC 7504 3, RFC 5321 3.8 */
 }

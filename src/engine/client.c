@@ -3,6 +3,7 @@
  * (DATA, AUTH) the rest stays unread until that answer is there (house section 5).
  */
 #include "mend.h"
+#include "message.h"
 #include "start.h"
 
 /* Lines that are answered here without asking anyone, and why. */

@@ -49,6 +49,8 @@ void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool b
 
     if (bytes.size == 0 || !heard(engine, side))
         return;
+    if (side == SIDE_UPSTREAM)
+        engine->upstream_told = engine->now;
     /* The last piece is kept for the scratch, so that whatever follows always fits. */
     if (borrowed && outbox->count < SEND_PIECES_MAX - 1) {
         add_piece(outbox, bytes);
@@ -67,16 +69,32 @@ static bool clean(struct span line)
            span_find(line, '\0') == line.size;
 }
 
-void emit_command(struct engine *engine, const struct row *row, struct span text)
+static void say_upstream(struct engine *engine, enum verb verb, struct span text, struct span end)
 {
-    struct span end = observing(engine) && !row->ours ? SPAN("") : SPAN("\r\n");
-
     must(observing(engine) || clean(text));
-    note_command(engine, SIDE_UPSTREAM, (enum verb)row->verb, text, end);
+    note_command(engine, SIDE_UPSTREAM, verb, text, end);
     emit_bytes(engine, SIDE_UPSTREAM, text, false);
     emit_bytes(engine, SIDE_UPSTREAM, end, false);
-    if (verb_facts((enum verb)row->verb)->secret)
+    if (verb_facts(verb)->secret)
         outbox_of(engine, SIDE_UPSTREAM)->secret = outbox_of(engine, SIDE_UPSTREAM)->used;
+}
+
+void emit_command(struct engine *engine, const struct row *row, struct span text)
+{
+    say_upstream(engine, (enum verb)row->verb, text,
+                 observing(engine) && !row->ours ? SPAN("") : SPAN("\r\n"));
+}
+
+bool emit_held_back(struct engine *engine, struct row *row)
+{
+    struct span text = ledger_text(engine, row);
+
+    if (row->held_back == 0)
+        return false;
+    text = span_trim(span_tail(text, text.size - row->held_back));
+    row->held_back = 0;
+    say_upstream(engine, VERB_RESPONSE, text, SPAN("\r\n"));
+    return true;
 }
 
 /* Text of somebody else's, with blanks where a line can't have what stands there. */
@@ -198,17 +216,19 @@ static bool passes(const struct engine *engine, enum extension extension)
 static void add_our_own(const struct engine *engine, struct text *text, size_t *last_r)
 {
     bool tls = tls_offers_starttls(engine->policy->tls_offer);
-    char bytes[80];
+    uint32_t ours = login_offers(engine);
+    uint32_t passed =
+        login_passes(engine) ? engine->peers[SIDE_UPSTREAM].view.capabilities.mechanisms : 0;
+    char bytes[160];
     struct text names = text_over(bytes, sizeof(bytes));
 
     if (tls && engine->guided && !engine->peers[SIDE_CLIENT].view.secured)
         add_keyword(text, SPAN("STARTTLS"), last_r);
-    if (login_offers(engine) == 0)
-        return;
     text_add(&names, SPAN("AUTH "));
-    mechanisms_show(login_offers(engine), &names);
-    add_keyword(text, text_span(&names), last_r);
-    if (!engine->policy->client_auth.equals)
+    mechanisms_show(ours != 0 ? ours : passed, &names);
+    if (ours != 0)
+        add_keyword(text, text_span(&names), last_r);
+    if (!engine->policy->client_auth.equals || (ours | passed) == 0)
         return;
     bytes[SPAN("AUTH").size] = '='; /* B-40 */
     add_keyword(text, text_span(&names), last_r);

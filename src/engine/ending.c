@@ -3,6 +3,8 @@
  * catalogue decides: before the final dot the client keeps its message and is told to retry; after
  * the dot and before its answer nobody can know, and the client is told just that.
  */
+#include "mend.h"
+#include "message.h"
 #include "replay.h"
 
 /* Of a line that is no reply, with its end, what is quoted at most. */
@@ -71,6 +73,15 @@ static void shut(struct engine *engine, enum side side, enum shut how)
                                 : SPAN("reset"));
 }
 
+/* RFC 5321 4.1.1.5: a client that ends without QUIT meant it; what lockstep ends itself it ends
+ * properly. */
+static bool says_quit(struct engine *engine)
+{
+    if (engine->client_left)
+        return mend_framing(engine, REPAIR_MISSING_QUIT);
+    return !observing(engine);
+}
+
 /* Never the dot, never QUIT behind half a message: the upstream must see it as broken off. */
 static void shut_upstream(struct engine *engine, bool at_once)
 {
@@ -80,7 +91,7 @@ static void shut_upstream(struct engine *engine, bool at_once)
                 engine->ledger.in_flight == 0 && engine->input != INPUT_OPAQUE &&
                 engine->input != INPUT_RESPONSE;
 
-    if (idle && !engine->quit_sent && !observing(engine)) {
+    if (idle && !engine->quit_sent && says_quit(engine)) {
         engine->quit_sent = true;
         note_said(engine, SIDE_UPSTREAM, true, SPAN("QUIT\r\n"));
         emit_bytes(engine, SIDE_UPSTREAM, SPAN("QUIT\r\n"), false);
@@ -353,6 +364,7 @@ void session_conclude(struct engine *engine)
     done = client_done(engine);
     if (done) {
         end_tell(engine, SIDE_CLIENT, true);
+        engine->client_left = true;
         session_close(engine, done);
     } else if (engine->stopping && at_rest(engine)) {
         say(engine, &stopping);

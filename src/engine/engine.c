@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lockstep/base/secret.h"
-#include "state.h"
+#include "message.h"
 
 struct engine *engine_init(void *memory, const struct policy *policy, struct lender *lender,
                            uint64_t seed, moment now)

@@ -54,6 +54,26 @@ struct span envelope_first(const struct engine *engine)
                    (unsigned char)place[0] | (size_t)(unsigned char)place[1] << 8);
 }
 
+void envelope_begin(struct engine *engine, struct span mailbox)
+{
+    ledger_insert_sender(engine, mailbox);
+    envelope_keep(engine, DOES_SENDER,
+                  ledger_text(engine, ledger_row(engine, engine->ledger.send)));
+}
+
+/* What becomes of it is the transaction's. */
+static void begun(struct engine *engine, const struct reply *reply)
+{
+    bool taken = reply->code < 300;
+
+    transaction_begin(engine, taken ? 0 : reply->code);
+    upstream_of(engine)->view.mail_open = taken;
+    if (taken)
+        return;
+    ledger_keep_reason(engine, reply);
+    envelope_drop(engine);
+}
+
 void envelope_replay(struct engine *engine)
 {
     struct kept *kept = &engine->kept;
@@ -90,6 +110,10 @@ void envelope_replayed(struct engine *engine, enum verb verb, const struct reply
 {
     struct kept *kept = &engine->kept;
 
+    if (kept->replay == REPLAY_NONE) {
+        begun(engine, reply);
+        return;
+    }
     if (reply->code >= 300) {
         refused_again(engine, reply);
         return;

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "state.h"
+#include "mend.h"
 
 static bool needed(const struct policy *policy)
 {
@@ -120,6 +120,8 @@ struct span guide_sender(const struct engine *engine, const struct row *row)
 {
     if (verb_facts((enum verb)row->verb)->does == DOES_SENDER)
         return mailbox_of(ledger_text(engine, row));
+    if (mend_first(engine, row) == FIRST_SENDER)
+        return rewrite_of(engine).default_sender;
     return mailbox_of(envelope_first(engine));
 }
 
@@ -202,6 +204,8 @@ void guide_learn(struct engine *engine, const struct row *row)
         learn_sender(engine, mailbox_of(text));
         break;
     case DOES_RECIPIENT:
+        if (mend_first(engine, row) == FIRST_SENDER)
+            learn_sender(engine, rewrite_of(engine).default_sender);
         if (!knows(engine, FACT_RECIPIENT))
             learn(engine, FACT_RECIPIENT, mailbox_of(text));
         break;
@@ -234,6 +238,7 @@ void guide_abandon(struct engine *engine)
 {
     guide_forget(engine);
     engine->envelope = (struct envelope){0};
+    engine->message.convert = CONVERT_NONE;
     engine->stale = upstream_of(engine)->view.mail_open;
     engine->reset_owed = engine->reset_owed || engine->stale;
 }

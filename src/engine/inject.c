@@ -146,6 +146,8 @@ void inject_answered(struct engine *engine, const struct reply *reply)
     engine->leg.code = reply->code;
     text_add_number(&words, reply->code);
     text_add_byte(&words, ' ');
+    if (engine->leg.held_code == 0) /* what the envelope was refused with goes on counting */
+        engine->leg.held_code = engine->envelope.code;
     ledger_keep_reason(engine, reply);
     text_add(&words, engine->leg.said_back ? SPAN("in words that show the credential")
                                            : ledger_reason(engine));
@@ -164,7 +166,8 @@ static void told_outcome(struct engine *engine, const struct advice *advice, str
         upstream_of(engine)->view.authenticated = true;
         note_credential(engine, SPAN("done"), 0);
         /* Only the words go: an envelope that is being put again has its recipients already. */
-        engine->envelope.code = engine->envelope.reason_size = 0;
+        engine->envelope.code = leg->held_code;
+        engine->envelope.reason_size = 0;
         engine->envelope.worded = false;
         return;
     }

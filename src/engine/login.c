@@ -23,6 +23,11 @@ static const struct plan tls_already = {.answer_here = true,
                                         .code = 503,
                                         .status = SPAN_INIT("5.5.1"),
                                         .words = SPAN_INIT("TLS is active already")};
+static const struct plan tls_within = {
+    .answer_here = true,
+    .code = 503,
+    .status = SPAN_INIT("5.5.1"),
+    .words = SPAN_INIT("STARTTLS not permitted within a mail transaction")};
 static const struct plan tls_mixed = {
     .answer_here = true,
     .code = 421,
@@ -83,10 +88,20 @@ static const struct plan not_now = {.answer_here = true,
                                     .words = SPAN_INIT("Temporary authentication failure:"),
                                     .quote_reason = true};
 
+/* Some clients ask their user for a password wherever AUTH is offered (B-43). */
+static bool hidden(const struct engine *engine)
+{
+    const struct networks *networks = &engine->policy->client_auth.hidden_from;
+
+    return networks->count > 0 && networks_hold(networks, brief_span(&engine->address));
+}
+
 static enum logins logins_of(const struct engine *engine)
 {
     enum logins logins = engine->policy->client_auth.logins;
 
+    if (hidden(engine))
+        return LOGINS_HIDE;
     if (logins != LOGINS_AUTO)
         return logins;
     return guide_injects(engine) ? LOGINS_HIDE : LOGINS_PASS;
@@ -94,7 +109,7 @@ static enum logins logins_of(const struct engine *engine)
 
 bool login_passes(const struct engine *engine)
 {
-    return !engine->guided || logins_of(engine) == LOGINS_PASS;
+    return logins_of(engine) == LOGINS_PASS;
 }
 
 static bool clear_is_too_bad(const struct engine *engine)
@@ -104,7 +119,7 @@ static bool clear_is_too_bad(const struct engine *engine)
 
 uint32_t login_offers(const struct engine *engine)
 {
-    enum logins logins = engine->guided ? logins_of(engine) : LOGINS_PASS;
+    enum logins logins = logins_of(engine);
 
     if ((logins != LOGINS_CHECK && logins != LOGINS_ACCEPT) || clear_is_too_bad(engine))
         return 0;
@@ -124,7 +139,7 @@ bool login_owed(const struct engine *engine, enum verb verb, struct plan *plan_r
         *plan_r = tls_first; /* */
         return true;
     }
-    if (!engine->policy->client_auth.required || view->authenticated || !envelope)
+    if (!engine->policy->client_auth.required || view->authenticated || !envelope || hidden(engine))
         return false;
     *plan_r = login_first;
     return true;
@@ -132,12 +147,21 @@ bool login_owed(const struct engine *engine, enum verb verb, struct plan *plan_r
 
 /* --- STARTTLS --- */
 
+/* Not one that is over for the client, and only for the upstream not yet. */
+static bool within_transaction(const struct engine *engine)
+{
+    return (engine->peers[SIDE_UPSTREAM].view.mail_open && !engine->stale) ||
+           engine->kept.replay != REPLAY_NONE;
+}
+
 static const struct plan *answer_starttls(const struct engine *engine)
 {
     if (engine->peers[SIDE_CLIENT].view.secured)
         return &tls_already; /* */
     if (!tls_offers_starttls(engine->policy->tls_offer))
         return &not_offered;
+    if (within_transaction(engine))
+        return &tls_within;                                                      /* B-07 */
     return engine->peers[SIDE_CLIENT].inbox.view.size > 0 ? &tls_mixed : &ready; /* */
 }
 
@@ -277,7 +301,7 @@ static const struct plan *begin(struct engine *engine, struct span line)
         return &tls_before_auth;
     if (client_of(engine)->view.authenticated)
         return &auth_twice;
-    if (upstream_of(engine)->view.mail_open || engine->kept.held)
+    if (within_transaction(engine))
         return &auth_within;
     if (span_equal_fold(mechanism, SPAN("PLAIN")))
         guide->login = LOGIN_PLAIN;

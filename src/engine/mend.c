@@ -36,12 +36,13 @@ static struct span account_of(const struct engine *engine)
                : SPAN("");
 }
 
-/* The set of repairs that look at such a command at that stage. */
+/* The set of repairs that look at such a command at that stage. In `observe` all do, but for those
+ * that answers would go through: what a client can't read does not show in what it says. */
 static uint64_t lookers(const struct engine *engine, enum repair_stage stage, enum verb_does does)
 {
     uint64_t set = engine->policy->repairs_at[stage][does];
 
-    return observing(engine) ? set : set & repairs_of(engine);
+    return observing(engine) && stage != STAGE_ANSWER ? set : set & repairs_of(engine);
 }
 
 bool mend_due(const struct engine *engine, enum repair_stage stage, enum verb_does does)
@@ -60,6 +61,37 @@ static struct situation situation_of(const struct engine *engine, enum verb verb
         .address = span_of(engine->address.bytes, engine->address.size),
         .account = account_of(engine),
     };
+}
+
+/* What a row says, without its line end: in `observe` the ledger keeps that too. */
+static struct span line_of(const struct engine *engine, const struct row *row)
+{
+    struct span line = ledger_text(engine, row);
+
+    while (span_ends(line, SPAN("\n")) || span_ends(line, SPAN("\r")))
+        line.size--;
+    return line;
+}
+
+/* What order repairs may look at beside that. */
+static struct situation situation_of_row(const struct engine *engine, const struct row *row,
+                                         uint16_t reply_code)
+{
+    struct situation situation = situation_of(engine, (enum verb)row->verb);
+
+    situation.seen = line_of(engine, row);
+    situation.reply_code = reply_code;
+    situation.mail_pending = mail_pending(engine);
+    situation.reset_sent = reset_pending(engine);
+    situation.reset_owed = engine->reset_owed;
+    situation.message_begun = engine->message.begun;
+    situation.needs_extended =
+        !engine->leg.ehlo_refused && (guide_injects(engine) || upstream_secures(engine));
+    situation.extended_refused =
+        engine->leg.ehlo_refused || engine->leg.downgraded || avoids_ehlo(engine);
+    situation.envelope_kept = engine->kept.replay != REPLAY_NONE;
+    situation.idle_ms = engine->now - engine->upstream_told;
+    return situation;
 }
 
 void mend_note(struct engine *engine, enum repair_id id)
@@ -92,13 +124,11 @@ static enum repair_id find_plan(const struct engine *engine, const struct row *r
     enum verb verb = (enum verb)row->verb;
     uint64_t set = lookers(engine, STAGE_ORDER, verb_facts(verb)->does);
     struct rewrite rewrite = rewrite_of(engine);
-    struct situation situation = situation_of(engine, verb);
+    struct situation situation = situation_of_row(engine, row, reply_code);
     struct mended mended;
     size_t i;
 
     situation.rewrite = &rewrite;
-    situation.reply_code = reply_code;
-    situation.mail_pending = mail_pending(engine);
     for (i = 0; set >> i != 0; i++) {
         if ((set & REPAIR_BIT(i)) == 0 ||
             repair_row((enum repair_id)i)->mend(&situation, &mended) == UNTOUCHED)
@@ -115,15 +145,31 @@ bool mend_order(struct engine *engine, struct row *row, uint16_t reply_code, str
 
     if (id == REPAIR_COUNT)
         return false;
+    if (row->mended == 1 + id)
+        return true;
     row->noticed = observing(engine);
+    row->mended = (uint8_t)(1 + id);
     return mend_acts(engine, id);
 }
 
-bool mend_waits(const struct engine *engine, const struct row *row)
+bool mend_waits(const struct engine *engine, const struct row *row, bool in_group)
 {
     struct plan plan;
 
-    return find_plan(engine, row, 0, &plan) != REPAIR_COUNT;
+    if (find_plan(engine, row, 0, &plan) == REPAIR_COUNT)
+        return false;
+    return !in_group || plan.first != FIRST_NOTHING;
+}
+
+enum plan_first mend_first(const struct engine *engine, const struct row *row)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+    struct plan plan;
+
+    if (observing(engine) || !mend_due(engine, STAGE_ORDER, does) ||
+        find_plan(engine, row, 0, &plan) == REPAIR_COUNT)
+        return FIRST_NOTHING;
+    return plan.first;
 }
 
 /* One repair over what is there now. */

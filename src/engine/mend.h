@@ -22,8 +22,11 @@ void mend_reply(struct engine *engine, struct reply *reply, struct mending *mend
 /* Runs the order repairs; true when one acts. `reply_code` 0: before sending. In `observe` each row
  * is noted once. */
 bool mend_order(struct engine *engine, struct row *row, uint16_t reply_code, struct plan *plan_r);
-/* Would an order repair act on the row, as far as can be seen while others are in flight? */
-bool mend_waits(const struct engine *engine, const struct row *row);
+/* Would an order repair act on the row, as far as can be seen while others are in flight?
+ * `in_group`: would it put something in front of it? */
+bool mend_waits(const struct engine *engine, const struct row *row, bool in_group);
+/* What an order repair would put in front of the row. */
+enum plan_first mend_first(const struct engine *engine, const struct row *row);
 /* A repair that the engine does itself acts now. */
 void mend_note(struct engine *engine, enum repair_id id);
 /* Records what the repair found; false: it is not to be done, because we only observe. */

@@ -2,6 +2,7 @@
  * Messages and chunks on their way. They stream: what came is handed on within the step, and the
  * terminator leaves whole, in one write (F-03). Who owns a message at every instant is table 4.7.
  */
+#include "message.h"
 #include "mend.h"
 
 static const struct plan bare_refused = {
@@ -359,6 +360,7 @@ bool chunk_read(struct engine *engine)
 static void chunk_forward(struct engine *engine, struct row *row)
 {
     engine->message.fate = FATE_FORWARD;
+    engine->message.begun = true;
     emit_command(engine, row, ledger_text(engine, row));
     ledger_sent(engine);
 }

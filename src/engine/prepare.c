@@ -155,6 +155,13 @@ static enum step step_to_relay(const struct engine *engine, enum verb_does does,
     return STEP_NONE;
 }
 
+/* MAIL may get its answer here: what follows must not join the transaction before (R4). And AUTH is
+ * not permitted within one (RFC 4954 4). */
+static bool ends_transaction(enum step step)
+{
+    return step == STEP_HOLD || step == STEP_ROUTE || step == STEP_REFUSE || step == STEP_AUTH;
+}
+
 static enum step next_step(const struct engine *engine, enum verb_does does, enum chosen chosen)
 {
     enum step step = step_to_relay(engine, does, chosen);
@@ -167,10 +174,9 @@ static enum step next_step(const struct engine *engine, enum verb_does does, enu
         step = step_to_tls(engine);
     if (step == STEP_NONE)
         step = step_to_mail(engine, does);
-    /* MAIL may get its answer here: what follows must not join the transaction before (R4). */
     if (does == DOES_SENDER &&
         (engine->reset_owed || engine->peers[SIDE_UPSTREAM].view.mail_open) &&
-        (step == STEP_HOLD || step == STEP_ROUTE || step == STEP_REFUSE))
+        ends_transaction(step))
         step = STEP_RESET;
     return step;
 }
@@ -380,9 +386,18 @@ static void refuse_without_recipients(struct engine *engine, struct row *row)
         row_decide(engine, row, &no_recipients);
 }
 
-enum prepared prepare(struct engine *engine, struct row *row)
+/* What a row needs is what its verb does; a recipient that a sender is put in front of opens a
+ * transaction, as MAIL does. */
+static enum verb_does needs_of(const struct engine *engine, const struct row *row)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
+
+    return does == DOES_RECIPIENT && mend_first(engine, row) == FIRST_SENDER ? DOES_SENDER : does;
+}
+
+enum prepared prepare(struct engine *engine, struct row *row)
+{
+    enum verb_does does = needs_of(engine, row);
     enum chosen chosen = CHOSEN;
     enum step step;
 
@@ -415,7 +430,8 @@ void prepare_greeted(struct engine *engine, const struct reply *reply)
 
     if (reply->code >= 300) {
         engine->leg.ehlo_refused = true;
-        if (step_to_tls(engine) == STEP_NONE) /* else nothing may be said in clear */
+        /* Else it was greeted so, or nothing may be said in clear. */
+        if (!view->greeted && step_to_tls(engine) == STEP_NONE)
             ledger_insert_text(engine, VERB_HELO, SPAN("HELO "), greeting_name(engine));
         return;
     }

@@ -19,8 +19,8 @@ static bool bytes_begun(const struct engine *engine)
     return engine->input == INPUT_BODY || engine->input == INPUT_OPAQUE ||
            engine->input == INPUT_RESPONSE ||
            (engine->input == INPUT_CHUNK && message->fate != FATE_PENDING) ||
-           (message->total > 0 && engine->peers[SIDE_UPSTREAM].view.mail_open) || /* a chunk */
-           message->convert == CONVERT_OPEN || message->convert == CONVERT_REFUSED;
+           message->convert == CONVERT_OPEN || message->convert == CONVERT_REFUSED ||
+           message->begun;
 }
 
 /* Has anything been said upstream that can't be said again? */

@@ -4,6 +4,7 @@
  * answer, and towards an upstream without PIPELINING the window is one (R-01 to R-05).
  */
 #include "mend.h"
+#include "message.h"
 #include "replay.h"
 
 static const struct plan only_chunks = {.answer_here = true,
@@ -74,6 +75,21 @@ bool mail_pending(const struct engine *engine)
     return open;
 }
 
+bool reset_pending(const struct engine *engine)
+{
+    bool pending = false;
+    uint32_t number;
+
+    for (number = engine->ledger.answer; number != engine->ledger.send; number++) {
+        const struct row *row = ledger_row(engine, number);
+        enum verb_does does = verb_facts((enum verb)row->verb)->does;
+
+        if (row->state == ROW_SENT && (does == DOES_RESET || does == DOES_SENDER))
+            pending = does == DOES_RESET;
+    }
+    return pending;
+}
+
 /* The upstream reads a converted message, so no command can be sent; false: not such a case. */
 static bool answer_within_message(struct engine *engine, struct row *row, enum verb_does does)
 {
@@ -92,19 +108,6 @@ static bool answer_within_message(struct engine *engine, struct row *row, enum v
     return true;
 }
 
-/* A client that greets with HELO gets what EHLO brings: AUTH and TLS upstream (B-44). */
-static void upgrade(struct engine *engine, struct row *row)
-{
-    struct span word = verb_facts(VERB_HELO)->word;
-
-    if (engine->leg.ehlo_refused || (!guide_injects(engine) && !upstream_secures(engine)) ||
-        !span_starts_fold(ledger_text(engine, row), word))
-        return;
-    note(engine, SPAN("upgrade"), SPAN(""), word);
-    ledger_rename(engine, row, VERB_EHLO);
-    row->upgraded = true;
-}
-
 /* Repairs see a line without its end; in `observe` the ledger keeps it, and nothing is changed. */
 static struct span without_end(struct span text)
 {
@@ -120,7 +123,9 @@ static struct span without_end(struct span text)
  * the upstream answers it. */
 static bool emit_mended(struct engine *engine, struct row *row, enum verb_does does)
 {
-    struct span text = ledger_text(engine, row);
+    struct span whole = ledger_text(engine, row);
+    struct span text =
+        row->held_back > 0 ? span_trim(span_head(whole, whole.size - row->held_back)) : whole;
     struct span seen = observing(engine) ? without_end(text) : text;
     enum verdict verdict = UNTOUCHED;
     struct mending mending;
@@ -161,8 +166,6 @@ static void send_row(struct engine *engine, struct row *row, enum verb_does does
         engine->quit_sent = true;
     if (does == DOES_SENDER && !row->ours)
         inject_disclaim(engine, row);
-    if (does == DOES_GREET_OLD)
-        upgrade(engine, row);
     if (does == DOES_GREET && !row->ours && avoids_ehlo(engine) &&
         span_starts_fold(ledger_text(engine, row), verb_facts(VERB_EHLO)->word)) {
         ledger_rename(engine, row, VERB_HELO);
@@ -210,12 +213,33 @@ static void put_first(struct engine *engine, enum plan_first first)
         break;
     case FIRST_SENDER:
         rewrite = rewrite_of(engine);
-        ledger_insert_sender(engine, rewrite.default_sender);
+        envelope_begin(engine, rewrite.default_sender);
         break;
     }
 }
 
-/* A repair has another plan for the row; false: none has. */
+/* What the answer here changes in what we know: a client that may begin anew has done so. */
+static void settle_here(struct engine *engine, enum verb_does does, const struct plan *plan)
+{
+    if (does == DOES_MESSAGE || does == DOES_CHUNK || does == DOES_RECIPIENT)
+        engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
+    if (plan->code >= 300)
+        return;
+    if (does == DOES_GREET || does == DOES_GREET_OLD || does == DOES_RESET)
+        guide_abandon(engine);
+}
+
+/* The row is sent, but not just as it came. */
+static void send_otherwise(struct engine *engine, struct row *row, const struct plan *plan)
+{
+    row->held_back = plan->held_back;
+    if (plan->extended) {
+        ledger_rename(engine, row, VERB_EHLO);
+        row->upgraded = true;
+    }
+}
+
+/* A repair has another plan for the row than to send it now; false: none has. */
 static bool order_mended(struct engine *engine, struct row *row, enum verb_does does)
 {
     struct plan plan;
@@ -226,25 +250,35 @@ static bool order_mended(struct engine *engine, struct row *row, enum verb_does 
         return false;
     if (plan.first != FIRST_NOTHING) {
         put_first(engine, plan.first);
-        return true;
+    } else if (plan.answer_here) {
+        settle_here(engine, does, &plan);
+        row_answer_here(engine, row, &plan);
+        row->refused = plan.code >= 400;
+    } else {
+        send_otherwise(engine, row, &plan);
+        return false;
     }
-    if (does == DOES_MESSAGE || does == DOES_CHUNK || does == DOES_RECIPIENT)
-        engine->reset_owed = engine->reset_owed || upstream_of(engine)->view.mail_open;
-    row_answer_here(engine, row, &plan);
-    row->refused = plan.code >= 400;
     return true;
+}
+
+/* The client's own MAIL was refused as nested, and this would go to the envelope before it (R4). */
+static bool joins_old(const struct engine *engine, enum verb_does does)
+{
+    return engine->envelope.sender_refused &&
+           (does == DOES_RECIPIENT || does == DOES_MESSAGE || does == DOES_CHUNK);
 }
 
 /* Something else has to happen with a client's row than sending it; true when it did. */
 static bool diverted(struct engine *engine, struct row *row, enum verb_does does)
 {
+    /* Nothing can be put in front of a command in the middle of a message. */
+    if (!observing(engine) && answer_within_message(engine, row, does))
+        return true;
     if (order_mended(engine, row, does))
         return true;
     if (observing(engine))
         return false;
-    if (answer_within_message(engine, row, does))
-        return true;
-    if (does != DOES_SENDER || !engine->reset_owed)
+    if (!engine->reset_owed || (does != DOES_SENDER && !joins_old(engine, does)))
         return false;
     engine->reset_owed = false;
     ledger_insert(engine, VERB_RSET);
@@ -279,14 +313,16 @@ static bool step_over(struct ledger *ledger, const struct row *row)
     return passed;
 }
 
-/* Repairs look at what is settled: a command that they would do something about waits until it is.
- * Only for the rest of an envelope that would cost the group, and there its answer is looked at. */
+/* Repairs look at what is settled and was told: a command that they would do something about waits
+ * until it is. Only for the rest of an envelope that would cost the group, and there its answer is
+ * looked at. */
 static bool awaits_others(const struct engine *engine, const struct row *row, enum verb_does does)
 {
     bool in_group = does == DOES_RECIPIENT || does == DOES_MESSAGE || does == DOES_CHUNK;
 
-    return engine->ledger.in_flight > 0 && !in_group && !row->ours && !observing(engine) &&
-           mend_due(engine, STAGE_ORDER, does) && mend_waits(engine, row);
+    return engine->ledger.send != engine->ledger.answer && !row->ours && !observing(engine) &&
+           engine->message.convert != CONVERT_OPEN && mend_due(engine, STAGE_ORDER, does) &&
+           mend_waits(engine, row, in_group);
 }
 
 /* Nobody is there to hear the row, or to be connected to for it. */

@@ -88,14 +88,16 @@ struct row {
     struct plan plan;
     uint32_t text_at; /* in the ledger's text ring */
     uint32_t text_size;
-    uint8_t verb;  /* enum verb */
-    uint8_t state; /* enum row_state */
-    bool ours;     /* put in by us: the client never hears its answer */
+    uint32_t held_back; /* of the text: not said yet, an interim answer will ask for it */
+    uint8_t verb;       /* enum verb */
+    uint8_t state;      /* enum row_state */
+    bool ours;          /* put in by us: the client never hears its answer */
     bool last_chunk;
-    bool upgraded; /* HELO, said as EHLO */
-    bool worded;   /* ours, with words of its own */
-    bool noticed;  /* `observe`: what a repair would have done with it was noted */
-    bool alone;    /* nothing may follow before its answer, whatever its verb says */
+    bool upgraded;  /* HELO, said as EHLO */
+    bool worded;    /* ours, with words of its own */
+    bool noticed;   /* `observe`: what a repair would have done with it was noted */
+    uint8_t mended; /* 1 + the repair that acted on it last: it is noted once */
+    bool alone;     /* nothing may follow before its answer, whatever its verb says */
     bool refused; /* MAIL or RCPT, answered here: what becomes of the transaction follows from it */
 };
 
@@ -144,6 +146,7 @@ struct message {
     uint64_t passed; /* of a DATA message, to the upstream */
     enum fate fate;
     enum convert convert;
+    bool begun; /* a chunk of it went upstream as such */
 };
 
 enum auth {
@@ -167,6 +170,7 @@ struct leg {
     struct choice choice; /* what it is opened for; the credential is the one it used */
     uint8_t auth;         /* enum auth */
     uint8_t tries;        /* of AUTH */
+    uint16_t held_code;   /* the envelope's refusal before AUTH was said */
     uint16_t code;        /* the upstream's last answer to AUTH; 0: it has not been asked */
     bool forever;         /* the refusal, says who knows */
     bool anew;            /* not the session's first: its greeting is not for the client */
@@ -231,8 +235,9 @@ struct engine {
     struct lender *lender;
     struct seed seed;
     moment started, now;
-    moment client_since; /* since when the client is waited for */
-    moment answer_since; /* since when the upstream is waited for */
+    moment client_since;  /* since when the client is waited for */
+    moment answer_since;  /* since when the upstream is waited for */
+    moment upstream_told; /* when it last heard anything */
     moment closing_since;
     moment stop_at;
     struct peer peers[SIDE_COUNT];
@@ -259,6 +264,7 @@ struct engine {
     bool foreign_seen;   /* the client said what is not SMTP, and that was noted */
     uint8_t blank_lines; /* empty lines in a row, as far as it matters */
     bool quit_sent;
+    bool client_left;  /* without QUIT, and the session ends with that */
     bool welcomed;     /* the client has heard a greeting */
     uint32_t turn;     /* of the relay's addresses */
     uint8_t replays;   /* since a message was accepted */
@@ -378,6 +384,8 @@ bool emit_may(const struct engine *engine, enum side side);
 void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool borrowed);
 /* Says `text` for the row: what it says, or what repairs made of that. */
 void emit_command(struct engine *engine, const struct row *row, struct span text);
+/* The part of the row's text that was held back; false: none was. */
+bool emit_held_back(struct engine *engine, struct row *row);
 void emit_reply(struct engine *engine, const struct reply *reply);
 void emit_capabilities(struct engine *engine, const struct reply *reply);
 void emit_plan(struct engine *engine, const struct plan *plan);
@@ -399,6 +407,8 @@ bool client_read(struct engine *engine);
 bool mail_pending(const struct engine *engine);
 /* Does the upstream get more than one command at a time? */
 bool speaks_in_groups(const struct engine *engine);
+/* Is a RSET on its way, and no MAIL behind it? */
+bool reset_pending(const struct engine *engine);
 bool send_next(struct engine *engine);
 bool release_next(struct engine *engine);
 void row_answer_here(struct engine *engine, struct row *row, const struct plan *plan);
@@ -431,7 +441,7 @@ void guide_abandon(struct engine *engine);
 enum chosen guide_choose(struct engine *engine);
 /* May a credential be used in this session at all? Then the client's own AUTH is not passed. */
 bool guide_injects(const struct engine *engine);
-/* The mailbox of the envelope that the row belongs to, and of the row. */
+/* The sender of the envelope that the row belongs to, and the mailbox of a recipient. */
 struct span guide_sender(const struct engine *engine, const struct row *row);
 struct span guide_recipient(const struct engine *engine, const struct row *row);
 void guide_told(struct engine *engine, const struct advice *advice, struct span words);
@@ -522,29 +532,12 @@ void envelope_keep(struct engine *engine, enum verb_does does, struct span text)
 void envelope_drop(struct engine *engine);
 /* The kept MAIL; empty: none is kept. */
 struct span envelope_first(const struct engine *engine);
+/* Puts MAIL with that sender before the row that waits: it opens the row's transaction. */
+void envelope_begin(struct engine *engine, struct span mailbox);
 /* Puts the next kept line before the row that waits. */
 void envelope_replay(struct engine *engine);
+/* The answer to either. */
 void envelope_replayed(struct engine *engine, enum verb verb, const struct reply *reply);
-
-/* --- message.c --- */
-bool body_read(struct engine *engine);
-bool chunk_read(struct engine *engine);
-/* The upstream waits for a message now. */
-void message_start(struct engine *engine);
-/* A BDAT row is the next to go. */
-/* The upstream refused a chunk that was not the last. */
-void chunk_refused(struct engine *engine, const struct reply *reply);
-bool chunk_send(struct engine *engine, struct row *row);
-/* Some bytes of a message went upstream and its end did not. */
-bool message_open(const struct engine *engine);
-/* The message will not be delivered: what is left of it is swallowed, its end answered so. */
-void message_fail(struct engine *engine, const struct plan *verdict);
-/* The same without a word. */
-void message_swallow(struct engine *engine);
-/* DATA was refused, which the client heard as that plan; the next line may be a message's. */
-void message_refused(struct engine *engine, const struct plan *said);
-/* It is: it is read to its end by a repair, which decides what is said then. */
-void message_stray(struct engine *engine, enum repair_id id);
 
 /* --- ending.c --- */
 /* Records that a side has ended, once; `unread`: even though not all it said was read. */

@@ -37,6 +37,12 @@ static bool holds_everybody(const struct networks *networks)
     return networks->count == 0;
 }
 
+/* Nothing given: nobody. */
+static bool spares_everybody(const struct networks *networks)
+{
+    return networks->count > 0 && holds_everybody(networks);
+}
+
 /* Does it say who may have the credentials of its routes? */
 static bool is_guarded(const struct config_listener *listener)
 {
@@ -44,7 +50,8 @@ static bool is_guarded(const struct config_listener *listener)
     bool tls = policy->tls_required || policy->tls_offer == TLS_OFFER_IMPLICIT;
 
     return !holds_everybody(&listener->allow) ||
-           (policy->client_auth.required && policy->client_auth.logins == LOGINS_CHECK) ||
+           (policy->client_auth.required && policy->client_auth.logins == LOGINS_CHECK &&
+            !spares_everybody(&policy->client_auth.hidden_from)) ||
            (tls && listener->tls.client_certificate == CLIENT_CERTIFICATE_REQUIRE);
 }
 

@@ -113,6 +113,10 @@ const struct row schema_serving[] = {
      "off", "Clients may log in without TLS too."},
     {BASE_POLICY, "auth", "equals", TYPE_SWITCH, AT(policy, client_auth.equals), 0, 0, NULL, "off",
      "Offer `AUTH=` beside `AUTH`, for clients that know nothing else."},
+    {BASE_POLICY, "auth", "hidden-from", TYPE_NETWORKS, AT(policy, client_auth.hidden_from), 0, 0,
+     NULL, "",
+     "Networks whose clients are offered no AUTH and need none: some ask for a password wherever it "
+     "is offered."},
     {BASE_POLICY, "limits", "line", TYPE_SIZE, AT(policy, limits.line_bytes), 512,
      LIMIT_LINE_BYTES_MAX, NULL, "2k", "A command line (RFC 5321 4.5.3.1.4)."},
     {BASE_POLICY, "limits", "auth-line", TYPE_SIZE, AT(policy, limits.auth_line_bytes), 512,

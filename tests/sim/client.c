@@ -60,7 +60,7 @@ static void greet(struct world *world)
         bytes_say(&client->out, "\xff\xf1");
     bytes_say(&client->out, "%s ", dice_chance(&client->dice, 85) ? "EHLO" : "HELO");
     bytes_say(&client->out, good ? "[x:~%u~]\r\n" : "h~%u~\r\n", tag);
-    client_expect(client, EXPECT_LINE, tag);
+    client_expect(client, EXPECT_HELLO, tag);
     client->wait = client->wait || !dice_chance(&client->dice, 10);
 }
 
@@ -109,6 +109,8 @@ static void authenticate(struct world *world)
             bytes_say(&client->out, "S3CRET%02u\r\n", dice_below(&client->dice, 100));
     } else if (dice_chance(&client->dice, 50)) {
         bytes_say(&client->out, "AUTH PLAIN AHUAS3CRET%02u\r\n", dice_below(&client->dice, 100));
+    } else if (dice_chance(&client->dice, 30)) {
+        bytes_say(&client->out, "AUTH login S3CRET%02u\r\n", dice_below(&client->dice, 100));
     } else {
         bytes_say(&client->out, "AUTH LOGIN\r\n");
         if (dice_chance(&client->dice, 20)) { /* does not wait for the 334 */
@@ -177,11 +179,18 @@ static void make_noise(struct world *world)
     } else if (dice_chance(&client->dice, 25)) {
         bytes_say(&client->out, "RSET\r\n");
         client_expect(client, EXPECT_RSET, 0);
+    } else if (dice_chance(&client->dice, 10)) {
+        greet(world);
+    } else if (dice_chance(&client->dice, 5)) {
+        authenticate(world);
+        client->stage = STAGE_AUTH;
+        client->sub = 1;
     } else {
+        const char *word = words[dice_below(&client->dice, minds_words(world) ? 5 : 7)];
+
         tag = tag_new(world);
-        bytes_say(&client->out, "%s ~%u~\r\n",
-                  words[dice_below(&client->dice, minds_words(world) ? 5 : 7)], tag);
-        client_expect(client, EXPECT_LINE, tag);
+        bytes_say(&client->out, "%s ~%u~\r\n", word, tag);
+        client_expect(client, (word[0] | 0x20) == 'n' ? EXPECT_NOTHING : EXPECT_LINE, tag);
         /* A client that respects R-02 waits; others don't. */
         client->wait = client->wait || dice_chance(&client->dice, 50);
     }

@@ -60,6 +60,14 @@ static bool is_asked_about(enum expected_kind kind)
            kind == EXPECT_LAST_CHUNK;
 }
 
+/* Such a command may be answered without asking: it was written badly, or it changes nothing. */
+static bool answered_here(const struct expected *expected, uint16_t code)
+{
+    if (expected->refusable && code >= 500)
+        return true;
+    return code == 250 && (expected->kind == EXPECT_NOTHING || expected->kind == EXPECT_HELLO);
+}
+
 /* What lockstep says for itself while the upstream does all it should. */
 static const char *justified(const struct world *world, const struct expected *expected,
                              uint16_t code)
@@ -70,7 +78,7 @@ static const char *justified(const struct world *world, const struct expected *e
         return NULL;
     if (world->guided && !(code < 300 && is_asked_about(expected->kind)))
         return NULL; /* AUTH was refused, TLS is wanted first, the recipient decides ... */
-    if (expected->refusable && code >= 500)
+    if (answered_here(expected, code))
         return NULL;
     switch (expected->kind) {
     case EXPECT_ANYTHING:
@@ -90,6 +98,8 @@ static const char *justified(const struct world *world, const struct expected *e
         return message_justified(heard, expected->kind, code);
     case EXPECT_GREETING:
     case EXPECT_LINE:
+    case EXPECT_NOTHING:
+    case EXPECT_HELLO:
     case EXPECT_MAIL:
         break;
     }
@@ -193,11 +203,13 @@ static void learn(struct client *client, const struct expected *expected, uint16
         client->handshake = code == 220;
         break;
     case EXPECT_RSET:
+    case EXPECT_HELLO:
         if (code < 300)
             *heard = (struct heard){0};
         break;
     case EXPECT_GREETING:
     case EXPECT_LINE:
+    case EXPECT_NOTHING:
     case EXPECT_DOT:
     case EXPECT_CHUNK:
     case EXPECT_LAST_CHUNK:

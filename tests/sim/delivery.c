@@ -26,6 +26,15 @@ static bool same_content(const struct message *message, struct span content, boo
            (span_equal(span_tail(content, at), SPAN("\r\n")) && !span_ends(rest, SPAN("\n")));
 }
 
+/* Also when the envelope was put to another connection, after whatever was lost with the first. */
+static bool right_recipients(const struct world *world)
+{
+    const struct upstream *upstream = &world->upstream;
+
+    return world->client.heard[upstream->mail_tag].accepted == upstream->recipients ||
+           world->client.cut || !world->links[SIDE_CLIENT].open;
+}
+
 void delivery_take(struct world *world, bool by_chunks)
 {
     struct upstream *upstream = &world->upstream;
@@ -46,11 +55,7 @@ void delivery_take(struct world *world, bool by_chunks)
     if (!message->complete ||
         !same_content(message, content, normal, repairs(world, REPAIR_DOUBLED_CR)))
         world_fail(world, "what is delivered is what the client said, to its end");
-    /* Also when the envelope was put to another connection, after whatever was lost with the first.
-     */
-    if (!by_chunks && /* those may be taken before the answers to RCPT are heard */
-        world->client.heard[upstream->mail_tag].accepted != upstream->recipients &&
-        !world->client.cut && world->links[SIDE_CLIENT].open)
+    if (!by_chunks && !right_recipients(world)) /* a chunk may come before answers to RCPT */
         world_fail(world, "a message goes to those whom the client was told it would");
     if (normal && !repairs(world, REPAIR_BARE_LF) &&
         (message->bare || (message->doubled && !repairs(world, REPAIR_DOUBLED_CR))))

@@ -49,22 +49,6 @@ static void add_routes(struct policy *policy, struct dice *dice)
         vary_route(&policy->routes[i], dice);
 }
 
-/* Switches of repairs that are seen in what the client hears. Codes are remapped within their
- * class: the model knows no other. */
-void outside_mend_replies(struct world *world)
-{
-    static const enum repair_id ids[] = {REPAIR_ODD_REPLIES, REPAIR_PADDED_KEYWORDS,
-                                         REPAIR_KEYWORD_FIRST, REPAIR_REMAP_CODES,
-                                         REPAIR_FLAT_REPLIES};
-    struct policy *policy = &world->policy;
-    struct dice *dice = &world->client.dice;
-    size_t i;
-
-    policy->rewrite.codes = SPAN("550=553 450=452 251=252");
-    for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-        policy->repairs ^= dice_chance(dice, 25) ? REPAIR_BIT(ids[i]) : 0;
-}
-
 void outside_choose(struct world *world)
 {
     static const enum security securities[] = {SECURITY_NONE, SECURITY_OFFERED, SECURITY_STARTTLS};
@@ -94,27 +78,6 @@ void outside_choose(struct world *world)
         policy->client_auth.logins = LOGINS_AUTO;
     policy->client_auth.allow_clear = dice_chance(dice, 70);
     policy->client_auth.equals = dice_chance(dice, 20);
-}
-
-/* Those that mend text: what they make is good or bad for the same reasons, on or off. */
-void outside_switch_repairs(struct world *world)
-{
-    struct dice *dice = &world->client.dice;
-    struct policy *policy = &world->policy;
-    uint32_t id;
-
-    for (id = 0; id < REPAIR_COUNT; id++) {
-        enum repair_stage stage = repair_row((enum repair_id)id)->stage;
-
-        if ((stage == STAGE_COMMAND || stage == STAGE_SENDING) && dice_chance(dice, 30))
-            policy->repairs ^= REPAIR_BIT(id);
-    }
-    if (dice_chance(dice, 50))
-        policy->rewrite.sender = SPAN("scanner@shop.example");
-    if (dice_chance(dice, 50))
-        policy->rewrite.domain = SPAN("shop.example");
-    if (dice_chance(dice, 50))
-        policy->rewrite.helo = SPAN("scanner.example");
 }
 
 /* Of the sender that the client said, whatever it was made of; the null sender has none. */
@@ -170,6 +133,13 @@ void outside_check_clear(struct world *world, struct span line)
         world_fail(world, "nothing goes on in clear where TLS is required (R-33)");
     if (span_find_span(line, SPAN("S3CRETc")) < line.size && !relay->allow_clear)
         world_fail(world, "no credential of ours is said in clear");
+}
+
+void outside_check_spared(struct world *world, enum repair_id id, bool heard, const char *what)
+{
+    if (heard && world->policy.mode == MODE_REPAIR && !world->confused &&
+        (world->policy.repairs & REPAIR_BIT(id)) != 0)
+        world_fail(world, what);
 }
 
 /* --- questions --- */

@@ -57,6 +57,8 @@ struct message {
 enum expected_kind {
     EXPECT_GREETING,
     EXPECT_LINE,
+    EXPECT_NOTHING, /* NOOP, which may be answered without being asked about */
+    EXPECT_HELLO,
     EXPECT_MAIL,
     EXPECT_RCPT,
     EXPECT_DATA,
@@ -126,6 +128,8 @@ struct upstream {
     uint32_t commands;
     moment hold_until;
     bool pipelining, chunking, auth, extended;
+    bool known;            /* somebody logged in */
+    bool reset_refused;    /* and what came with RSET came in vain */
     bool tls, hidden_auth; /* AUTH works and is not offered */
     bool insists;          /* 530 before AUTH */
     bool secured;
@@ -214,6 +218,10 @@ static inline bool repairs(const struct world *world, enum repair_id id)
     return world->policy.mode == MODE_REPAIR && (world->policy.repairs & REPAIR_BIT(id)) != 0;
 }
 
+/* --- choose.c --- */
+/* The session's policy, by its script. */
+void choose_policy(struct world *world);
+
 /* --- delivery.c --- */
 /* The upstream takes the message that it has read. */
 void delivery_take(struct world *world, bool by_chunks);
@@ -224,11 +232,10 @@ bool outside_can_tell(const struct world *world);
 /* Can that side's handshake be done now? */
 bool outside_can_shake_hands(const struct world *world, enum side side);
 void outside_choose(struct world *world);
-void outside_switch_repairs(struct world *world);
-/* Which repairs of replies are on. */
-void outside_mend_replies(struct world *world);
 void outside_check_mail(struct world *world, struct span line);
 void outside_check_clear(struct world *world, struct span line);
+/* Does the upstream hear what that repair keeps from it? */
+void outside_check_spared(struct world *world, enum repair_id id, bool heard, const char *what);
 void outside_ask(struct world *world, const struct question *question);
 void outside_tell(struct world *world);
 void outside_secure(struct world *world, enum side side);

@@ -9,11 +9,6 @@
 /* A reply without end, for as long as anybody would listen. */
 #define FLOOD_BYTES 100000U
 
-static bool lockstep_owed(const struct world *world)
-{
-    return world->policy.pipelining == PIPELINING_NEVER || !world->upstream.offered;
-}
-
 void upstream_start(struct world *world)
 {
     struct upstream *upstream = &world->upstream;
@@ -56,6 +51,7 @@ static void begin_anew(struct upstream *upstream)
     upstream->mode = UP_COMMAND;
     upstream->extended = upstream->offered = upstream->closing = false;
     upstream->auth_rounds = 0;
+    upstream->known = upstream->reset_refused = false;
     upstream->as = NOTHING;
 }
 
@@ -182,6 +178,8 @@ static void obey_greeting(struct world *world, struct span line, bool extended)
     struct upstream *upstream = &world->upstream;
     uint32_t tag = tag_in(line);
 
+    outside_check_spared(world, REPAIR_SECOND_GREETING, upstream->extended,
+                         "nobody is greeted twice (trap 19)");
     if (upstream_verdict(world, line, 1) < 6) {
         upstream_say(world, TO_LINE, tag, 502, "not known");
         return;
@@ -215,6 +213,10 @@ static void obey_mail(struct world *world, struct span line)
     uint32_t tag = tag_in(line);
 
     if (upstream->mail_open) {
+        outside_check_spared(world, REPAIR_NESTED_MAIL,
+                             bytes_span(&upstream->content).size == 0 && !upstream->chunk_failed &&
+                                 !upstream->reset_refused,
+                             "no MAIL is nested (B-25)");
         upstream_say(world, TO_LINE, tag, 503, "nested");
     } else if (upstream->insists && upstream->as == NOTHING && chance < 50) {
         upstream_say(world, TO_LINE, tag, 530, "log in first");
@@ -320,6 +322,9 @@ static void obey_auth(struct world *world, struct span line)
     struct upstream *upstream = &world->upstream;
     uint32_t chance = upstream_verdict(world, line, 5);
 
+    outside_check_spared(world, REPAIR_REPEATED_AUTH,
+                         upstream->mode != UP_AUTH && (upstream->known || upstream->mail_open),
+                         "nobody logs in twice, or within MAIL (R-35)");
     upstream->mode = UP_COMMAND;
     if (!upstream->auth)
         upstream_say(world, TO_LINE, 0, 502, "no AUTH");
@@ -335,6 +340,7 @@ static void obey_auth(struct world *world, struct span line)
 
         if (chance < 80)
             upstream->as = credential_in(line);
+        upstream->known = upstream->known || chance < 80;
         snprintf(words, sizeof(words), "you said %.*s", (int)line.size, line.at);
         /* Where replies can't be told apart, nobody could tell what it quotes. */
         upstream_say(world, TO_LINE, 0, chance < 80 ? 235 : 535,
@@ -349,6 +355,7 @@ static void obey_reset(struct world *world)
 
     if (upstream_misbehaves(world, MISCHIEF_WRONG) &&
         upstream_verdict(world, SPAN("RSET"), upstream->commands) < 30) {
+        world->upstream.reset_refused = true;
         upstream_say(world, TO_LINE, 0, 550, "no reset");
         return;
     }
@@ -529,7 +536,7 @@ static void check_turn(struct world *world)
     if (world->policy.mode != MODE_REPAIR || world->confused || upstream->mode == UP_CHUNK ||
         upstream->mode == UP_DEAD)
         return;
-    if (owed && lockstep_owed(world))
+    if (owed && (world->policy.pipelining == PIPELINING_NEVER || !upstream->offered))
         world_fail(world, "one command at a time (invariant 14)");
     if (owed && upstream->barrier)
         world_fail(world, "nothing follows a command that stands last (R-02)");

@@ -90,43 +90,6 @@ void world_fail(struct world *world, const char *what)
 
 /* --- a new session --- */
 
-/* How line ends are read, and what becomes of a message that nobody wants. */
-static void choose_framing(struct policy *policy, struct dice *dice)
-{
-    static const enum repair_id ids[] = {REPAIR_BARE_LF, REPAIR_LF_END_OF_DATA, REPAIR_DOUBLED_CR,
-                                         REPAIR_EARLY_BODY, REPAIR_STRAY_BODY};
-    size_t i;
-
-    for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-        policy->repairs ^= dice_chance(dice, 40) ? REPAIR_BIT(ids[i]) : 0;
-    /* With both it depends on the moment which of them answers how often. */
-    if ((policy->repairs & REPAIR_BIT(REPAIR_STRAY_BODY)) != 0)
-        policy->repairs &= ~REPAIR_BIT(REPAIR_EARLY_BODY);
-}
-
-static void choose_policy(struct world *world)
-{
-    static const uint32_t rows[] = {1, 2, 8, 64}, lines[] = {512, 1024, 2048};
-    struct dice *dice = &world->client.dice;
-    struct policy *policy = &world->policy;
-
-    policy_default(policy);
-    policy->mode = dice_chance(dice, 80) ? MODE_REPAIR : MODE_OBSERVE;
-    policy->pipelining = dice_chance(dice, 70) ? PIPELINING_AUTO : PIPELINING_NEVER;
-    choose_framing(policy, dice);
-    policy->limits.rows = rows[dice_below(dice, 4)];
-    policy->limits.line_bytes = lines[dice_below(dice, 3)];
-    policy->limits.reply_bytes = dice_chance(dice, 20) ? 1024 : 16384;
-    policy->limits.message_bytes = dice_chance(dice, 10) ? 100 : 0;
-    policy->record = dice_chance(dice, 25) || world->keep_record;
-    policy->record_bodies = world->keep_record;
-    outside_mend_replies(world);
-    if (policy->mode == MODE_REPAIR && dice_chance(dice, 40))
-        outside_choose(world);
-    if (dice_chance(dice, 50))
-        outside_switch_repairs(world);
-}
-
 static void clear(struct world *world)
 {
     struct world old = *world;

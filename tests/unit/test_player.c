@@ -95,7 +95,7 @@ Test(player, the_house_example)
  * would pass all of these. */
 Test(player, what_comes_too_early_fails)
 {
-    must_fail("@ start ready\nC> NOOP\nU> NOOP\nU< 250 ok\nU< 250 odd\nC< 250 ok\n",
+    must_fail("@ start ready\nC> HELP\nU> HELP\nU< 250 ok\nU< 250 odd\nC< 250 ok\n",
               "more than expected");
     must_fail("@ start ready\nC> MAIL FROM:<a@b>\nC> RCPT TO:<x@b>\nU> MAIL FROM:<a@b>\n"
               "U< 250 ok\nU> RCPT TO:<x@b>\nC< 250 ok\nU< 250 ok\nC< 250 ok\n",
@@ -107,10 +107,10 @@ Test(player, what_comes_too_early_fails)
 
 Test(player, what_does_not_come_fails)
 {
-    must_fail("@ start ready\nC> NOOP\nU> NOOP\nU< 250 ok\nC< 250 ok\nC< 250 again\n",
+    must_fail("@ start ready\nC> HELP\nU> HELP\nU< 250 ok\nC< 250 ok\nC< 250 again\n",
               "- C< 250 again");
-    must_fail("@ start ready\nC> NOOP\nU> NOOP\nU< 250 ok\nC< 250 OK\n", "+ C< 250 ok");
-    must_fail("@ start ready\nC> NOOP\nU> NOOP\nU< 250 ok\nC< 250 ok\nU connect\n",
+    must_fail("@ start ready\nC> HELP\nU> HELP\nU< 250 ok\nC< 250 OK\n", "+ C< 250 ok");
+    must_fail("@ start ready\nC> HELP\nU> HELP\nU< 250 ok\nC< 250 ok\nU connect\n",
               "the upstream's connection: not as expected");
 }
 
@@ -142,11 +142,11 @@ Test(player, notes_are_expected)
 /* Strictness 3: at the end nothing is owed, or the file says why. */
 Test(player, nothing_is_owed_at_the_end)
 {
-    must_fail("@ start ready\nC> NOOP\nU> NOOP\n", "something is still owed");
+    must_fail("@ start ready\nC> HELP\nU> HELP\n", "something is still owed");
     must_fail("@ start ready\nC> \"NOO\"\n", "something is still owed");
     must_fail(ENVELOPE, "something is still owed");
     must_fail("C open\nU connect\n", "something is still owed");
-    must_play("@ unfinished the answer is not the point\n@ start ready\nC> NOOP\nU> NOOP\n");
+    must_play("@ unfinished the answer is not the point\n@ start ready\nC> HELP\nU> HELP\n");
     must_fail("@ unfinished but it is not\n@ start ready\n", "nothing is owed");
 }
 
@@ -193,11 +193,12 @@ Test(player, moments_drive_the_clock)
 
 Test(player, scripts_that_can_not_be)
 {
-    must_fail("C> NOOP\n", "not there to say anything");
+    must_fail("C> HELP\n", "not there to say anything");
     must_fail("U open\n", "can't open now");
     must_fail("C open\nU connect\nC open\n", "can't open now");
     must_fail("C end\n", "not there to end");
-    must_fail("@ start ready\nC fail x\n! end client-lost\nU> QUIT\nU shut flush\nC fail y\n",
+    must_fail("@ start ready\nC fail x\n! end client-lost\n! repair missing-quit\nU> QUIT\n"
+              "U shut flush\nC fail y\n",
               "not there to fail");
     must_fail("@ start\n", "@ start ready");
     must_fail("@ start ready\n@ wait long\n", "a wait is written");
@@ -241,7 +242,7 @@ Test(player, endless_reply, .timeout = 60)
 {
     enum { LINES = 100000 };
     static const char start[] = "@ repairs.replay-envelope off\n@ start ready\n"
-                                "C> NOOP\nU> NOOP\n";
+                                "C> HELP\nU> HELP\n";
     static const char line[] = "U< 250-more\n";
     static const char end[] = "! odd relay\n! answer session code=421\n"
                               "C< 421 4.3.0 The relay's answer is not an SMTP reply\n"

@@ -108,7 +108,8 @@ Test(replies, of_16_kib_are_mended_or_not_read)
     static char reply[LIMIT_REPLY_BYTES_MAX + 1];
     size_t size = 0;
 
-    policy.repairs = UINT64_MAX & ~REPAIR_BIT(REPAIR_REPLAY_ENVELOPE);
+    policy.repairs =
+        UINT64_MAX & ~REPAIR_BIT(REPAIR_REPLAY_ENVELOPE) & ~REPAIR_BIT(REPAIR_LOCAL_NOOP);
     policy.rewrite.codes = SPAN("535=454");
     log_in();
     while (size + 20 < LIMIT_REPLY_BYTES_MAX)

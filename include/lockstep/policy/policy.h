@@ -97,9 +97,10 @@ enum logins {
 
 struct client_auth {
     enum logins logins;
-    bool required;    /* 530 before it */
-    bool allow_clear; /* offered and taken without TLS too */
-    bool equals;      /* `AUTH=` beside `AUTH` (B-40) */
+    bool required;               /* 530 before it */
+    bool allow_clear;            /* offered and taken without TLS too */
+    bool equals;                 /* `AUTH=` beside `AUTH` (B-40) */
+    struct networks hidden_from; /* whose clients are offered none and need none (B-43) */
 };
 
 struct policy {

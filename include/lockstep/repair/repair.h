@@ -8,6 +8,7 @@
 #ifndef LOCKSTEP_REPAIR_REPAIR_H
 #define LOCKSTEP_REPAIR_REPAIR_H
 
+#include "lockstep/base/moment.h"
 #include "lockstep/base/text.h"
 #include "lockstep/smtp/command.h"
 #include "lockstep/smtp/plan.h"
@@ -55,7 +56,7 @@ struct rewrite {
 /* What a repair may look at; all of it read-only, and borrowed for the call. */
 struct situation {
     const struct verb_facts *verb; /* of the command, or of the one that is answered */
-    struct span seen;              /* text stages: the line without its end, or the whole reply */
+    struct span seen;              /* the line without its end, or the whole reply */
     const struct view *client;
     const struct view *upstream;
     const struct envelope *envelope;
@@ -66,8 +67,16 @@ struct situation {
     bool first;           /* STAGE_COMMAND: the client has said nothing before */
     bool mail_pending;    /* STAGE_ORDER: a transaction is open upstream, or may be when the command
                            * is read there */
-    uint16_t reply_code;  /* STAGE_ORDER: what the upstream answered, and then nothing can come
-                           * first any more; 0: it was not asked yet */
+    bool reset_sent;    /* STAGE_ORDER: RSET is on its way to the upstream, and no MAIL behind it */
+    bool reset_owed;    /* STAGE_ORDER: the upstream hears RSET before the next MAIL anyway */
+    bool message_begun; /* STAGE_ORDER: part of a message is upstream, in a transaction not over */
+    bool needs_extended;   /* STAGE_ORDER: TLS or AUTH is to be used upstream, which EHLO brings */
+    bool extended_refused; /* STAGE_ORDER: and EHLO is refused there, or lost on the way */
+    bool envelope_kept;  /* STAGE_ORDER: the client's envelope is known here, and the upstream hears
+                          * it, or hears it again, before whatever belongs to it */
+    moment idle_ms;      /* STAGE_ORDER: since the upstream heard anything */
+    uint16_t reply_code; /* STAGE_ORDER: what the upstream answered, and then nothing can come
+                          * first any more; 0: it was not asked yet */
 };
 
 /* A mended line is longer than the one that was seen by no more than this. */
@@ -96,6 +105,9 @@ struct mended {
     X(FIRST_LINE_NOISE,     first_line_noise,   "first-line-noise",   STAGE_COMMAND,               \
       DOES_BIT(DOES_NONE),                      INITIALLY_ON,                                      \
       "Telnet options and byte order marks before a client's first command are left out.")         \
+    X(EMPTY_INITIAL_RESPONSE, empty_initial_response, "empty-initial-response", STAGE_COMMAND,     \
+      DOES_BIT(DOES_AUTH),                      INITIALLY_OFF,                                     \
+      "AUTH EXTERNAL with a blank and nothing behind it gets the \"=\" that RFC 4954 wants.")      \
     X(TRAILING_BLANK,       trailing_blank,     "trailing-blank",     STAGE_COMMAND,               \
       DOES_ALL & ~DOES_BIT(DOES_RESPONSE),      INITIALLY_ON,                                      \
       "Blanks at the end of a command are left out, but for what belongs to a credential.")        \
@@ -137,9 +149,36 @@ struct mended {
     X(PROXY_HEADER,         framing_only,       "proxy-header",       STAGE_FRAMING,               \
       DOES_BIT(DOES_NONE),                      INITIALLY_ON,                                      \
       "A PROXY header, which nobody here asked for, hears 421 and nothing behind it is read.")     \
+    X(SECOND_GREETING,      second_greeting,    "second-greeting",    STAGE_ORDER,                 \
+      DOES_GREETING,                            INITIALLY_ON,                                      \
+      "EHLO and HELO are said to the relay once; again they are answered here, and mean RSET.")    \
+    X(UPGRADE_HELO,         upgrade_helo,       "upgrade-helo",       STAGE_ORDER,                 \
+      DOES_BIT(DOES_GREET_OLD),                 INITIALLY_ON,                                      \
+      "HELO goes to the relay as EHLO where lockstep's own TLS or AUTH there needs it.")           \
+    X(REPEATED_AUTH,        repeated_auth,      "repeated-auth",      STAGE_ORDER,                 \
+      DOES_BIT(DOES_AUTH),                      INITIALLY_ON,                                      \
+      "AUTH after a successful one, or within a transaction, is answered here with 503.")          \
     X(MISSING_GREETING,     missing_greeting,   "missing-greeting",   STAGE_ORDER,                 \
       DOES_ENVELOPE | DOES_BIT(DOES_AUTH),      INITIALLY_ON,                                      \
       "A client that goes on without EHLO is greeted for, at the start and behind STARTTLS.")      \
+    X(UNADVERTISED_AUTH,    unadvertised_auth,  "unadvertised-auth",  STAGE_ORDER,                 \
+      DOES_BIT(DOES_AUTH),                      INITIALLY_ON,                                      \
+      "AUTH of a client that said HELO comes behind an EHLO, which alone can offer it.")           \
+    X(LOGIN_INITIAL_RESPONSE, login_initial_response, "login-initial-response", STAGE_ORDER,       \
+      DOES_BIT(DOES_AUTH),                      INITIALLY_ON,                                      \
+      "AUTH LOGIN with the name on its line goes to the relay in two steps, which all know.")      \
+    X(MISSING_SENDER,       missing_sender,     "missing-sender",     STAGE_ORDER,                 \
+      DOES_BIT(DOES_RECIPIENT),                 ONLY_TRUSTED,                                      \
+      "RCPT without MAIL gets a MAIL in front of it, from `rewrite.default-sender`.")              \
+    X(NESTED_MAIL,          nested_mail,        "nested-mail",        STAGE_ORDER,                 \
+      DOES_BIT(DOES_SENDER),                    INITIALLY_ON,                                      \
+      "MAIL while another transaction is open gets a RSET in front of it.")                        \
+    X(EARLY_RESET,          early_reset,        "early-reset",        STAGE_ORDER,                 \
+      DOES_BIT(DOES_RESET),                     INITIALLY_ON,                                      \
+      "RSET before any greeting is answered here.")                                                \
+    X(LOCAL_NOOP,           local_noop,         "local-noop",         STAGE_ORDER,                 \
+      DOES_BIT(DOES_NONE) | DOES_BIT(DOES_RESET), INITIALLY_ON,                                    \
+      "NOOP, and RSET where nothing is open, are answered here, but for one in two minutes.")      \
     X(REFUSED_SENDER,       refused_sender,     "refused-sender",     STAGE_ORDER,                 \
       DOES_BIT(DOES_RECIPIENT) | DOES_CONTENT,  INITIALLY_ON,                                      \
       "After a refused MAIL the rest of the batch is refused in the same class, with its words.")  \
@@ -162,6 +201,9 @@ struct mended {
     X(FLAT_REPLIES,         flat_replies,       "flat-replies",       STAGE_ANSWER,                \
       DOES_ALL,                                 INITIALLY_OFF,                                     \
       "For clients that read one line only: replies of several lines become one, but for EHLO.")   \
+    X(MISSING_QUIT,         framing_only,       "missing-quit",       STAGE_FRAMING,                 \
+      DOES_BIT(DOES_QUIT),                      INITIALLY_ON,                                      \
+      "For a client that ends without QUIT the relay hears it, but in the middle of a message.")   \
     X(BDAT_TO_DATA,         framing_only,       "bdat-to-data",       STAGE_FRAMING,               \
       DOES_BIT(DOES_CHUNK),                     INITIALLY_ON,                                      \
       "BDAT is offered to clients and becomes DATA for an upstream without CHUNKING.")             \

@@ -27,6 +27,9 @@ struct plan {
     bool verbatim;         /* say the kept refusal itself, in its own words, instead of `words` */
     bool close;            /* then end the session */
     bool keywords;         /* 250 and the keywords of EHLO, as the upstream told them before */
+    bool extended;         /* HELO is said as EHLO, and the client hears the answer's first line */
+    uint32_t held_back; /* so much at the command's end is said to its first interim answer, which
+                         * the client does not hear */
 };
 
 #endif

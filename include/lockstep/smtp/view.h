@@ -11,7 +11,8 @@ struct view {
     struct capabilities capabilities; /* of the current EHLO; none after HELO */
     bool greeted;                     /* HELO or EHLO was accepted */
     bool extended;                    /* and it was EHLO */
-    bool ungreetable;                 /* EHLO and HELO were refused: it is greeted no more */
+    bool ungreetable;                 /* it refuses the session, or EHLO and HELO: it is greeted no
+                                       * more */
     bool secured;                     /* by TLS; everything above was learnt behind it */
     bool authenticated;
     bool mail_open; /* a MAIL was accepted and the transaction has not ended */
