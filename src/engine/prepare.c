@@ -362,17 +362,19 @@ static bool learn(struct engine *engine, struct row *row, enum verb_does does,
 
 /* The upstream was greeted in this state already, by us or before the client's TLS. Nobody is
  * greeted twice, for some servers refuse that (trap 19): the client hears what is known. */
-static bool answer_greeting(struct engine *engine, struct row *row, enum verb_does does)
+static enum prepared answer_greeting(struct engine *engine, struct row *row, enum verb_does does)
 {
     struct plan plan = greeted;
 
     if (!greets(does) || !upstream_of(engine)->view.extended || client_of(engine)->view.greeted)
-        return false;
+        return PREPARED;
+    if (engine->ledger.in_flight > 0)
+        return PREPARE_WAIT; /* what the client gives up is not settled yet */
     guide_abandon(engine);
     plan.keywords = does == DOES_GREET;
     plan.words = engine->policy->hostname;
     row_decide(engine, row, &plan);
-    return true;
+    return PREPARE_MOVE;
 }
 
 /* No recipient has decided where a message would go. */
@@ -415,7 +417,7 @@ enum prepared prepare(struct engine *engine, struct row *row)
         return row->state == ROW_WAITING ? PREPARE_WAIT : PREPARE_MOVE;
     step = next_step(engine, does, chosen);
     if (step == STEP_NONE)
-        return answer_greeting(engine, row, does) ? PREPARE_MOVE : PREPARED;
+        return answer_greeting(engine, row, does);
     if (engine->ledger.in_flight > 0)
         return PREPARE_WAIT;
     take_step(engine, row, step);

@@ -281,7 +281,8 @@ static bool diverted(struct engine *engine, struct row *row, enum verb_does does
     if (!engine->reset_owed || (does != DOES_SENDER && !joins_old(engine, does)))
         return false;
     engine->reset_owed = false;
-    ledger_insert(engine, VERB_RSET);
+    /* It may be refused, and what follows must not join. MAIL stands alone then itself. */
+    ledger_insert(engine, VERB_RSET)->alone = does != DOES_SENDER;
     return true;
 }
 
