@@ -41,12 +41,6 @@ static const struct plan stray_message = {
     .status = SPAN_INIT("4.7.0"),
     .close = true,
     .words = SPAN_INIT("DATA was refused, and this does not look like a command")};
-static const struct plan ahead_of_refusal = {
-    .answer_here = true,
-    .code = 421,
-    .status = SPAN_INIT("4.7.0"),
-    .close = true,
-    .words = SPAN_INIT("DATA was refused, and this was sent before that was known")};
 static const struct plan ahead_of_answer = {
     .answer_here = true,
     .code = 421,
@@ -75,9 +69,8 @@ void client_resume(struct engine *engine, enum verb_does does)
 
 /*
  * A line of a message must never run as a command. It may be one behind a DATA that was refused
- * (B-24), whatever it looks like when it came before the refusal was said (B-21: DATA stands last
- * in its group, R-02); behind a LF "." LF that only ends a message for who waits (B-61); and where
- * a dot that was not stuffed has ended a message too early (B-60). NULL: it is none.
+ * (B-24); behind a LF "." LF that only ends a message for who waits (B-61); and where a dot that
+ * was not stuffed has ended a message too early (B-60). NULL: it is none.
  */
 static const struct plan *stray_fault(struct engine *engine, bool unknown, struct span line)
 {
@@ -89,8 +82,8 @@ static const struct plan *stray_fault(struct engine *engine, bool unknown, struc
     engine->data_refused = engine->ahead = false;
     if (refused && unknown)
         return &stray_message;
-    if (ahead)
-        return refused ? &ahead_of_refusal : &ahead_of_answer;
+    if (ahead && !refused)
+        return &ahead_of_answer;
     if (!ended || !unknown || engine->message_ended)
         return NULL;
     note(engine, SPAN("finding"), SPAN(""), SPAN("unstuffed-dot"));
@@ -101,35 +94,29 @@ static const struct plan *stray_fault(struct engine *engine, bool unknown, struc
  * A message that comes together with DATA (B-21) is held until the answer, and a 354 makes it a
  * message like any other, repair or not: Exim, and Postfix where it does not forbid unauthorised
  * pipelining, take it from such a client directly; OpenSMTPD and a Postfix that does refuse it
- * whatever it holds. The danger is only a DATA that is refused. Then the session ends by default,
- * and with `early-body` the message is read to its end and gets no answer of its own. One that is
- * said in spite of the refusal (B-24) is read to its end by `stray-body`, and hears it once more.
+ * whatever it holds. The danger is only a DATA that is refused. Then the session ends at the first
+ * line that is no command, and what is one runs: when it came must not matter by default, since no
+ * record and no repetition of it could tell.
+ *
+ * With `early-body` such a message is read to its end, whatever its first line looks like, and gets
+ * no answer of its own. With `stray-body`, which is for clients that hear the refusal and go on all
+ * the same (B-24), it hears the refusal once more.
  */
 static bool stray_body(struct engine *engine, struct span line)
 {
-    enum repair_id fits = engine->ahead ? REPAIR_EARLY_BODY : REPAIR_STRAY_BODY;
-    enum repair_id other = engine->ahead ? REPAIR_STRAY_BODY : REPAIR_EARLY_BODY;
+    bool early = engine->ahead && repair_on(engine, REPAIR_EARLY_BODY);
+    enum repair_id id =
+        repair_on(engine, REPAIR_STRAY_BODY) ? REPAIR_STRAY_BODY : REPAIR_EARLY_BODY;
     struct command command;
 
-    command_parse(line, &command);
-    if (!engine->data_refused || (command.verb != VERB_UNKNOWN && !engine->ahead))
+    if (!engine->data_refused || !repair_on(engine, id))
         return false;
-    if (!repair_on(engine, fits) && command.verb == VERB_UNKNOWN)
-        fits = other;
-    if (!repair_on(engine, fits))
+    command_parse(line, &command);
+    if (command.verb != VERB_UNKNOWN && !early)
         return false;
     engine->data_refused = engine->ahead = false;
-    message_stray(engine, fits);
+    message_stray(engine, id);
     return true;
-}
-
-/* The same, where nobody does anything about it. */
-static void stray_noticed(struct engine *engine, bool unknown)
-{
-    if (engine->data_refused && engine->ahead)
-        mend_acts(engine, REPAIR_EARLY_BODY);
-    else if (engine->data_refused && unknown)
-        mend_acts(engine, REPAIR_STRAY_BODY);
 }
 
 /* What is wrong with a line whatever it says; NULL: nothing. */
@@ -269,8 +256,8 @@ static const struct plan *find_fault(struct engine *engine, const struct line *l
 
     if (line->bare_lf && (observing(engine) || repair_on(engine, REPAIR_BARE_LF)))
         mend_acts(engine, REPAIR_BARE_LF);
-    if (observing(engine))
-        stray_noticed(engine, command->verb == VERB_UNKNOWN);
+    if (observing(engine) && engine->data_refused && command->verb == VERB_UNKNOWN)
+        mend_acts(engine, REPAIR_STRAY_BODY); /* or early-body: when it came is not looked at */
     fault = stray_fault(engine, command->verb == VERB_UNKNOWN, line->text);
     if (fault || observing(engine))
         return observing(engine) ? NULL : fault;

@@ -10,9 +10,6 @@ static void choose_framing(struct policy *policy, struct dice *dice)
 
     for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
         policy->repairs ^= dice_chance(dice, 40) ? REPAIR_BIT(ids[i]) : 0;
-    /* With both it depends on the moment which of them answers how often. */
-    if ((policy->repairs & REPAIR_BIT(REPAIR_STRAY_BODY)) != 0)
-        policy->repairs &= ~REPAIR_BIT(REPAIR_EARLY_BODY);
 }
 
 /* Switches of repairs that are seen in what the client hears. Codes are remapped within their

@@ -248,7 +248,8 @@ static void hear_reply(struct world *world, struct said said)
     }
     client->last_code = said.code;
     learn(client, &expected, said.code);
-    if (expected.kind == EXPECT_DATA && !client->go && repairs(world, REPAIR_EARLY_BODY))
+    if (expected.kind == EXPECT_DATA && !client->go && repairs(world, REPAIR_EARLY_BODY) &&
+        !repairs(world, REPAIR_STRAY_BODY))
         forget_dot(client, expected.mail_tag);
 }
 

@@ -432,7 +432,8 @@ static struct span write_text(struct text *text, enum way way, struct span end, 
 
     text_clear(text);
     /* What comes too early may look like a command from its first byte on. */
-    text_add(&inner, way == WAY_EARLY ? SPAN("") : SPAN("hello"));
+    if (way != WAY_EARLY || (policy.repairs & BIT(EARLY_BODY)) == 0)
+        text_add(&inner, SPAN("hello"));
     write_smuggled(&inner, end, line);
     if (way == WAY_CHUNK || way == WAY_CONVERT) {
         text_add(text, SPAN("BDAT "));
@@ -454,12 +455,13 @@ static void check(enum way way, struct span end, struct span line, size_t set)
 {
     char bytes[512];
     struct text memory_of_text = text_over(bytes, sizeof(bytes));
-    struct span text = write_text(&memory_of_text, way, end, line);
+    struct span text;
     /* Elsewhere it makes no difference, or all of one. */
     int late = way == WAY_EARLY, lates = late || way == WAY_DATA || way == WAY_COMMAND ? 2 : 1;
     size_t cut;
 
     policy.repairs = repairs_of_set(set);
+    text = write_text(&memory_of_text, way, end, line);
     for (; late < lates; late++) {
         for (cut = 1; cut <= text.size; cut++) {
             const char *wrong = play(way, text, cut, text.size, late);
