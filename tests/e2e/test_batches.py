@@ -40,7 +40,10 @@ class Batch:
 
     def filler(self):
         if self.numbers.random() < 0.3:
-            self.add(self.numbers.choice([b"NOOP", b"noop", b"RSET", b"HELP", b"NONSENSE"]))
+            words = [b"NOOP", b"noop", b"RSET", b"HELP", b"NONSENSE"]
+            if self.steps and self.steps[-1][1]:
+                words.remove(b"NONSENSE")  # right behind a dot it may be the rest of a message
+            self.add(self.numbers.choice(words))
 
     def transaction(self, number):
         self.add(b"MAIL FROM:<sender@client.test>")
