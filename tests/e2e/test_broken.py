@@ -19,11 +19,10 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from support import broken_clients as broken  # noqa: E402
-from support import certificates, more_relays, packages, place, proxy, relays, suite, wire  # noqa: E402
+from support import certificates, packages, place, proxy, relays, suite, wire  # noqa: E402
 from support.fake import Polite, Upstream  # noqa: E402
 
 KEYS = ("sink", "postfix", "exim", "opensmtpd", "sendmail", "haraka")
-RELAYS = {**relays.RELAYS, **more_relays.RELAYS}
 SECONDS = 15          # for a reply; a row that hears nothing for so long is given up
 SECONDS_TO_STORE = 20
 AT_ONCE = 4           # conversations: OpenSMTPD has room for 5 that it did not accept yet
@@ -156,7 +155,7 @@ def listeners_of(rows, leaf):
 
 
 class Broken(unittest.TestCase):
-    """A subclass per relay; `key` names it in RELAYS."""
+    """A subclass per relay; `key` names it in relays.RELAYS."""
 
     key = None
     numbers = iter(range(1, 1 << 30))
@@ -166,7 +165,7 @@ class Broken(unittest.TestCase):
         cls.folder = place.Folder("broken")
         cls.addClassCleanup(cls.folder.remove)
         cls.leaf = certificates.Authority(cls.folder.path).issue("localhost")
-        cls.relay = RELAYS[cls.key]()
+        cls.relay = relays.RELAYS[cls.key]()
         cls.addClassCleanup(cls.relay.stop)
         cls.rows = [row for row in broken.ROWS if not row.elsewhere and not unknown(row)]
 

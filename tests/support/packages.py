@@ -1,10 +1,11 @@
-"""Programs from Debian packages that can't be installed beside each other (mail transport agents).
+"""Programs that can't be installed beside each other (mail transport agents), from Debian and npm.
 
-The package is downloaded and unpacked into the cache, never installed, and its program runs in a
+A Debian package is downloaded and unpacked into the cache, never installed, and its program runs in a
 jail: a folder that looks like a root file system and has only what the program needs. So it finds
 its compiled-in paths and its users without anything on the machine being touched.
 """
 
+import hashlib
 import os
 import pathlib
 import re
@@ -17,23 +18,51 @@ from support import place
 
 def unpacked(package):
     """The folder of the package's files; skips the test, loudly, when it can't be had."""
-    folder = place.cache() / package
+    return _cached(package, package, _unpack)
+
+
+def _unpack(package, work):
+    subprocess.run(["apt-get", "download", package], cwd=work, check=True, capture_output=True,
+                   timeout=120)
+    subprocess.run(["dpkg", "-x", next(work.glob("*.deb")), work / "files"], check=True,
+                   timeout=60)
+
+
+def node_modules(definition):
+    """The folder of what the package.json in the folder `definition` asks npm for; the same.
+
+    Nothing that the packages bring is run while they are installed."""
+    wanted = (definition / "package.json").read_bytes()
+    name = f"{definition.name}-{hashlib.sha256(wanted).hexdigest()[:12]}"
+    return _cached(name, wanted, _install) / "node_modules"
+
+
+def _install(wanted, work):
+    (work / "files").mkdir()
+    (work / "files" / "package.json").write_bytes(wanted)
+    subprocess.run([program("npm"), "install", "--no-audit", "--no-fund", "--omit=optional",
+                    "--omit=dev", "--ignore-scripts", "--no-package-lock",
+                    "--prefix", work / "files"],
+                   cwd=work / "files", check=True, capture_output=True, timeout=300)
+
+
+def _cached(name, what, bring):
+    """The folder `name` of the cache, which bring(what, work) makes as work/files when it is not
+    there yet."""
+    folder = place.cache() / name
     if folder.is_dir():
         return folder
-    work = place.cache() / f"{package}.{os.getpid()}"
+    work = place.cache() / f"{name}.{os.getpid()}"
     work.mkdir()
     try:
-        subprocess.run(["apt-get", "download", package], cwd=work, check=True,
-                       capture_output=True, timeout=120)
-        archive = next(work.glob("*.deb"))
-        subprocess.run(["dpkg", "-x", archive, work / "files"], check=True, timeout=60)
+        bring(what, work)
         try:
             (work / "files").rename(folder)
         except OSError:
             if not folder.is_dir():  # somebody else may have been quicker
                 raise
     except (OSError, subprocess.SubprocessError, StopIteration) as error:
-        skip(f"package {package} can't be had: {error}")
+        skip(f"{name} can't be had: {error}")
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return folder

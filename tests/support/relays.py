@@ -5,10 +5,12 @@ one file per recipient in a Maildir. `Relay.stored(user)` gives the messages as 
 without the relay's trace.
 """
 
+import json
 import os
 import pathlib
 import pwd
 import re
+import shutil
 import subprocess
 
 from support import packages, place
@@ -357,6 +359,105 @@ postlog unix-dgram n - n - 1 postlogd
         return path.read_text(errors="replace") if path.exists() else super().log()
 
 
+class Sendmail(Relay):
+    """Sendmail, configured by its own macros; a program of ours stores what it delivers."""
+
+    name = "sendmail"
+    chunks = False
+
+    def _start(self):
+        root = self.folder.path / "root"
+        self.port = place.free_port()
+        people = {user: (UID + number, f"/mail/{user}") for number, user in enumerate(USERS)}
+        jail = packages.Jail(root, ["sendmail-bin"], {"smmsp": (20094, "/"), **people})
+        jail.add_packaged("usr/libexec/sendmail/sendmail")
+        for name in ("cat", "mv"):
+            jail.add(packages.program(name), f"bin/{name}")
+        jail.folder("var/spool/mqueue", mode=0o700)
+        jail.folder("etc/mail")
+        self.mail = root / "mail"
+        for user in USERS:
+            for part in ("new", "tmp"):
+                jail.folder(f"mail/{user}/{part}", user)
+        jail.write("bin/store", "#!/bin/sh\nset -e\nto=/mail/$1\n"
+                   "cat >$to/tmp/$$.$2\nmv $to/tmp/$$.$2 $to/new/$$.$2\n")
+        (root / "bin/store").chmod(0o755)
+        jail.write("etc/service.switch", "hosts files\naliases files\n")
+        jail.write("etc/mail/sendmail.cf", self._configuration())
+        self.process = Process("sendmail", jail.command(
+            "/usr/libexec/sendmail/sendmail", "-bD", "-C/etc/mail/sendmail.cf", "-X/var/traffic"),
+            self.folder.path)
+        self._await_port()
+
+    def _configuration(self):
+        macros = packages.unpacked("sendmail-cf") / "usr/share/sendmail/cf"
+        # However busy the machine is: the three loads are where it would queue or refuse.
+        loads = "".join(f"define(`conf{name}', `100000')dnl\n"
+                        for name in ("QUEUE_LA", "REFUSE_LA", "DELAY_LA"))
+        made = subprocess.run(
+            [packages.program("m4"), f"-D_CF_DIR_={macros}/", f"{macros}/m4/cf.m4", "-"],
+            input=f"""dnl
+OSTYPE(`linux')dnl
+{loads}define(`confDOMAIN_NAME', `relay.{DOMAIN}')dnl
+define(`confSERVICE_SWITCH_FILE', `/etc/service.switch')dnl
+define(`confPID_FILE', `/run/sendmail.pid')dnl
+define(`STATUS_FILE', `')dnl
+define(`ALIAS_FILE', `null:none')dnl
+define(`confTO_IDENT', `0')dnl
+define(`confEIGHT_BIT_HANDLING', `pass8')dnl
+define(`confMAX_MESSAGE_SIZE', `314572800')dnl
+define(`confBAD_RCPT_THROTTLE', `0')dnl
+define(`LOCAL_MAILER_PATH', `/bin/store')dnl
+define(`LOCAL_MAILER_ARGS', `store $u $i')dnl
+define(`LOCAL_MAILER_FLAGS', `SPn')dnl
+define(`_DEF_LOCAL_MAILER_FLAGS', `lsDFMAw5:/|@q')dnl
+DAEMON_OPTIONS(`Port={self.port}, Addr=127.0.0.1, Name=MTA')dnl
+FEATURE(`no_default_msa')dnl
+FEATURE(`nocanonify')dnl
+FEATURE(`accept_unresolvable_domains')dnl
+LOCAL_DOMAIN(`{DOMAIN}')dnl
+MAILER(`local')dnl
+MAILER(`smtp')dnl
+""", capture_output=True, text=True, timeout=30, check=True)
+        return made.stdout
+
+    def log(self):
+        path = self.folder.path / "root/var/traffic"
+        return super().log() + (path.read_text(errors="replace") if path.exists() else "")
+
+
+class Haraka(Relay):
+    """Haraka, which is made of plugins; ours knows the users and stores."""
+
+    name = "haraka"
+    chunks = False
+
+    def _start(self):
+        program = packages.node_modules(place.HERE / "haraka")
+        here = self.folder.path
+        self.port = place.free_port()
+        for user in USERS:
+            for part in ("new", "tmp"):
+                (self.mail / user / part).mkdir(parents=True)
+        for folder in ("config", "plugins", "queue"):
+            (here / folder).mkdir()
+        shutil.copy(place.HERE / "haraka" / "store.js", here / "plugins" / "store.js")
+        connections = (program / "Haraka/config/connection.ini").read_text(encoding="utf-8")
+        connections = re.sub(r"(?m)^bytes=.*", "bytes=314572800", connections)
+        for name, text in (("plugins", "store\n"), ("connection.ini", connections), ("me", f"relay.{DOMAIN}\n"),
+                           ("host_list", f"{DOMAIN}\n"), ("loglevel", "protocol\n"),
+                           ("smtp.ini", f"listen=127.0.0.1:{self.port}\nnodes=0\n"),
+                           ("store.json", json.dumps({"mail": str(self.mail), "users": USERS,
+                                                      "domain": DOMAIN}))):
+            (here / "config" / name).write_text(text, encoding="utf-8")
+        self.process = Process("haraka", [packages.program("node"),
+                                          program / "Haraka/bin/haraka", "-c", here], here)
+        self._await_port()
+
+    def log(self):
+        return self.process.output() + super().log()
+
+
 def _setting(postfix, name):
     postconf = pathlib.Path(postfix).with_name("postconf")
     return subprocess.run([postconf, "-d", "-h", name], capture_output=True, text=True,
@@ -373,6 +474,8 @@ RELAYS = {
     "exim": Exim,
     "exim-lockstep": lambda: Exim(pipelines=False),
     "postfix": Postfix,
+    "sendmail": Sendmail,
+    "haraka": Haraka,
     "sink": Sink,
     "sink=opensmtpd": lambda: Sink("opensmtpd"),
     "sink=exim": lambda: Sink("exim"),

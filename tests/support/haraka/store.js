@@ -1,0 +1,28 @@
+'use strict';
+// Accepts mail for the users of config/store.json and stores it in their Maildirs.
+
+const fs = require('node:fs');
+const path = require('node:path');
+
+exports.register = function () {
+    this.wanted = this.config.get('store.json');
+};
+
+exports.hook_rcpt = function (next, connection, [recipient]) {
+    const { domain, users } = this.wanted;
+    if (recipient.host === domain && users.includes(recipient.user)) return next(OK);
+    next(DENY, 'No such user');
+};
+
+exports.hook_queue = function (next, connection) {
+    const { rcpt_to, message_stream, uuid } = connection.transaction;
+    message_stream.get_data((message) => {
+        rcpt_to.forEach(({ user }, number) => {
+            const folder = path.join(this.wanted.mail, user);
+            const name = `${uuid}.${number}`;
+            fs.writeFileSync(path.join(folder, 'tmp', name), message);
+            fs.renameSync(path.join(folder, 'tmp', name), path.join(folder, 'new', name));
+        });
+        next(OK, 'stored');
+    });
+};
