@@ -350,9 +350,20 @@ postlog unix-dgram n - n - 1 postlogd
 """, encoding="ascii")
         subprocess.run([postfix, "-c", here / "config", "check"], check=True, timeout=30,
                        capture_output=True)
+        self.daemons = daemons
+        self.begin()
+
+    def begin(self):
+        """Starts it, again if it was ended before; on the same port and with the same mail."""
+        here = self.folder.path
         # The master itself, because `postfix start-fg` is a script that leaves it running.
-        self.process = Process("master", [f"{daemons}/master", "-c", here / "config", "-s"], here)
+        self.process = Process("master", [f"{self.daemons}/master", "-c", here / "config", "-s"],
+                               here)
         self._await_port()
+
+    def end(self):
+        """Ends it and whatever connection it has; `begin` brings it back."""
+        self.process.stop()
 
     def log(self):
         path = self.folder.path / "postfix.log"
