@@ -153,8 +153,8 @@ struct mended {
       DOES_GREETING,                            INITIALLY_ON,                                      \
       "EHLO and HELO are said to the relay once; again they are answered here, and mean RSET.")    \
     X(UPGRADE_HELO,         upgrade_helo,       "upgrade-helo",       STAGE_ORDER,                 \
-      DOES_BIT(DOES_GREET_OLD),                 INITIALLY_ON,                                      \
-      "HELO goes to the relay as EHLO where lockstep's own TLS or AUTH there needs it.")           \
+      DOES_BIT(DOES_GREET_OLD) | DOES_BIT(DOES_SENDER), INITIALLY_ON,                              \
+      "HELO goes to the relay as EHLO where TLS or AUTH there, or a parameter of MAIL, needs it.") \
     X(REPEATED_AUTH,        repeated_auth,      "repeated-auth",      STAGE_ORDER,                 \
       DOES_BIT(DOES_AUTH),                      INITIALLY_ON,                                      \
       "AUTH after a successful one, or within a transaction, is answered here with 503.")          \
