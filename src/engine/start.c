@@ -110,6 +110,8 @@ bool start_foreign(struct engine *engine)
         return false;
     stranger = &strangers[foreign];
     engine->foreign_seen = true;
+    if (repair_on(engine, stranger->repair)) /* else it is told as what it is read as */
+        note_said(engine, SIDE_CLIENT, true, span_head(view, size));
     note(engine, SPAN("finding"), SPAN(""), span_of_string(stranger->ending));
     if (!mend_framing(engine, stranger->repair))
         return false;

@@ -23,7 +23,10 @@ class Play(unittest.TestCase):
                 check=False)
 
     def test_batches_agree(self):
-        files = sorted(SCENARIOS.glob("*.smtp"))
+        # What a scenario switches off is on in the program that is played to.
+        files = sorted(file for file in SCENARIOS.glob("*.smtp")
+                       if b"@ repairs." not in file.read_bytes())
+        self.assertGreater(len(files), 25)
         done = self.play(files)
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertIn(f"{len(files)} passed, 0 failed", done.stdout)
