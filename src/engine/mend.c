@@ -84,6 +84,7 @@ static struct situation situation_of_row(const struct engine *engine, const stru
     situation.mail_pending = mail_pending(engine);
     situation.reset_sent = reset_pending(engine);
     situation.reset_owed = engine->reset_owed;
+    situation.abandoned = engine->stale;
     situation.message_begun = engine->message.begun;
     situation.needs_extended =
         !engine->leg.ehlo_refused && (guide_injects(engine) || upstream_secures(engine));

@@ -1,8 +1,9 @@
 /*
  * local-noop: NOOP to keep a session alive, and RSET where nothing is open (B-28). Exim drops a
- * client after ten commands that are no mail, Postfix slows it down. So they are answered here;
- * but for one every two minutes, or the upstream would take the session for dead. RFC 5321 4.5.3.2
- * gives it five. Not where the upstream refuses everything.
+ * client after ten commands that are no mail, Postfix slows it down. So they are answered here,
+ * also RSET where the upstream hears one of ours before the next MAIL; but for one every two
+ * minutes, or the upstream would take the session for dead. RFC 5321 4.5.3.2 gives it five. Not
+ * where the upstream refuses everything.
  */
 #include "lockstep/smtp/verb.h"
 

@@ -9,11 +9,12 @@
 REPAIRS(REPAIR_FUNCTION)
 #undef REPAIR_FUNCTION
 
-/* Is a transaction open upstream, whatever the answers on their way will be? A repair that needs
- * none to be open says what it would do where that is not sure, and is asked again when it is. */
+/* Is a transaction open upstream that is not given up anyway, whatever the answers on their way
+ * will be? A repair that needs none to be open says what it would do where that is not sure, and is
+ * asked again when it is. */
 static inline bool surely_open(const struct situation *situation)
 {
-    return situation->upstream->mail_open && !situation->reset_sent;
+    return situation->upstream->mail_open && !situation->reset_sent && !situation->reset_owed;
 }
 
 #endif

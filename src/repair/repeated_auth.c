@@ -12,6 +12,10 @@ enum verdict repeated_auth(const struct situation *situation, struct mended *men
     if (situation->reply_code != 0 ||
         (!twice && !situation->mail_pending && !situation->envelope_kept))
         return UNTOUCHED;
+    if (!twice && situation->abandoned) {
+        mended_r->plan = (struct plan){.first = FIRST_RESET};
+        return REPAIRED;
+    }
     mended_r->plan = (struct plan){.answer_here = true,
                                    .code = 503,
                                    .status = SPAN("5.5.1"),

@@ -197,6 +197,12 @@ Test(repair, auth_is_said_once_and_where_it_may)
 
     ORDER_CHECK(REPAIR_REPEATED_AUTH, {VERB_AUTH, {0}, extended, UNTOUCHED, FIRST_NOTHING, 0},
                 {VERB_AUTH, {0}, known, REPAIRED, FIRST_NOTHING, 503},
+                {VERB_AUTH,
+                 {.mail_pending = true, .reset_owed = true, .abandoned = true},
+                 open,
+                 REPAIRED,
+                 FIRST_RESET,
+                 0},
                 {VERB_AUTH, {.mail_pending = true}, extended, REPAIRED, FIRST_NOTHING, 503});
     ORDER_CHECK(REPAIR_UNADVERTISED_AUTH, {VERB_AUTH, {0}, none, UNTOUCHED, FIRST_NOTHING, 0},
                 {VERB_AUTH, {0}, extended, UNTOUCHED, FIRST_NOTHING, 0},

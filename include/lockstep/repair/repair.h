@@ -69,6 +69,7 @@ struct situation {
                            * is read there */
     bool reset_sent;    /* STAGE_ORDER: RSET is on its way to the upstream, and no MAIL behind it */
     bool reset_owed;    /* STAGE_ORDER: the upstream hears RSET before the next MAIL anyway */
+    bool abandoned;     /* STAGE_ORDER: the client has given up what is open upstream */
     bool message_begun; /* STAGE_ORDER: part of a message is upstream, in a transaction not over */
     bool needs_extended;   /* STAGE_ORDER: TLS or AUTH is to be used upstream, which EHLO brings */
     bool extended_refused; /* STAGE_ORDER: and EHLO is refused there, or lost on the way */
