@@ -87,11 +87,25 @@ static void learn_from_loss(struct engine *engine)
     leg->greeting_lost = true;
 }
 
+/* In `observe` it is only said, once for each connection, that there was something to put again. */
+static void notice(struct engine *engine)
+{
+    bool something = engine->ledger.in_flight > 0 || upstream_of(engine)->view.mail_open;
+
+    if (!something || engine->leg.again || engine->phase != PHASE_TALKING || engine->stopping ||
+        !client_of(engine)->open || begun(engine))
+        return;
+    engine->leg.again = true;
+    mend_acts(engine, REPAIR_REPLAY_ENVELOPE);
+}
+
 bool replay(struct engine *engine, struct span why)
 {
     struct kept *kept = &engine->kept;
     bool open = upstream_of(engine)->view.mail_open || kept->replay != REPLAY_NONE;
 
+    if (observing(engine))
+        notice(engine);
     if (!replay_possible(engine) || !ask_drop(engine))
         return false;
     note(engine, SPAN("replay"), SPAN("why"), why);
@@ -115,11 +129,10 @@ bool replay(struct engine *engine, struct span why)
 
 void learn_trait(struct engine *engine, enum trait trait)
 {
-    if (observing(engine) || has_trait(engine, trait) || !repair_on(engine, REPAIR_LEARN_PATH))
+    if (has_trait(engine, trait) || !mend_framing(engine, REPAIR_LEARN_PATH))
         return;
     engine->leg.traits |= (uint8_t)(1U << trait);
     engine->learn_due |= (uint8_t)(1U << trait);
-    mend_note(engine, REPAIR_LEARN_PATH);
     note(engine, SPAN("learnt"), SPAN(""), trait_word(trait));
 }
 
@@ -205,8 +218,11 @@ bool replay_misfit(struct engine *engine, const struct row *row, const struct re
     struct text why = text_over(bytes, sizeof(bytes));
 
     /* To one command at a time that is what the relay wants to say. */
-    if (engine->leg.again || !out_of_order(engine, row, reply) || wants_auth(reply) ||
-        !replay_possible(engine))
+    if (engine->leg.again || !out_of_order(engine, row, reply) || wants_auth(reply))
+        return false;
+    if (observing(engine))
+        notice(engine);
+    if (!replay_possible(engine))
         return false;
     if (speaks_in_groups(engine))
         learn_trait(engine, TRAIT_LOCKSTEP);
