@@ -60,19 +60,24 @@ bool speaks_in_groups(const struct engine *engine)
     return window(engine) > 1;
 }
 
-/* May a transaction be open upstream when it reads what is sent next? A RSET that was sent closes
- * none before it is answered: it may be refused. */
-bool mail_pending(const struct engine *engine)
+static bool sender_in_flight(const struct engine *engine)
 {
-    bool open = engine->peers[SIDE_UPSTREAM].view.mail_open;
     uint32_t number;
 
     for (number = engine->ledger.answer; number != engine->ledger.send; number++) {
         const struct row *row = ledger_row(engine, number);
 
-        open = open || verb_facts((enum verb)row->verb)->does == DOES_SENDER;
+        if (verb_facts((enum verb)row->verb)->does == DOES_SENDER)
+            return true;
     }
-    return open;
+    return false;
+}
+
+/* May a transaction be open upstream when it reads what is sent next? A RSET that was sent closes
+ * none before it is answered: it may be refused. */
+bool mail_pending(const struct engine *engine)
+{
+    return engine->peers[SIDE_UPSTREAM].view.mail_open || sender_in_flight(engine);
 }
 
 bool reset_pending(const struct engine *engine)
@@ -320,10 +325,12 @@ static bool step_over(struct ledger *ledger, const struct row *row)
 static bool awaits_others(const struct engine *engine, const struct row *row, enum verb_does does)
 {
     bool in_group = does == DOES_RECIPIENT || does == DOES_MESSAGE || does == DOES_CHUNK;
+    /* Whether there is anything to reset hangs on the answer to MAIL, however early RSET came. */
+    bool undecided = does == DOES_RESET && sender_in_flight(engine);
 
     return engine->ledger.send != engine->ledger.answer && !row->ours && !observing(engine) &&
            engine->message.convert != CONVERT_OPEN && mend_due(engine, STAGE_ORDER, does) &&
-           mend_waits(engine, row, in_group);
+           (undecided || mend_waits(engine, row, in_group));
 }
 
 /* Nobody is there to hear the row, or to be connected to for it. */
