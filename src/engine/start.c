@@ -87,8 +87,22 @@ static void talked_too_early(struct engine *engine)
         turn_away(engine, &talked_early, "early-talk");
 }
 
+/* Nobody minds the stranger: what he is is said behind the line that tells. */
+static void notice_stranger(struct engine *engine, struct span line)
+{
+    size_t size;
+    enum foreign foreign = foreign_look(line, engine->blank_lines, &size);
+
+    if (foreign == FOREIGN_NONE || engine->foreign_seen)
+        return;
+    engine->foreign_seen = true;
+    note(engine, SPAN("finding"), SPAN(""), span_of_string(strangers[foreign].ending));
+    mend_framing(engine, strangers[foreign].repair);
+}
+
 void start_line(struct engine *engine, struct span line)
 {
+    notice_stranger(engine, line);
     if (line.size > 0)
         engine->blank_lines = 0;
     else if (engine->blank_lines < FOREIGN_BLANK_LINES)
@@ -109,12 +123,12 @@ bool start_foreign(struct engine *engine)
     if (foreign == FOREIGN_NONE || !ledger_has_room(engine, 0))
         return false;
     stranger = &strangers[foreign];
-    engine->foreign_seen = true;
-    if (repair_on(engine, stranger->repair)) /* else it is told as what it is read as */
-        note_said(engine, SIDE_CLIENT, true, span_head(view, size));
-    note(engine, SPAN("finding"), SPAN(""), span_of_string(stranger->ending));
-    if (!mend_framing(engine, stranger->repair))
+    if (!repair_on(engine, stranger->repair))
         return false;
+    engine->foreign_seen = true;
+    note_said(engine, SIDE_CLIENT, true, span_head(view, size));
+    note(engine, SPAN("finding"), SPAN(""), span_of_string(stranger->ending));
+    mend_note(engine, stranger->repair);
     inbox_drop(engine, SIDE_CLIENT);
     engine->summary.ending = stranger->ending;
     if (start_waits(engine)) {
