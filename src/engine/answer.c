@@ -6,6 +6,7 @@
 #include "mend.h"
 #include "message.h"
 #include "replay.h"
+#include "trouble.h"
 
 enum outcome {
     SUCCEEDED,
@@ -200,7 +201,7 @@ static void input_after(struct engine *engine, enum verb_does does, enum outcome
         engine->input = INPUT_RESPONSE;
     else if (does == DOES_MESSAGE || does == DOES_SECURE || does == DOES_AUTH ||
              does == DOES_RESPONSE ||
-             (does == DOES_END && engine->message.body.lf_end_seen && !observing(engine)))
+             (does == DOES_END && engine->message.body.lf_end_seen && !transparent(engine)))
         client_resume(engine, does);
 }
 
@@ -208,7 +209,7 @@ static void input_after(struct engine *engine, enum verb_does does, enum outcome
 static bool reply_stands(struct engine *engine, struct row *row, const struct reply *reply,
                          enum outcome outcome, struct plan *plan_r)
 {
-    bool look = reply->code >= 400 || engine->envelope.sender_refused || observing(engine);
+    bool look = reply->code >= 400 || engine->envelope.sender_refused || transparent(engine);
 
     if (look && mend_order(engine, row, reply->code, plan_r))
         return false;
@@ -216,7 +217,7 @@ static bool reply_stands(struct engine *engine, struct row *row, const struct re
         return true;
     note_code(engine, SPAN("odd"), verb_facts((enum verb)row->verb)->name, reply->code);
     *plan_r = wrong_code;
-    return observing(engine);
+    return transparent(engine);
 }
 
 /*
@@ -229,7 +230,7 @@ static bool begin_without_recipients(struct engine *engine, struct row *row)
     struct plan plan = no_recipients;
     bool mixed = engine->envelope.sender_refused;
 
-    if (observing(engine) || (!mixed && engine->envelope.accepted > 0))
+    if (transparent(engine) || (!mixed && engine->envelope.accepted > 0))
         return false;
     if (!mend_order(engine, row, 354, &plan))
         note_code(engine, SPAN("answer"), verb_facts((enum verb)row->verb)->name, plan.code);
@@ -291,7 +292,7 @@ static void say_answer(struct engine *engine, struct row *row, const struct repl
         emit_plan(engine, &plan);
     else if (row->upgraded)
         emit_first_line(engine, reply);
-    else if (verb_facts(verb)->does == DOES_GREET && outcome == SUCCEEDED && !observing(engine))
+    else if (verb_facts(verb)->does == DOES_GREET && outcome == SUCCEEDED && !transparent(engine))
         emit_capabilities(engine, reply);
     else
         emit_reply(engine, reply);
@@ -322,7 +323,7 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
         return;
     if (outcome == INTERIM && emit_held_back(engine, row))
         return; /* the client waits for the answer to that */
-    if (outcome == WRONG && reply->code >= 300 && !observing(engine)) {
+    if (outcome == WRONG && reply->code >= 300 && !transparent(engine)) {
         /* The upstream waits for something we did not announce: what we say next would be that. */
         upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
         return;
@@ -337,7 +338,7 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
     ledger_retire(engine);
     if (does == DOES_QUIT)
         session_close(engine, "quit");
-    else if (does == DOES_RESET && outcome == REFUSED && !observing(engine))
+    else if (does == DOES_RESET && outcome == REFUSED && !transparent(engine))
         upstream_leave(engine, &reset_refused);
 }
 
@@ -437,7 +438,7 @@ static void answer_row_of_ours(struct engine *engine, const struct row *row,
 static void unasked(struct engine *engine, const struct reply *reply)
 {
     note_code(engine, SPAN("odd"), SPAN("unasked"), reply->code);
-    if (observing(engine)) {
+    if (transparent(engine)) {
         emit_reply(engine, reply);
         return;
     }
@@ -463,7 +464,7 @@ static void unasked(struct engine *engine, const struct reply *reply)
 static void greeting(struct engine *engine, const struct reply *reply)
 {
     replay_look(engine, reply, DOES_NONE);
-    if (reply->code >= 300 && reply->code < 400 && !observing(engine)) {
+    if (reply->code >= 300 && reply->code < 400 && !transparent(engine)) {
         upstream_broken(engine, SPAN("The relay's greeting makes no sense"));
         return;
     }
@@ -479,14 +480,14 @@ static void greeting(struct engine *engine, const struct reply *reply)
     engine->client_since = engine->now;
     engine->summary.upstream_greeted = reply->code < 300;
     upstream_of(engine)->view.ungreetable = reply->code >= 300;
-    if (!observing(engine) && (reply->code == 421 || reply->code == 521))
+    if (!transparent(engine) && (reply->code == 421 || reply->code == 521))
         session_close(engine, "relay-refused"); /* RFC 7504 3, RFC 5321 3.8 */
 }
 
 /* A chunk is taken that was not sent to its end: the reply can't be the answer to it. */
 static bool takes_unseen_chunk(const struct engine *engine, const struct reply *reply)
 {
-    return !observing(engine) && reply->code < 400 && engine->input == INPUT_CHUNK &&
+    return !transparent(engine) && reply->code < 400 && engine->input == INPUT_CHUNK &&
            engine->message.fate == FATE_FORWARD && engine->ledger.answer == engine->ledger.tail - 1;
 }
 
@@ -506,7 +507,7 @@ static void answer(struct engine *engine, const struct reply *reply)
     must(row->state == ROW_SENT);
     replay_look(engine, reply, verb_facts((enum verb)row->verb)->does);
     engine->answer_since = engine->client_since = engine->now;
-    if (reply->code == 421 && !observing(engine)) {
+    if (reply->code == 421 && !transparent(engine)) {
         /* Said to the same commands once more it is what the relay means. */
         if (!engine->leg.again && replay(engine, SPAN("421")))
             return;
@@ -532,11 +533,13 @@ static void answer(struct engine *engine, const struct reply *reply)
 static bool pass_unread(struct engine *engine)
 {
     struct inbox *inbox = &upstream_of(engine)->inbox;
+    struct span bytes;
 
-    note_unread(engine, SIDE_UPSTREAM, inbox->view.size);
-    emit_bytes(engine, SIDE_CLIENT, inbox->view, inbox->borrowed);
+    bytes = engine->troubled ? span_head(inbox->view, FAULT_TEXT_BYTES_MAX) : inbox->view;
+    note_unread(engine, SIDE_UPSTREAM, bytes.size);
+    emit_bytes(engine, SIDE_CLIENT, bytes, inbox->borrowed);
     engine->client_since = engine->now;
-    inbox_drop(engine, SIDE_UPSTREAM);
+    inbox_take(inbox, bytes.size);
     return true;
 }
 
@@ -572,8 +575,10 @@ bool upstream_read(struct engine *engine)
         note_reply(engine, SIDE_UPSTREAM, reply.all);
         taken = reply.taken;
         mend_reply(engine, &reply, &mending);
-        if (reply.odd && !observing(engine))
+        if (reply.odd && !transparent(engine))
             upstream_unreadable(engine, false);
+        else if (engine->troubled)
+            trouble_reply(engine, &reply, answer);
         else
             answer(engine, &reply);
         engine->said_back = false;
@@ -583,7 +588,7 @@ bool upstream_read(struct engine *engine)
         return true;
     }
     if (state == PARSED_BAD) {
-        if (!observing(engine)) /* else it is told as what passes unread */
+        if (!transparent(engine)) /* else it is told as what passes unread */
             note_rubbish(engine, upstream->inbox.view);
         upstream_unreadable(engine, reply.lines == 0);
         return true;

@@ -5,6 +5,7 @@
 #include "mend.h"
 #include "message.h"
 #include "start.h"
+#include "trouble.h"
 
 /* Lines that are answered here without asking anyone, and why. */
 static const struct plan too_long = {.answer_here = true,
@@ -259,8 +260,8 @@ static const struct plan *find_fault(struct engine *engine, const struct line *l
     if (observing(engine) && engine->data_refused && command->verb == VERB_UNKNOWN)
         mend_acts(engine, REPAIR_STRAY_BODY); /* or early-body: when it came is not looked at */
     fault = stray_fault(engine, command->verb == VERB_UNKNOWN, line->text);
-    if (fault || observing(engine))
-        return observing(engine) ? NULL : fault;
+    if (fault || transparent(engine))
+        return transparent(engine) ? NULL : fault;
     fault = line_fault(engine, line);
     /* The bytes of a chunk must not run as commands. */
     return fault && verb_facts(command->verb)->does == DOES_CHUNK ? &bad_chunk : fault;
@@ -282,20 +283,22 @@ static void append_command(struct engine *engine, const struct line *line, struc
         mend_acts(engine, REPAIR_DOUBLED_CR);
     fault = find_fault(engine, line, &command);
     fault = fault ? fault : mend_line(engine, &command, &mending);
-    if (!observing(engine) && !fault)
+    if (!transparent(engine) && !fault)
         fault = command_fault(engine, &command);
     if (fault) {
         append_fault(engine, command.verb, fault);
         return;
     }
-    row = ledger_append(engine, command.verb, observing(engine) ? all : command.line);
+    row = ledger_append(engine, command.verb, transparent(engine) ? all : command.line);
     row->last_chunk = command.last;
+    row->split = engine->troubled &&
+                 trouble_split(engine, client_of(engine)->inbox.view.size - all.size, all.size);
     engine->input = input_behind(&command);
     if (engine->input == INPUT_CHUNK) {
         engine->message.chunk_left = command.chunk_bytes;
         engine->message.fate = FATE_PENDING;
     }
-    if (!observing(engine))
+    if (!transparent(engine))
         answer_at_once(engine, row);
 }
 
@@ -338,7 +341,7 @@ static size_t line_limit(const struct engine *engine, struct span input)
 {
     const struct limits *limits = &engine->policy->limits;
 
-    if (observing(engine))
+    if (transparent(engine))
         return LIMIT_LINE_BYTES_MAX;
     if (engine->input == INPUT_RESPONSE || looks_like_auth(input))
         return limits->auth_line_bytes;
@@ -360,7 +363,7 @@ static bool read_line(struct engine *engine)
     state = line_next(inbox->view, limit, &line);
     if (state == PARSED_MORE)
         return false;
-    if (state == PARSED_BAD && observing(engine)) {
+    if (state == PARSED_BAD && transparent(engine)) {
         if (!ledger_empty(engine) || start_waits(engine))
             return false;
         go_opaque(engine);
@@ -406,14 +409,16 @@ static bool skip_line(struct engine *engine)
 static bool pass_unread(struct engine *engine)
 {
     struct inbox *inbox = &client_of(engine)->inbox;
+    struct span bytes;
 
     if (inbox->view.size == 0 || !emit_may(engine, SIDE_UPSTREAM) ||
         engine->ledger.send != engine->ledger.tail) /* commands that wait go first */
         return false;
-    note_unread(engine, SIDE_CLIENT, inbox->view.size);
-    emit_bytes(engine, SIDE_UPSTREAM, inbox->view, inbox->borrowed);
+    bytes = engine->troubled ? span_head(inbox->view, FAULT_TEXT_BYTES_MAX) : inbox->view;
+    note_unread(engine, SIDE_CLIENT, bytes.size);
+    emit_bytes(engine, SIDE_UPSTREAM, bytes, inbox->borrowed);
     engine->client_since = engine->now;
-    inbox_drop(engine, SIDE_CLIENT);
+    inbox_take(inbox, bytes.size);
     return true;
 }
 

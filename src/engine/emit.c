@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mend.h"
+#include "trouble.h"
 
 /* RFC 5321 4.5.3.1.5: a reply line is at most 512 octets. */
 #define REPLY_LINE_BYTES_MAX 512U
@@ -20,6 +21,8 @@ bool emit_may(const struct engine *engine, enum side side)
 
     if (!peer->open || peer->shut)
         return true; /* it goes nowhere, so it fills nothing */
+    if (engine->troubled)
+        return wire_has_room(&trouble_seen(engine)->wires[side]);
     return !peer->securing && peer->unsent + outbox_of(engine, side)->size < UNSENT_BYTES_MAX;
 }
 
@@ -51,6 +54,10 @@ void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool b
         return;
     if (side == SIDE_UPSTREAM)
         engine->upstream_told = engine->now;
+    if (engine->troubled) {
+        trouble_say(engine, side, bytes, true, 0);
+        return;
+    }
     /* The last piece is kept for the scratch, so that whatever follows always fits. */
     if (borrowed && outbox->count < SEND_PIECES_MAX - 1) {
         add_piece(outbox, bytes);
@@ -63,6 +70,17 @@ void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool b
     add_piece(outbox, span_of(copy, bytes.size));
 }
 
+void emit_now(struct engine *engine, enum side side, struct span bytes)
+{
+    struct outbox *outbox = outbox_of(engine, side);
+    char *copy = outbox->scratch + outbox->used;
+
+    must(outbox->used + bytes.size <= SCRATCH_SEND_BYTES);
+    memcpy(copy, bytes.at, bytes.size);
+    outbox->used += bytes.size;
+    add_piece(outbox, span_of(copy, bytes.size));
+}
+
 static bool clean(struct span line)
 {
     return span_find(line, '\r') == line.size && span_find(line, '\n') == line.size &&
@@ -71,7 +89,11 @@ static bool clean(struct span line)
 
 static void say_upstream(struct engine *engine, enum verb verb, struct span text, struct span end)
 {
-    must(observing(engine) || clean(text));
+    must(transparent(engine) || clean(text));
+    if (engine->troubled) {
+        trouble_say(engine, SIDE_UPSTREAM, text, false, note_secret_size(engine, verb, text));
+        return;
+    }
     note_command(engine, SIDE_UPSTREAM, verb, text, end);
     emit_bytes(engine, SIDE_UPSTREAM, text, false);
     emit_bytes(engine, SIDE_UPSTREAM, end, false);
@@ -81,8 +103,10 @@ static void say_upstream(struct engine *engine, enum verb verb, struct span text
 
 void emit_command(struct engine *engine, const struct row *row, struct span text)
 {
+    if (engine->troubled)
+        text = trouble_text(engine, text);
     say_upstream(engine, (enum verb)row->verb, text,
-                 observing(engine) && !row->ours ? SPAN("") : SPAN("\r\n"));
+                 transparent(engine) && !row->ours ? SPAN("") : SPAN("\r\n"));
 }
 
 bool emit_held_back(struct engine *engine, struct row *row)
@@ -147,6 +171,10 @@ static void tell(struct engine *engine, struct span whole)
     struct mending mending;
     struct span mended;
 
+    if (engine->troubled) {
+        trouble_tell(engine, whole);
+        return;
+    }
     if (engine->phase == PHASE_TALKING && !ledger_empty(engine))
         verb = (enum verb)ledger_row(engine, engine->ledger.release)->verb;
     mended = whole;
@@ -169,7 +197,7 @@ static void emit_line(struct engine *engine, uint16_t code, struct span words)
 
 void emit_reply(struct engine *engine, const struct reply *reply)
 {
-    must(!reply->odd || observing(engine));
+    must(!reply->odd || transparent(engine));
     if (heard(engine, SIDE_CLIENT))
         tell(engine, reply->all);
 }
@@ -310,6 +338,10 @@ void emit_plan(struct engine *engine, const struct plan *plan)
     struct text words = text_over(bytes, sizeof(bytes));
     struct span reason = ledger_reason(engine);
 
+    if (plan->raw.size > 0) {
+        trouble_answer(engine, plan);
+        return;
+    }
     if (plan->keywords) {
         if (heard(engine, SIDE_CLIENT))
             emit_known_capabilities(engine);

@@ -6,6 +6,7 @@
 #include "mend.h"
 #include "message.h"
 #include "replay.h"
+#include "trouble.h"
 
 /* Of a line that is no reply, with its end, what is quoted at most. */
 #define UNREADABLE_QUOTED_MAX 200U
@@ -53,10 +54,19 @@ static struct span word_span(const char *word)
 /* Says a last word of ours, unless we only observe. */
 static void say(struct engine *engine, const struct plan *plan)
 {
-    if (observing(engine))
+    if (transparent(engine))
         return;
     note_code(engine, SPAN("answer"), SPAN("session"), plan->code);
     emit_plan(engine, plan);
+}
+
+void shut_now(struct engine *engine, enum side side, enum shut how)
+{
+    engine->shut_due[side] = (uint8_t)(1 + how);
+    note_life(engine, side, SPAN("shut"),
+              how == SHUT_FLUSH ? SPAN("flush")
+              : how == SHUT_NOW ? SPAN("now")
+                                : SPAN("reset"));
 }
 
 static void shut(struct engine *engine, enum side side, enum shut how)
@@ -66,11 +76,8 @@ static void shut(struct engine *engine, enum side side, enum shut how)
     if (peer->shut)
         return;
     peer->shut = true;
-    engine->shut_due[side] = (uint8_t)(1 + how);
-    note_life(engine, side, SPAN("shut"),
-              how == SHUT_FLUSH ? SPAN("flush")
-              : how == SHUT_NOW ? SPAN("now")
-                                : SPAN("reset"));
+    if (!engine->troubled || !trouble_shut(engine, side, how))
+        shut_now(engine, side, how);
 }
 
 /* RFC 5321 4.1.1.5: a client that ends without QUIT meant it; what lockstep ends itself it ends
@@ -79,7 +86,7 @@ static bool says_quit(struct engine *engine)
 {
     if (engine->client_left)
         return mend_framing(engine, REPAIR_MISSING_QUIT);
-    return !observing(engine);
+    return !transparent(engine);
 }
 
 /* Never the dot, never QUIT behind half a message: the upstream must see it as broken off. */
@@ -166,6 +173,22 @@ void session_close(struct engine *engine, const char *word)
     ledger_drop(engine);
 }
 
+void session_end_hard(struct engine *engine, const char *word, enum shut how)
+{
+    if (engine->phase == PHASE_CLOSING)
+        return;
+    engine->summary.ending = word;
+    note(engine, SPAN("end"), SPAN(""), word_span(word));
+    shut(engine, SIDE_UPSTREAM, how);
+    if (client_of(engine)->open)
+        shut(engine, SIDE_CLIENT, how);
+    engine->phase = PHASE_CLOSING;
+    engine->closing_since = engine->now;
+    inbox_drop(engine, SIDE_CLIENT);
+    inbox_drop(engine, SIDE_UPSTREAM);
+    ledger_drop(engine);
+}
+
 /* The verdict on a message that failed between two chunks ends nothing: only what comes behind the
  * command that hears it learns that the upstream is gone. */
 struct plan farewell_to(struct engine *engine, const struct row *row)
@@ -213,7 +236,7 @@ void upstream_leave(struct engine *engine, const struct plan *farewell)
         return;
     engine->farewell = *farewell;
     upstream_of(engine)->securing = upstream_of(engine)->secure_due = false;
-    if (observing(engine)) {
+    if (transparent(engine)) {
         session_close(engine, "relay-lost");
         return;
     }
@@ -266,7 +289,7 @@ void upstream_broken(struct engine *engine, struct span what)
     note(engine, SPAN("odd"), SPAN(""), SPAN("relay"));
     if (replay(engine, SPAN("odd")))
         return;
-    if (observing(engine)) {
+    if (transparent(engine)) {
         engine->input = INPUT_OPAQUE;
         return;
     }
@@ -473,6 +496,8 @@ static void force_over(struct engine *engine)
 {
     size_t side;
 
+    if (engine->troubled)
+        trouble_drop(engine);
     for (side = 0; side < SIDE_COUNT; side++) {
         struct peer *peer = &engine->peers[side];
 

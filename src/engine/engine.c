@@ -6,6 +6,7 @@
 
 #include "lockstep/base/secret.h"
 #include "message.h"
+#include "trouble.h"
 
 struct engine *engine_init(void *memory, const struct policy *policy, struct lender *lender,
                            uint64_t seed, moment now)
@@ -20,13 +21,17 @@ struct engine *engine_init(void *memory, const struct policy *policy, struct len
         .now = now,
     };
     guide_init(engine);
+    engine->troubled = policy->mode == MODE_FAULT;
+    if (engine->troubled)
+        trouble_init(engine);
     return engine;
 }
 
 /* How many blocks the engine may need in one step that brings bytes from that side. */
 static uint32_t blocks_needed(const struct engine *engine, enum side from)
 {
-    return (engine->peers[from].inbox.block == 0 ? 1U : 0U) + (engine->ledger.block == 0 ? 1U : 0U);
+    return (engine->peers[from].inbox.block == 0 ? 1U : 0U) +
+           (engine->ledger.block == 0 ? 1U : 0U) + (engine->troubled ? 2U : 0U);
 }
 
 static bool blocks_missing(const struct engine *engine, enum side from)
@@ -51,6 +56,8 @@ static bool wanted(const struct engine *engine, enum side from)
     if (!peer->open || peer->ended || peer->securing || engine->phase == PHASE_CLOSING)
         return false;
     if (from == SIDE_UPSTREAM && engine->upstream_lost)
+        return false;
+    if (engine->troubled && from == SIDE_UPSTREAM && engine->now < trouble_seen(engine)->greet_at)
         return false;
     if (!emit_may(engine, SIDE_CLIENT))
         return false;
@@ -81,6 +88,8 @@ static void pump(struct engine *engine)
 {
     bool moved = true;
 
+    if (engine->troubled && trouble_seen(engine)->stalled)
+        return;
     while (moved && engine->phase != PHASE_CLOSING) {
         bool overtaking = message_open(engine) && client_of(engine)->inbox.view.size > 0;
 
@@ -119,6 +128,8 @@ static void opened(struct engine *engine, const struct event *event)
         engine->leg.traits |= (uint8_t)event->traits;
     if (side == SIDE_CLIENT) {
         engine->phase = PHASE_CONNECTING;
+        if (engine->troubled && !trouble_opened(engine, event))
+            return;
         engine->connect_due = true;
         note_life(engine, SIDE_UPSTREAM, SPAN("connect"), SPAN(""));
     } else if (engine->phase == PHASE_CONNECTING) {
@@ -213,6 +224,10 @@ static void happen(struct engine *engine, const struct event *event)
     case EVENT_STOP:
         stop(engine);
         break;
+    case EVENT_FAULTS:
+        if (engine->troubled)
+            trouble_change(engine, event->faults);
+        break;
     }
 }
 
@@ -220,7 +235,8 @@ static void happen(struct engine *engine, const struct event *event)
  * wait for it, and there are none while a side is not full. */
 static bool moves_nothing(const struct engine *engine, const struct event *event)
 {
-    return event->kind == EVENT_SENT && engine->peers[event->side].unsent < UNSENT_BYTES_MAX;
+    return event->kind == EVENT_SENT && !engine->troubled &&
+           engine->peers[event->side].unsent < UNSENT_BYTES_MAX;
 }
 
 /* What the last step borrowed from the scratch was taken by now. */
@@ -251,6 +267,8 @@ void engine_step(struct engine *engine, const struct event *event)
         return;
     }
     engine->starved = false;
+    if (engine->troubled)
+        trouble_begin(engine, event);
     for (side = 0; side < SIDE_COUNT; side++) {
         bool bytes = event->kind == EVENT_BYTES && event->side == side;
 
@@ -258,6 +276,8 @@ void engine_step(struct engine *engine, const struct event *event)
     }
     happen(engine, event);
     pump(engine);
+    if (engine->troubled)
+        trouble_pump(engine);
     end_tell(engine, SIDE_CLIENT, false);
     end_tell(engine, SIDE_UPSTREAM, false);
     for (side = 0; side < SIDE_COUNT; side++)
@@ -361,7 +381,10 @@ bool engine_take(struct engine *engine, struct effect *effect_r)
 
 moment engine_deadline(const struct engine *engine)
 {
-    return session_deadline(engine);
+    moment due = session_deadline(engine);
+    moment trouble = engine->troubled ? trouble_deadline(engine) : MOMENT_NEVER;
+
+    return trouble < due ? trouble : due;
 }
 
 bool engine_idle(const struct engine *engine)
@@ -374,6 +397,8 @@ bool engine_idle(const struct engine *engine)
 
 bool engine_over(const struct engine *engine)
 {
+    if (engine->troubled && trouble_pending(engine))
+        return false;
     return engine->phase == PHASE_CLOSING && engine->peers[SIDE_CLIENT].unsent == 0 &&
            engine->peers[SIDE_UPSTREAM].unsent == 0 && engine->shut_due[SIDE_CLIENT] == 0 &&
            engine->shut_due[SIDE_UPSTREAM] == 0;
@@ -403,6 +428,8 @@ void engine_close(struct engine *engine)
         inbox_keep(engine, (enum side)side);
     }
     engine->phase = PHASE_CLOSING;
+    if (engine->troubled)
+        trouble_drop(engine);
     ledger_drop(engine);
     ledger_rest(engine);
 }

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "mend.h"
+#include "trouble.h"
 
 static bool needed(const struct policy *policy)
 {
     enum security security = policy->relays[policy->relay].security;
 
-    if (policy->mode == MODE_OBSERVE)
+    if (policy->mode != MODE_REPAIR)
         return false;
     return policy->route_count > 0 || security == SECURITY_OFFERED ||
            security == SECURITY_STARTTLS || tls_offers_starttls(policy->tls_offer) ||
@@ -20,6 +21,8 @@ static bool needed(const struct policy *policy)
 
 size_t engine_size(const struct policy *policy)
 {
+    if (policy->mode == MODE_FAULT)
+        return sizeof(struct engine) + sizeof(struct trouble);
     return sizeof(struct engine) + (needed(policy) ? sizeof(struct guide) : 0);
 }
 

@@ -188,6 +188,26 @@ void ledger_sent(struct engine *engine)
     ledger->barrier = row->alone;
 }
 
+/* Rows that were moved leave their texts where they lie: the oldest of those that are left is where
+ * the ring begins. */
+static void find_oldest_text(struct engine *engine)
+{
+    struct ledger *ledger = &engine->ledger;
+    uint32_t best =
+        ledger->text_end < ledger->text_start ? ledger->text_end + BLOCK_SIZE : ledger->text_end;
+    uint32_t number;
+
+    for (number = ledger->release; number != ledger->tail; number++) {
+        const struct row *row = ledger_row(engine, number);
+        bool wrapped = row->text_at < ledger->text_start;
+        uint32_t place = row->text_at + (wrapped ? BLOCK_SIZE : 0);
+
+        if (row->text_size > 0 && !row->ours && !row->worded && place < best)
+            best = place;
+    }
+    ledger->text_start = best % BLOCK_SIZE;
+}
+
 void ledger_retire(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
@@ -198,14 +218,18 @@ void ledger_retire(struct engine *engine)
     if (row->text_size > 0) {
         if (verb_facts((enum verb)row->verb)->secret)
             secret_wipe((void *)(uintptr_t)ledger_text(engine, row).at, row->text_size);
-        if (!row->ours)
+        if (!row->ours && !row->worded && !ledger->moved)
             ledger->text_start = row->text_at + row->text_size;
     }
     if (ledger->send == ledger->answer)
         ledger->send++;
     ledger->release = ++ledger->answer;
-    if (ledger_empty(engine))
+    if (ledger->moved)
+        find_oldest_text(engine);
+    if (ledger_empty(engine)) {
         ledger->text_start = ledger->text_end = 0;
+        ledger->moved = false;
+    }
     must(ledger->release <= ledger->answer && ledger->answer <= ledger->send &&
          ledger->send <= ledger->tail);
 }

@@ -40,7 +40,7 @@ static struct span account_of(const struct engine *engine)
  * that answers would go through: what a client can't read does not show in what it says. */
 static uint64_t lookers(const struct engine *engine, enum repair_stage stage, enum verb_does does)
 {
-    uint64_t set = engine->policy->repairs_at[stage][does];
+    uint64_t set = engine->policy->mode == MODE_FAULT ? 0 : engine->policy->repairs_at[stage][does];
 
     return observing(engine) && stage != STAGE_ANSWER ? set : set & repairs_of(engine);
 }
@@ -167,7 +167,7 @@ enum plan_first mend_first(const struct engine *engine, const struct row *row)
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
     struct plan plan;
 
-    if (observing(engine) || !mend_due(engine, STAGE_ORDER, does) ||
+    if (transparent(engine) || !mend_due(engine, STAGE_ORDER, does) ||
         find_plan(engine, row, 0, &plan) == REPAIR_COUNT)
         return FIRST_NOTHING;
     return plan.first;

@@ -4,6 +4,7 @@
  */
 #include "message.h"
 #include "mend.h"
+#include "trouble.h"
 
 static const struct plan bare_refused = {
     .answer_here = true,
@@ -56,7 +57,7 @@ bool message_open(const struct engine *engine)
 
 void message_start(struct engine *engine)
 {
-    bool observes = observing(engine);
+    bool observes = transparent(engine);
     bool bare_lf = repair_on(engine, REPAIR_BARE_LF);
     struct body *body = &engine->message.body;
 
@@ -117,6 +118,11 @@ static void pass_piece(struct engine *engine, const struct body_piece *piece)
 {
     bool borrowed = client_of(engine)->inbox.borrowed;
 
+    if (engine->troubled) {
+        trouble_content(engine, piece->before);
+        trouble_content(engine, piece->bytes);
+        return;
+    }
     note_content(engine, SIDE_UPSTREAM, piece->before);
     note_content(engine, SIDE_UPSTREAM, piece->bytes);
     emit_bytes(engine, SIDE_UPSTREAM, piece->before, false);
@@ -129,7 +135,7 @@ static bool pass_within_limit(struct engine *engine, struct body_piece piece)
 {
     struct message *message = &engine->message;
     uint64_t limit = engine->policy->limits.message_bytes;
-    uint64_t left = limit == 0 || observing(engine) ? UINT64_MAX : limit - message->passed;
+    uint64_t left = limit == 0 || transparent(engine) ? UINT64_MAX : limit - message->passed;
     size_t size = piece.before.size + piece.bytes.size;
 
     if (size > left) {
@@ -148,7 +154,7 @@ static bool ends_within_limit(const struct engine *engine)
     uint64_t limit = engine->policy->limits.message_bytes;
     size_t line_end = body_terminator(&message->body).size - SPAN(".\r\n").size;
 
-    return limit == 0 || observing(engine) || message->passed + line_end <= limit;
+    return limit == 0 || transparent(engine) || message->passed + line_end <= limit;
 }
 
 static void pass_terminator(struct engine *engine)
@@ -163,7 +169,7 @@ static void pass_terminator(struct engine *engine)
 /* Half a reply is here before the dot has left: the rest of it must not pass for the answer. */
 static bool answered_early(struct engine *engine)
 {
-    if (observing(engine) || upstream_of(engine)->inbox.view.size == 0)
+    if (transparent(engine) || upstream_of(engine)->inbox.view.size == 0)
         return false;
     note(engine, SPAN("odd"), SPAN(""), SPAN("early"));
     return true;
@@ -209,8 +215,9 @@ static bool more_behind(struct engine *engine)
 static void body_end(struct engine *engine)
 {
     struct message *message = &engine->message;
+    struct row *row;
 
-    if (!observing(engine) && more_behind(engine)) {
+    if (!transparent(engine) && more_behind(engine)) {
         if (message->fate == FATE_FORWARD)
             message_fail(engine, &goes_on);
         message->verdict = goes_on;
@@ -224,11 +231,16 @@ static void body_end(struct engine *engine)
         swallow_end(engine);
         return;
     }
-    ledger_append(engine, VERB_END, SPAN(""));
+    row = ledger_append(engine, VERB_END, SPAN(""));
+    if (engine->troubled) {
+        trouble_message_end(engine, row, body_terminator(&message->body));
+        note_content_end(engine);
+        return;
+    }
     pass_terminator(engine);
     note_mended(engine);
     ledger_sent(engine);
-    if (message->body.lf_end_seen && !observing(engine))
+    if (message->body.lf_end_seen && !transparent(engine))
         engine->input = INPUT_WAIT;
 }
 
@@ -257,11 +269,18 @@ static enum body_found scan(struct engine *engine, body_scanner *scanner, struct
     return found;
 }
 
+/* What a message may be made into on its way must fit there. */
+static struct span readable(const struct engine *engine, struct span view)
+{
+    return engine->troubled ? span_head(view, FAULT_CONTENT_BYTES_MAX) : view;
+}
+
 bool body_read(struct engine *engine)
 {
     struct message *message = &engine->message;
     struct inbox *inbox = &client_of(engine)->inbox;
-    struct span input = inbox->view;
+    struct span view = readable(engine, inbox->view);
+    struct span input = view;
     enum body_found found = BODY_PIECE;
     struct body_piece piece;
     size_t told = 0;
@@ -280,7 +299,7 @@ bool body_read(struct engine *engine)
         else if (found == BODY_BARE)
             message_fail(engine, &bare_refused);
     }
-    inbox_take(inbox, inbox->view.size - input.size);
+    inbox_take(inbox, view.size - input.size);
     engine->client_since = engine->now;
     if (found == BODY_END)
         body_end(engine);
@@ -336,7 +355,7 @@ bool chunk_read(struct engine *engine)
     struct message *message = &engine->message;
     struct inbox *inbox = &client_of(engine)->inbox;
     uint64_t size = inbox->view.size < message->chunk_left ? inbox->view.size : message->chunk_left;
-    struct span content = span_head(inbox->view, (size_t)size);
+    struct span content = readable(engine, span_head(inbox->view, (size_t)size));
 
     if (message->fate == FATE_PENDING || (content.size == 0 && message->chunk_left > 0))
         return false;
@@ -421,7 +440,7 @@ bool chunk_send(struct engine *engine, struct row *row)
     const struct capabilities *offered = &upstream_of(engine)->view.capabilities;
     uint64_t limit = engine->policy->limits.message_bytes;
 
-    if (limit > 0 && !observing(engine) &&
+    if (limit > 0 && !transparent(engine) &&
         engine->message.total + engine->message.chunk_left > limit) {
         if (engine->ledger.in_flight > 0)
             return false; /* an earlier refusal would be the reason */
@@ -431,7 +450,7 @@ bool chunk_send(struct engine *engine, struct row *row)
     }
     if (engine->message.convert == CONVERT_REFUSED && engine->ledger.in_flight > 0)
         return false; /* a MAIL on its way may have ended the message that was refused */
-    if (observing(engine))
+    if (transparent(engine))
         chunk_forward(engine, row);
     else if (engine->message.convert == CONVERT_REFUSED)
         refuse_chunk(engine, row);

@@ -114,7 +114,7 @@ static struct text text_begin(struct engine *engine)
     return text;
 }
 
-void note_content(struct engine *engine, enum side side, struct span bytes)
+static void count_content(struct engine *engine, enum side side, struct span bytes)
 {
     struct counted *counted = &engine->message.counted[side];
 
@@ -131,6 +131,46 @@ void note_content(struct engine *engine, enum side side, struct span bytes)
         counted->lines += feed < bytes.size ? 1 : 0;
         bytes = span_tail(bytes, feed + 1);
     }
+}
+
+/* What goes by a wire is told when it leaves. */
+void note_content(struct engine *engine, enum side side, struct span bytes)
+{
+    if (!engine->troubled || side == SIDE_CLIENT)
+        count_content(engine, side, bytes);
+}
+
+void note_left_content(struct engine *engine, struct span bytes)
+{
+    count_content(engine, SIDE_UPSTREAM, bytes);
+}
+
+void note_left(struct engine *engine, enum side side, struct span bytes)
+{
+    note_said(engine, side, side == SIDE_UPSTREAM, bytes);
+}
+
+void note_left_unread(struct engine *engine, enum side side, struct span bytes)
+{
+    struct text text;
+
+    if (!recording(engine))
+        return;
+    text = text_begin(engine);
+    record_body(&text, elapsed(engine), side, side == SIDE_UPSTREAM, bytes.size, 0, true);
+    text_end(engine, text);
+}
+
+void note_secret(struct engine *engine, enum side side, struct span line, size_t secret,
+                 struct span end)
+{
+    struct text text;
+
+    if (!recording(engine))
+        return;
+    text = text_begin(engine);
+    record_said_secret(&text, elapsed(engine), side, side == SIDE_UPSTREAM, line, secret, end);
+    text_end(engine, text);
 }
 
 void note_content_part(struct engine *engine)
@@ -158,8 +198,10 @@ void note_unread(struct engine *engine, enum side from, uint64_t bytes)
     if (!recording(engine))
         return;
     text = text_begin(engine);
-    record_body(&text, elapsed(engine), SIDE_CLIENT, from == SIDE_CLIENT, bytes, 0, true);
-    record_body(&text, elapsed(engine), SIDE_UPSTREAM, from == SIDE_CLIENT, bytes, 0, true);
+    if (!engine->troubled || from == SIDE_CLIENT)
+        record_body(&text, elapsed(engine), SIDE_CLIENT, from == SIDE_CLIENT, bytes, 0, true);
+    if (!engine->troubled || from == SIDE_UPSTREAM)
+        record_body(&text, elapsed(engine), SIDE_UPSTREAM, from == SIDE_CLIENT, bytes, 0, true);
     text_end(engine, text);
 }
 
@@ -209,7 +251,7 @@ static struct span without_blanks(struct span rest)
 }
 
 /* How many bytes at the end of a command line may be a credential (RFC 4954 4). */
-static size_t secret_size(const struct engine *engine, enum verb verb, struct span line)
+size_t note_secret_size(const struct engine *engine, enum verb verb, struct span line)
 {
     struct span rest = line;
     struct span word;
@@ -241,8 +283,8 @@ void note_command(struct engine *engine, enum side side, enum verb verb, struct 
         line = span_head(line, line.size - size);
     }
     text = text_begin(engine);
-    record_said_secret(&text, elapsed(engine), side, true, line, secret_size(engine, verb, line),
-                       end);
+    record_said_secret(&text, elapsed(engine), side, true, line,
+                       note_secret_size(engine, verb, line), end);
     text_end(engine, text);
 }
 

@@ -6,6 +6,7 @@
 #include "mend.h"
 #include "message.h"
 #include "replay.h"
+#include "trouble.h"
 
 static const struct plan only_chunks = {.answer_here = true,
                                         .code = 503,
@@ -45,7 +46,7 @@ static uint32_t window(const struct engine *engine)
 {
     const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
 
-    if (observing(engine))
+    if (transparent(engine))
         return ROWS_MAX;
     if (engine->policy->pipelining == PIPELINING_NEVER ||
         relay_of(engine)->pipelining == PIPELINING_NEVER || engine->leg.again ||
@@ -131,7 +132,7 @@ static bool emit_mended(struct engine *engine, struct row *row, enum verb_does d
     struct span whole = ledger_text(engine, row);
     struct span text =
         row->held_back > 0 ? span_trim(span_head(whole, whole.size - row->held_back)) : whole;
-    struct span seen = observing(engine) ? without_end(text) : text;
+    struct span seen = transparent(engine) ? without_end(text) : text;
     enum verdict verdict = UNTOUCHED;
     struct mending mending;
 
@@ -157,7 +158,7 @@ static bool is_binary(struct span line)
     return false;
 }
 
-static void send_row(struct engine *engine, struct row *row, enum verb_does does)
+void send_row(struct engine *engine, struct row *row, enum verb_does does)
 {
     if (does == DOES_SENDER) {
         engine->message.total = 0;
@@ -188,7 +189,7 @@ static bool barred(const struct engine *engine, enum verb_does does)
     uint32_t number = ledger->send - 1;
     const struct row *last;
 
-    if (!ledger->barrier || observing(engine))
+    if (!ledger->barrier || transparent(engine))
         return false;
     while (ledger_row(engine, number)->state != ROW_SENT) /* it was answered here */
         number--;
@@ -277,11 +278,11 @@ static bool joins_old(const struct engine *engine, enum verb_does does)
 static bool diverted(struct engine *engine, struct row *row, enum verb_does does)
 {
     /* Nothing can be put in front of a command in the middle of a message. */
-    if (!observing(engine) && answer_within_message(engine, row, does))
+    if (!transparent(engine) && answer_within_message(engine, row, does))
         return true;
     if (order_mended(engine, row, does))
         return true;
-    if (observing(engine))
+    if (transparent(engine))
         return false;
     if (!engine->reset_owed || (does != DOES_SENDER && !joins_old(engine, does)))
         return false;
@@ -328,7 +329,7 @@ static bool awaits_others(const struct engine *engine, const struct row *row, en
     /* Whether there is anything to reset hangs on the answer to MAIL, however early RSET came. */
     bool undecided = does == DOES_RESET && sender_in_flight(engine);
 
-    return engine->ledger.send != engine->ledger.answer && !row->ours && !observing(engine) &&
+    return engine->ledger.send != engine->ledger.answer && !row->ours && !transparent(engine) &&
            engine->message.convert != CONVERT_OPEN && mend_due(engine, STAGE_ORDER, does) &&
            (undecided || mend_waits(engine, row, in_group));
 }
@@ -361,7 +362,7 @@ bool send_next(struct engine *engine)
     does = verb_facts((enum verb)row->verb)->does;
     /* While the upstream reads a converted message, whatever is said for a command would be in it.
      */
-    if (!row->ours && !observing(engine) && engine->message.convert != CONVERT_OPEN) {
+    if (!row->ours && !transparent(engine) && engine->message.convert != CONVERT_OPEN) {
         enum prepared state = made_ready(engine, row);
 
         if (state != PREPARED)
@@ -369,6 +370,8 @@ bool send_next(struct engine *engine)
     }
     if (!may_send(engine, does) || awaits_others(engine, row, does))
         return false;
+    if (engine->troubled && !row->ours)
+        return trouble_send(engine);
     if (!row->ours && diverted(engine, row, does))
         return true;
     if (does == DOES_CHUNK)
@@ -431,6 +434,11 @@ bool release_next(struct engine *engine)
     if (engine->phase != PHASE_TALKING || ledger_empty(engine))
         return false;
     row = ledger_row(engine, ledger->release);
+    if (row->state == ROW_SENT && row->plan.raw.size > 0 && !row->unheard) {
+        trouble_answer(engine, &row->plan); /* and the relay's own will not be heard */
+        row->unheard = true;
+        return true;
+    }
     if (row->state != ROW_HERE || !emit_may(engine, SIDE_CLIENT))
         return false;
     /* RFC 3030 2: a chunk is read to its end before it is answered. */
@@ -438,7 +446,8 @@ bool release_next(struct engine *engine)
         return false;
     plan = row->plan;
     if (!row->ours) {
-        emit_plan(engine, &plan);
+        if (!row->unheard)
+            emit_plan(engine, &plan);
         engine->summary.commands++;
         if (row->refused)
             settle_refused(engine, row);

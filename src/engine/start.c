@@ -83,7 +83,7 @@ static void talked_too_early(struct engine *engine)
     if (!start_waits(engine) || engine->talked_early)
         return;
     engine->talked_early = true;
-    if (!mend_framing(engine, REPAIR_EARLY_TALK) && !observing(engine))
+    if (!mend_framing(engine, REPAIR_EARLY_TALK) && !transparent(engine))
         turn_away(engine, &talked_early, "early-talk");
 }
 

@@ -22,6 +22,9 @@
  *   inject.c      lockstep's own AUTH with the upstream
  *   login.c     the client's STARTTLS and AUTH, answered here
  *   envelope.c  an envelope that is kept, to be put to an upstream again
+ * And in `mode: fault`:
+ *   trouble.c   what faults make of what is said
+ *   wire.c      how it leaves then
  */
 #ifndef LOCKSTEP_ENGINE_STATE_H
 #define LOCKSTEP_ENGINE_STATE_H
@@ -89,6 +92,7 @@ struct row {
     uint32_t text_at; /* in the ledger's text ring */
     uint32_t text_size;
     uint32_t held_back; /* of the text: not said yet, an interim answer will ask for it */
+    uint32_t past;      /* so many others are to go first */
     uint8_t verb;       /* enum verb */
     uint8_t state;      /* enum row_state */
     bool ours;          /* put in by us: the client never hears its answer */
@@ -98,6 +102,9 @@ struct row {
     bool noticed;   /* `observe`: what a repair would have done with it was noted */
     uint8_t mended; /* 1 + the repair that acted on it last: it is noted once */
     bool alone;     /* nothing may follow before its answer, whatever its verb says */
+    bool judged;    /* the faults were asked about it */
+    bool split;     /* it came in more than one segment */
+    bool unheard;   /* the client hears no answer to it */
     bool refused; /* MAIL or RCPT, answered here: what becomes of the transaction follows from it */
 };
 
@@ -106,6 +113,7 @@ struct ledger {
     uint32_t release, answer, send, tail; /* counted from the session's first row */
     uint32_t in_flight;                   /* rows sent and not answered */
     bool barrier;                         /* the last of them lets nothing follow */
+    bool moved;                           /* rows lie in another order than their texts */
     uint32_t text_start, text_end;        /* the ring of texts */
 };
 
@@ -275,15 +283,23 @@ struct engine {
     bool stopping;
     bool starved; /* no block could be lent */
     bool connect_due;
-    bool guided;                  /* there is a guide */
+    bool guided;                  /* there is a guide behind the engine */
+    bool troubled;                /* or, in `mode: fault`, trouble */
     uint8_t shut_due[SIDE_COUNT]; /* 1 + enum shut */
     uint32_t reply_seen;          /* bytes of the upstream's inbox that hold no whole reply yet */
     struct summary summary;
 };
 
+/* What repairs would do is noted, and not done. */
 static inline bool observing(const struct engine *engine)
 {
     return engine->policy->mode == MODE_OBSERVE;
+}
+
+/* Bytes pass as they came; it is nobody's proxy. */
+static inline bool transparent(const struct engine *engine)
+{
+    return engine->policy->mode != MODE_REPAIR;
 }
 
 /* The route that was chosen; NULL: none. */
@@ -304,7 +320,7 @@ static inline uint64_t repairs_of(const struct engine *engine)
 
 static inline bool repair_on(const struct engine *engine, enum repair_id id)
 {
-    return !observing(engine) && (repairs_of(engine) & REPAIR_BIT(id)) != 0;
+    return !transparent(engine) && (repairs_of(engine) & REPAIR_BIT(id)) != 0;
 }
 
 static inline struct peer *client_of(struct engine *engine)
@@ -382,6 +398,8 @@ void ledger_keep_words(struct engine *engine, struct span words);
 bool emit_may(const struct engine *engine, enum side side);
 /* `borrowed`: the bytes outlive the step; otherwise they are copied. */
 void emit_bytes(struct engine *engine, enum side side, struct span bytes, bool borrowed);
+/* Past all that may delay it. */
+void emit_now(struct engine *engine, enum side side, struct span bytes);
 /* Says `text` for the row: what it says, or what repairs made of that. */
 void emit_command(struct engine *engine, const struct row *row, struct span text);
 /* The part of the row's text that was held back; false: none was. */
@@ -410,6 +428,8 @@ bool speaks_in_groups(const struct engine *engine);
 /* Is a RSET on its way, and no MAIL behind it? */
 bool reset_pending(const struct engine *engine);
 bool send_next(struct engine *engine);
+/* The row at the send cursor goes. */
+void send_row(struct engine *engine, struct row *row, enum verb_does does);
 bool release_next(struct engine *engine);
 void row_answer_here(struct engine *engine, struct row *row, const struct plan *plan);
 /* The same, and recorded as a decision of ours. */
@@ -543,6 +563,10 @@ void envelope_replayed(struct engine *engine, enum verb verb, const struct reply
 /* Records that a side has ended, once; `unread`: even though not all it said was read. */
 void end_tell(struct engine *engine, enum side side, bool unread);
 void session_close(struct engine *engine, const char *word);
+/* The same without a farewell, both sides alike. */
+void session_end_hard(struct engine *engine, const char *word, enum shut how);
+/* The side's connection ends now. */
+void shut_now(struct engine *engine, enum side side, enum shut how);
 /* The upstream can't be used any more; the client will hear `farewell`. */
 void upstream_leave(struct engine *engine, const struct plan *farewell);
 void upstream_gone(struct engine *engine, struct span why);
@@ -557,6 +581,14 @@ struct plan farewell_to(struct engine *engine, const struct row *row);
 
 /* --- note.c --- */
 void note_said(struct engine *engine, enum side side, bool to_upstream, struct span bytes);
+/* What leaves for a side by a wire: bytes, the last `secret` of `line` a credential, content. */
+void note_left(struct engine *engine, enum side side, struct span bytes);
+void note_secret(struct engine *engine, enum side side, struct span line, size_t secret,
+                 struct span end);
+void note_left_content(struct engine *engine, struct span bytes);
+void note_left_unread(struct engine *engine, enum side side, struct span bytes);
+/* How many bytes at the end of a command line may be a credential. */
+size_t note_secret_size(const struct engine *engine, enum verb verb, struct span line);
 /* Is the answer to a line that may hold a credential awaited? */
 bool awaits_secret(const struct engine *engine);
 /* Does the answer to the row in front show the credential that the row said? */

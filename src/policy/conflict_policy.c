@@ -55,34 +55,39 @@ static bool ends_at_refused_lf(const struct policy *policy)
 
 static bool observes_and_upgrades(const struct policy *policy)
 {
-    return policy->mode == MODE_OBSERVE && upgrades(policy);
+    return policy->mode != MODE_REPAIR && upgrades(policy);
 }
 
 static bool observes_and_offers(const struct policy *policy)
 {
-    return policy->mode == MODE_OBSERVE && tls_offers_starttls(policy->tls_offer);
+    return policy->mode != MODE_REPAIR && tls_offers_starttls(policy->tls_offer);
 }
 
 static bool observes_and_injects(const struct policy *policy)
 {
-    return policy->mode == MODE_OBSERVE && policy_injects(policy);
+    return policy->mode != MODE_REPAIR && policy_injects(policy);
 }
 
 static bool observes_and_takes_logins(const struct policy *policy)
 {
-    return policy->mode == MODE_OBSERVE && policy->client_auth.logins != LOGINS_AUTO &&
+    return policy->mode != MODE_REPAIR && policy->client_auth.logins != LOGINS_AUTO &&
            policy->client_auth.logins != LOGINS_PASS;
 }
 
 static bool observes_and_requires_tls(const struct policy *policy)
 {
-    return policy->mode == MODE_OBSERVE && policy->tls_required &&
+    return policy->mode != MODE_REPAIR && policy->tls_required &&
            policy->tls_offer != TLS_OFFER_IMPLICIT;
 }
 
 static bool observes_and_requires_login(const struct policy *policy)
 {
-    return policy->mode == MODE_OBSERVE && policy->client_auth.required;
+    return policy->mode != MODE_REPAIR && policy->client_auth.required;
+}
+
+static bool faults_elsewhere(const struct policy *policy)
+{
+    return policy->mode != MODE_FAULT && policy->faults.count > 0;
 }
 
 static bool requires_tls_unoffered(const struct policy *policy)
@@ -113,23 +118,30 @@ static const struct {
 } rules[] = {
     {ends_at_refused_lf, SPAN_INIT("repairs.lf-end-of-data"), SPAN_INIT(ENDS_AT_REFUSED_LF)},
     {observes_and_upgrades, SPAN_INIT("relay"),
-     SPAN_INIT("`mode: observe` starts no TLS, which starttls:// of a relay asks for: write "
-               "smtp:// or smtps://, or `mode: repair`")},
+     SPAN_INIT(
+         "`mode: observe` or `fault` starts no TLS, which starttls:// of a relay asks for: write "
+         "smtp:// or smtps://, or `mode: repair`")},
     {observes_and_offers, SPAN_INIT("tls.offer"),
-     SPAN_INIT("`mode: observe` offers no STARTTLS of its own: write none or implicit, or `mode: "
+     SPAN_INIT("`mode: observe` or `fault` offers no STARTTLS of its own: write none or implicit, "
+               "or `mode: "
                "repair`")},
     {observes_and_injects, SPAN_INIT("routes"),
-     SPAN_INIT(
-         "`mode: observe` logs in nowhere: leave credential, ask and pop out of these routes, "
-         "or write `mode: repair`")},
+     SPAN_INIT("`mode: observe` or `fault` logs in nowhere: leave credential, ask and pop out of "
+               "these routes, "
+               "or write `mode: repair`")},
     {observes_and_takes_logins, SPAN_INIT("auth.clients"),
-     SPAN_INIT("`mode: observe` leaves logins to the relay: write pass, or `mode: repair`")},
+     SPAN_INIT(
+         "`mode: observe` or `fault` leaves logins to the relay: write pass, or `mode: repair`")},
     {observes_and_requires_tls, SPAN_INIT("tls.required"),
-     SPAN_INIT("`mode: observe` refuses nothing itself: leave `tls.required` out, or write `mode: "
+     SPAN_INIT("`mode: observe` or `fault` refuses nothing itself: leave `tls.required` out, or "
+               "write `mode: "
                "repair`")},
     {observes_and_requires_login, SPAN_INIT("auth.required"),
-     SPAN_INIT("`mode: observe` refuses nothing itself: leave `auth.required` out, or write `mode: "
+     SPAN_INIT("`mode: observe` or `fault` refuses nothing itself: leave `auth.required` out, or "
+               "write `mode: "
                "repair`")},
+    {faults_elsewhere, SPAN_INIT("faults"),
+     SPAN_INIT("faults happen in `mode: fault` only: write that, or leave them out")},
     {requires_tls_unoffered, SPAN_INIT("tls.required"),
      SPAN_INIT("`tls.required` where none is offered: write `offer: starttls`, implicit or both, "
                "with certificate and key")},

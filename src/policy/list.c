@@ -1,4 +1,4 @@
-/* Lists: addresses, networks, fingerprints. Each struct begins with its count. */
+/* Lists: addresses, networks, fingerprints, faults. Each struct begins with its count. */
 #include "list.h"
 
 #include <string.h>
@@ -99,12 +99,26 @@ static void show_fingerprint(const void *list, uint32_t number, struct text *out
     text_add(out, fingerprints->rows[number]);
 }
 
+static bool read_fault(void *list, uint32_t number, struct span value, struct text *advice)
+{
+    (void)number;
+    return fault_add(list, value, advice);
+}
+
+static void show_fault(const void *list, uint32_t number, struct text *out)
+{
+    const struct faults *faults = list;
+
+    text_add(out, faults->entries[number]);
+}
+
 static const struct list_facts facts[] = {
     [TYPE_LISTEN] = {CONFIG_ADDRESSES_MAX, " addresses", read_listen, show_listen},
     [TYPE_CONNECT] = {CONFIG_ADDRESSES_MAX, " addresses", read_connect, show_connect},
     [TYPE_NETWORKS] = {NETWORKS_MAX, " networks", read_network, show_network},
     [TYPE_FINGERPRINTS] = {CONFIG_FINGERPRINTS_MAX, " fingerprints", read_fingerprint,
                            show_fingerprint},
+    [TYPE_FAULTS] = {FAULT_ENTRIES_MAX, " faults", read_fault, show_fault},
 };
 
 static uint32_t count_load(const void *field)

@@ -41,6 +41,7 @@ enum type {
     TYPE_CONNECT,
     TYPE_NETWORKS,
     TYPE_FINGERPRINTS,
+    TYPE_FAULTS,
     TYPE_MECHANISMS,
     TYPE_VERSION, /* from here on: what only the reader of a whole tree understands */
     TYPE_LISTENERS,

@@ -92,8 +92,11 @@ const struct row schema_serving[] = {
     {BASE_LISTENER, "", "routes", TYPE_ROUTES, 0, 0, 0, ROUTES_MAX, NULL, "",
      "Which relay, which credential and which repairs for whom, a list; the first match wins."},
 
-    {BASE_POLICY, "", "mode", TYPE_CHOICE, AT(policy, mode), 0, 0, "repair|observe", "repair",
-     "Put right what is wrong, or change no byte and only say what would have been put right."},
+    {BASE_POLICY, "", "mode", TYPE_CHOICE, AT(policy, mode), 0, 0, "repair|observe|fault",
+     "repair", "Put right what is wrong; or change no byte and only say what would have been put "
+     "right; or do wrong what `faults` say."},
+    {BASE_POLICY, "", "faults", TYPE_FAULTS, AT(policy, faults), 0, 0, NULL, "",
+     "What goes wrong in `mode: fault`: profiles by name, and rules."},
     {BASE_POLICY, "", "hostname", TYPE_HOSTNAME, AT(policy, hostname), 0, 0, NULL,
      "lockstep.invalid", "What lockstep calls itself in its own replies; `run` and `check` begin with the machine's name."},
     {BASE_POLICY, "", "pipelining", TYPE_CHOICE, AT(policy, pipelining), 0, 0, "auto|never",

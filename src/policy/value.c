@@ -427,6 +427,8 @@ static const struct type_facts types[] = {
     [TYPE_CONNECT] = {&lists, "a list of addresses such as [smtp://mx.example:25]"},
     [TYPE_NETWORKS] = {&lists, "a list of networks such as [192.168.10.0/24, \"2001:db8::/32\"]"},
     [TYPE_FINGERPRINTS] = {&lists, "a list of SHA-256 fingerprints, 64 hexadecimal digits each"},
+    [TYPE_FAULTS] = {&lists,
+                     "a list of profiles and rules such as [reorder, command RCPT do drop]"},
     [TYPE_MECHANISMS] = {&mechanisms, "a list of mechanisms such as [XOAUTH2, PLAIN], or any"},
     [TYPE_VERSION] = {NULL, "1"},
     [TYPE_LISTENERS] = {NULL, "a list of listeners"},

@@ -57,6 +57,7 @@ enum event_kind {
     EVENT_TIME,    /* nothing happened, but time passed */
     EVENT_STOP,    /* end soon: 421 when idle, else after the message in flight */
     EVENT_TOLD,    /* the answer to ASK */
+    EVENT_FAULTS,  /* in `mode: fault` these hold from now on */
 };
 
 /* What the engine asks the outside: what takes a secret, or somebody else's knowledge. */
@@ -109,6 +110,7 @@ struct lender {
     bool record_cut;          /* more was to be recorded than fits; its last line says so */
     struct question question; /* of the engine that steps */
     struct repair_count repairs[REPAIR_COUNT]; /* since whoever counts them has cleared this */
+    struct fault_memory *faults;               /* what faults remember; NULL: nothing */
 };
 
 /* The answer to a question; its words are the event's bytes. */
@@ -135,6 +137,8 @@ struct event {
     uint32_t traits;               /* OPENED of the upstream: what is known of its path */
     const struct arrival *arrival; /* OPENED, SECURED of the client; may be NULL */
     const struct advice *advice;   /* TOLD */
+    const struct faults *faults;   /* FAULTS: they outlive the engine */
+    uint32_t session; /* OPENED of the client: its number in its listener; 0: nobody counts */
 };
 
 /* A credential that came with an answer; the outside keeps it for this session. Of those that came

@@ -6,6 +6,7 @@
 #define LOCKSTEP_POLICY_POLICY_H
 
 #include "lockstep/base/text.h"
+#include "lockstep/fault/fault.h"
 #include "lockstep/policy/route.h"
 #include "lockstep/repair/repair.h"
 #include "lockstep/smtp/mechanism.h"
@@ -14,6 +15,7 @@
 enum mode {
     MODE_REPAIR,  /* put right what is wrong */
     MODE_OBSERVE, /* change no byte, say what would have been put right */
+    MODE_FAULT,   /* change what the faults say, and nothing else */
 };
 
 enum pipelining {
@@ -120,6 +122,7 @@ struct policy {
     uint32_t wait_ms[WAIT_COUNT];
     uint64_t repairs; /* one bit per enum repair_id: switched on */
     struct rewrite rewrite;
+    struct faults faults; /* of MODE_FAULT */
     uint64_t repairs_at[STAGE_COUNT][DOES_COUNT]; /* the table of repairs, for quick looks */
     bool record;                                  /* make transcript lines at all */
     bool record_bodies;   /* keep messages whole in them, instead of counting */
@@ -154,7 +157,7 @@ bool policy_set(struct policy *policy, struct span path, struct span value, stru
  */
 bool policy_show(const struct policy *policy, uint32_t part, struct text *out);
 /* Bytes that a part takes at most. */
-#define POLICY_PART_MAX 16384U
+#define POLICY_PART_MAX 36864U
 
 /* Whether the words agree with each other; false: `error` says which two do not. */
 bool policy_check(const struct policy *policy, struct text *error);

@@ -1,0 +1,32 @@
+/* Says something else, or one thing for another within what is said. */
+#include "faults.h"
+
+/* Every place of `part` becomes `instead`. */
+static void exchange(struct span said, struct span part, struct span instead, struct text *out)
+{
+    while (said.size > 0) {
+        size_t place = span_find_span(said, part);
+
+        text_add(out, span_head(said, place));
+        if (place == said.size || part.size == 0)
+            break;
+        fault_words(instead, out);
+        said = span_tail(said, place + part.size);
+    }
+}
+
+void fault_replace(const struct fault_rule *rule, const struct fault_scene *scene,
+                   struct fault_plan *plan)
+{
+    struct text room = fault_room(plan);
+
+    if (fault_has(rule, ARGUMENT_WITH)) {
+        exchange(fault_said(scene, plan), fault_text(rule, ARGUMENT_TEXT),
+                 fault_text(rule, ARGUMENT_WITH), &room);
+    } else {
+        fault_words(fault_text(rule, ARGUMENT_TEXT), &room);
+        if (scene->event != FAULT_COMMAND)
+            text_add(&room, SPAN("\r\n"));
+    }
+    fault_becomes(plan, &room);
+}
