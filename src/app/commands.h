@@ -7,6 +7,7 @@
 extern const struct subcommand check_command;
 extern const struct subcommand completion_command;
 extern const struct subcommand explain_command;
+extern const struct subcommand fault_command;
 extern const struct subcommand manual_command;
 extern const struct subcommand oauth_command;
 extern const struct subcommand play_command;

@@ -245,8 +245,9 @@ int options_read(const struct subcommand *command, void *state, int argc, char *
     count = argc - optind;
     if (code != OPTIONS_READ)
         return code;
-    if (command->operands == NULL ? count == 0
-                                  : count == 1 || (count > 1 && strstr(command->operands, "...")))
+    if (command->operands == NULL || (count == 0 && *command->operands == '[')
+            ? count == 0
+            : count == 1 || (count > 1 && strstr(command->operands, "...")))
         return OPTIONS_READ;
     return complain_of_operands(command, count, argv + optind);
 }

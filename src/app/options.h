@@ -28,7 +28,8 @@ struct option_row {
 struct subcommand {
     const char *word;
     const char *says;     /* a few words, for the list of commands */
-    const char *operands; /* "FILE...": at least one; "a|b": exactly one of these; NULL: none */
+    const char *operands; /* "FILE...": at least one; "[FILE...]": any number; "a|b": exactly
+                              one of these; NULL: none */
     const char *about;    /* what it is for; a line is a paragraph */
     const char *after;    /* what is to be known besides its options; NULL: nothing */
     const struct option_row *rows;

@@ -16,12 +16,12 @@
 #include "lockstep/vault/vault.h"
 #include "log.h"
 #include "overseer.h"
+#include "run.h"
 #include "running.h"
 #include "sink_server.h"
 
-#define FLAGS_MAX 64U
-
 struct run {
+    const struct subcommand *command; /* that was typed */
     uv_loop_t uv;
     uv_signal_t signals[3];
     uv_async_t over; /* the workers have ended */
@@ -34,7 +34,7 @@ struct run {
     struct running *newest;  /* what new sessions begin under */
     const char *file;
     const char *key_log; /* NULL: none is written */
-    struct config_flag flags[FLAGS_MAX];
+    struct config_flag flags[RUN_FLAGS_MAX];
     size_t flag_count;
     bool sizes;
     bool core_dumps;
@@ -281,16 +281,18 @@ static void raise_descriptors(const struct config *config)
                 (unsigned long long)wanted, (unsigned long long)limit.rlim_cur);
 }
 
-static void print_ready(const struct shell *shell)
+static void print_ready(const struct run *run)
 {
     const struct address *addresses;
-    uint32_t count = shell_addresses(shell, &addresses);
+    uint32_t count = shell_addresses(run->shell, &addresses);
     char text[ADDRESS_TEXT_MAX];
     uint32_t i;
 
-    fputs("lockstep run: ready, listening on ", stdout);
+    printf("lockstep %s: ready, listening on ", run->command->word);
     for (i = 0; i < count; i++)
         printf("%s%s", i > 0 ? ", " : "", address_text(&addresses[i], text));
+    if (run->started->loaded.config.seed != 0)
+        printf(", seed %llu", (unsigned long long)run->started->loaded.config.seed);
     putchar('\n');
     fflush(stdout);
 }
@@ -327,8 +329,8 @@ static int run_open(struct run *run)
         run->shell = shell_start(&run->started->setup, &user, &error, where);
     }
     if (run->shell == NULL)
-        return failure_start(run_command.word, where, error);
-    print_ready(run->shell);
+        return failure_start(run->command->word, where, error);
+    print_ready(run);
     return 0;
 }
 
@@ -369,7 +371,7 @@ static int run_log_keys(const struct run *run)
     int error = run->key_log != NULL ? tls_key_log(run->key_log) : 0;
 
     if (error != 0)
-        return failure_start(run_command.word, run->key_log, error);
+        return failure_start(run->command->word, run->key_log, error);
     return 0;
 }
 
@@ -415,7 +417,7 @@ static int print_sizes(void)
 
 static bool add_flag(struct run *run, const char *option, const char *path, const char *value)
 {
-    if (run->flag_count == FLAGS_MAX)
+    if (run->flag_count == RUN_FLAGS_MAX)
         return false;
     run->flags[run->flag_count++] = (struct config_flag){option, path, value};
     return true;
@@ -476,6 +478,16 @@ static bool take_sizes(void *state, const struct option_row *row, char *value)
     return true;
 }
 
+int run_with(const struct subcommand *command, const struct config_flag *flags, size_t count)
+{
+    struct run run = {.command = command};
+
+    must(count <= RUN_FLAGS_MAX);
+    memcpy(run.flags, flags, count * sizeof(*flags));
+    run.flag_count = count;
+    return run_start(&run);
+}
+
 /* clang-format off */
 static const struct option_row rows[] = {
     {'c', "config", "FILE", "the configuration; default: " CONFIG_FILE_DEFAULT, NULL, take_config},
@@ -503,7 +515,7 @@ static const struct option_row rows[] = {
 
 static int run_main(int argc, char **argv)
 {
-    struct run run = {0};
+    struct run run = {.command = &run_command};
     int code = options_read(&run_command, &run, argc, argv);
 
     if (code != OPTIONS_READ)

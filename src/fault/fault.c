@@ -54,7 +54,7 @@ struct span fault_text(const struct fault_rule *rule, enum fault_argument argume
 static bool add_rule(struct faults *faults, struct span line, struct text *error)
 {
     if (faults->rule_count == FAULT_RULES_MAX) {
-        text_add(error, SPAN("too many rules: write at most 48"));
+        text_add(error, SPAN("at most 48 rules in all"));
         return false;
     }
     if (!fault_rule_parse(line, &faults->rules[faults->rule_count], error))
@@ -71,12 +71,13 @@ bool fault_add(struct faults *faults, struct span entry, struct text *error)
     size_t i;
 
     if (faults->count == FAULT_ENTRIES_MAX) {
-        text_add(error, SPAN("too many faults: write at most 32"));
+        text_add(error, SPAN("at most 32 faults"));
         return false;
     }
     if (profile == NULL && span_find(entry, ' ') == entry.size) {
-        text_add(error, SPAN("no profile of that name: `lockstep fault --list` prints them; a rule "
-                             "is written EVENT ... do KIND"));
+        text_add(
+            error,
+            SPAN("a profile that `lockstep fault --list` prints, or a rule: EVENT ... do KIND"));
         return false;
     }
     if (profile == NULL)

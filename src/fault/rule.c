@@ -65,12 +65,13 @@ static struct span unquoted(struct span word)
     return word;
 }
 
+/* What to write, behind which whoever complains of the whole says "write". */
 static bool complain(struct text *error, struct span word, struct span advice)
 {
-    text_add_byte(error, '`');
-    text_add(error, span_head(word, 60));
-    text_add(error, SPAN("`: "));
     text_add(error, advice);
+    text_add(error, SPAN(" instead of `"));
+    text_add(error, span_head(word, 60));
+    text_add_byte(error, '`');
     return false;
 }
 
@@ -128,26 +129,25 @@ static struct span read_value(enum fault_form form, struct fault_value *value)
 {
     switch (form) {
     case FORM_FLAG:
-        return value->text.size == 0 ? SPAN("") : SPAN("nothing stands behind this word");
+        return value->text.size == 0 ? SPAN("") : SPAN("the word alone");
     case FORM_TEXT:
-        return value->text.size > 0 ? SPAN("") : SPAN("write some text");
+        return value->text.size > 0 ? SPAN("") : SPAN("some text");
     case FORM_NUMBER:
         if (span_number(value->text, &value->number) && value->number <= UINT32_MAX)
             return SPAN("");
-        return SPAN("write a number");
+        return SPAN("a number");
     case FORM_TIME:
-        return read_time(value->text, &value->number)
-                   ? SPAN("")
-                   : SPAN("write a duration: 500ms, 5s, 2m, at most 24h");
+        return read_time(value->text, &value->number) ? SPAN("")
+                                                      : SPAN("a duration such as 500ms, 5s or 2m");
     case FORM_RATE:
-        return read_rate(value) ? SPAN("") : SPAN("write how many in which time: 100/1m");
+        return read_rate(value) ? SPAN("") : SPAN("how many in which time, as in 100/1m,");
     case FORM_CODE:
         return read_code(value->text, &value->number)
                    ? SPAN("")
-                   : SPAN("write a reply code or how it begins: 250, 5, !2");
+                   : SPAN("a reply code or how it begins, 250, 5 or !2,");
     case FORM_END:
         return read_end(value->text, &value->number) ? SPAN("")
-                                                     : SPAN("write close, reset, half or stall");
+                                                     : SPAN("close, reset, half or stall");
     }
     return SPAN("");
 }
@@ -165,8 +165,7 @@ static bool read_verbs(struct span word, struct fault_rule *rule, struct text *e
 
         if (verb == VERB_UNKNOWN && !span_equal_fold(name, verb_facts(VERB_UNKNOWN)->name))
             return complain(error, name,
-                            SPAN("no verb and no trigger: write EHLO, MAIL, RCPT, DATA, END ... or "
-                                 "what `lockstep fault --words` lists, then do"));
+                            SPAN("a verb, or a trigger that `lockstep fault --words` lists,"));
         rule->verbs |= 1U << verb;
         rest = span_tail(rest, name.size + 1);
     }
@@ -202,9 +201,9 @@ static bool read_trigger(struct span word, struct fault_rule *rule, struct text 
         return (span_find(word, '=') == word.size && rule->verbs == 0)
                    ? read_verbs(word, rule, error)
                    : complain(error, word,
-                              SPAN("no trigger: `lockstep fault --words` lists them; then do"));
+                              SPAN("a trigger that `lockstep fault --words` lists, or do,"));
     if (rule->when_count == FAULT_WHEN_MAX)
-        return complain(error, word, SPAN("one trigger too many: write at most 6"));
+        return complain(error, word, SPAN("no more than 6 triggers"));
     slot = &rule->when[rule->when_count++];
     *slot = (struct fault_value){.what = (uint8_t)found, .text = value};
     advice = read_value(triggers[found].form, slot);
@@ -233,14 +232,14 @@ static bool read_argument(struct span word, struct fault_rule *rule, struct text
         quoted ? FAULT_ARGUMENT_COUNT : find_word(arguments, FAULT_ARGUMENT_COUNT, word, &value);
 
     if (found < FAULT_ARGUMENT_COUNT && (kind->arguments >> found & 1U) == 0)
-        return complain(error, word, SPAN("this kind of fault takes no such argument"));
+        return complain(error, word, SPAN("an argument that this kind of fault takes"));
     if (found == FAULT_ARGUMENT_COUNT) {
         found = bare_argument(kind);
         value = unquoted(word);
     }
     if (found == FAULT_ARGUMENT_COUNT || rule->with_count == FAULT_WITH_MAX ||
         fault_value(rule, (enum fault_argument)found) != NULL)
-        return complain(error, word, SPAN("too much: text with blanks needs quotes"));
+        return complain(error, word, SPAN("quotes round text with blanks, and nothing more,"));
     slot = &rule->with[rule->with_count++];
     *slot = (struct fault_value){.what = (uint8_t)found, .text = value};
     advice = read_value(arguments[found].form, slot);
@@ -257,9 +256,9 @@ static bool read_event(struct span word, struct fault_rule *rule, struct text *e
     }
     rule->event = (enum fault_event)i;
     return i < FAULT_EVENT_COUNT ||
-           complain(error, word,
-                    SPAN("a rule begins with open, early, greeting, command, reply, content, "
-                         "to-client or to-upstream"));
+           complain(
+               error, word,
+               SPAN("open, early, greeting, command, reply, content, to-client or to-upstream"));
 }
 
 static bool read_kind(struct span word, struct fault_rule *rule, struct text *error)
@@ -271,10 +270,10 @@ static bool read_kind(struct span word, struct fault_rule *rule, struct text *er
             break;
     }
     if (i == FAULT_KIND_COUNT)
-        return complain(error, word, SPAN("no kind of fault: `lockstep fault --words` lists them"));
+        return complain(error, word, SPAN("a kind of fault that `lockstep fault --words` lists"));
     rule->kind = (enum fault_kind)i;
     return (fault_kind_row(rule->kind)->events >> rule->event & 1U) != 0 ||
-           complain(error, word, SPAN("this kind of fault can't happen there"));
+           complain(error, word, SPAN("a kind of fault that can happen there"));
 }
 
 static bool is_whole(const struct fault_rule *rule, struct text *error)
@@ -284,7 +283,7 @@ static bool is_whole(const struct fault_rule *rule, struct text *error)
 
     for (i = 0; i < FAULT_ARGUMENT_COUNT; i++) {
         if ((kind->needs >> i & 1U) != 0 && !fault_has(rule, (enum fault_argument)i))
-            return complain(error, kind->name, SPAN("say what, or how much, behind it"));
+            return complain(error, kind->name, SPAN("what is needed behind it"));
     }
     return true;
 }
@@ -297,15 +296,17 @@ bool fault_rule_parse(struct span line, struct fault_rule *rule_r, struct text *
 
     *rule_r = (struct fault_rule){.source = line};
     if (line.size > FAULT_RULE_BYTES_MAX)
-        return complain(error, line, SPAN("a rule has at most 512 bytes"));
-    if (!next_word(&rest, &word) || !read_event(word, rule_r, error))
-        return error->size > 0 || complain(error, line, SPAN("write EVENT ... do KIND"));
+        return complain(error, line, SPAN("at most 512 bytes"));
+    if (!next_word(&rest, &word))
+        return complain(error, line, SPAN("EVENT ... do KIND"));
+    if (!read_event(word, rule_r, error))
+        return false;
     while ((more = next_word(&rest, &word)) && !(done = span_equal(word, SPAN("do")))) {
         if (!read_trigger(word, rule_r, error))
             return false;
     }
     if (!done || !next_word(&rest, &word))
-        return complain(error, line, SPAN("write `do` and a kind of fault behind it"));
+        return complain(error, line, SPAN("`do` and a kind of fault at the end"));
     if (!read_kind(word, rule_r, error))
         return false;
     while ((more = next_word(&rest, &word))) {
@@ -313,6 +314,6 @@ bool fault_rule_parse(struct span line, struct fault_rule *rule_r, struct text *
             return false;
     }
     if (word.size > 0)
-        return complain(error, word, SPAN("its quotes do not end"));
+        return complain(error, word, SPAN("quotes that end"));
     return is_whole(rule_r, error);
 }

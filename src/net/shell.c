@@ -162,6 +162,8 @@ static void shell_run(struct shell *shell)
         worker->data = shell;
         worker_init(worker, shell->setup, &shell->ports[n * shell->address_count],
                     shell->address_count);
+        if (shell->setup->config->seed != 0)
+            worker->seed.state = shell->setup->config->seed + n;
     }
     for (n = 0; n < shell->worker_count; n++)
         must(worker_start(&shell->workers[n]) == 0);

@@ -21,6 +21,8 @@ const struct row schema_serving[] = {
      "The version of this grammar; the first line of the file."},
     {BASE_CONFIG, "", "workers", TYPE_NUMBER, AT(config, workers), 0, 256, NULL, "0",
      "Loops that serve sessions, each in a thread of its own; 0: one per core."},
+    {BASE_CONFIG, "", "seed", TYPE_NUMBER, AT(config, seed), 0, UINT32_MAX, NULL, "0",
+     "Where the random numbers of sessions begin, for faults to be the same again; 0: anywhere."},
     {BASE_CONFIG, "", "memory", TYPE_SIZE, AT(config, memory_bytes), 1ULL << 20, 1ULL << 36, NULL,
      "64M", "Buffers of one worker; while all are in use, peers wait."},
     {BASE_CONFIG, "log", "format", TYPE_CHOICE, AT(config, log_format), 0, 0, "text|json", "text",

@@ -197,6 +197,7 @@ enum log_format { LOG_TEXT, LOG_JSON };
 /* Large: it belongs on the heap. */
 struct config {
     uint32_t workers;      /* 0: one per core */
+    uint64_t seed;         /* of all random numbers that may be known; 0: any */
     uint64_t memory_bytes; /* of buffer blocks, per worker */
     enum log_format log_format;
     struct config_transcripts transcripts;
