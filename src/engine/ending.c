@@ -497,7 +497,7 @@ static void force_over(struct engine *engine)
     size_t side;
 
     if (engine->troubled)
-        trouble_drop(engine);
+        trouble_force(engine);
     for (side = 0; side < SIDE_COUNT; side++) {
         struct peer *peer = &engine->peers[side];
 

@@ -106,14 +106,17 @@ static void come_to_end(struct engine *engine, enum fault_end end)
 {
     struct trouble *trouble = trouble_of(engine);
 
-    if (end == FAULT_NO_END || engine->phase == PHASE_CLOSING || trouble->stalled)
+    if (end == FAULT_NO_END || trouble->stalled)
         return;
-    if (end == FAULT_STALL) {
+    if (end == FAULT_STALL && engine->phase != PHASE_CLOSING) {
         stall(engine);
         return;
     }
     wire_drop(engine, &trouble->wires[SIDE_CLIENT]);
     wire_drop(engine, &trouble->wires[SIDE_UPSTREAM]);
+    trouble->wires[SIDE_CLIENT].shut_at = trouble->wires[SIDE_UPSTREAM].shut_at = engine->now;
+    if (engine->phase == PHASE_CLOSING)
+        return; /* what was to be shut behind them is shut now */
     engine->connect_due = false;
     session_end_hard(engine, "fault", end == FAULT_RESET ? SHUT_RESET : SHUT_FLUSH);
 }
@@ -280,6 +283,21 @@ void trouble_drop(struct engine *engine)
     }
 }
 
+void trouble_force(struct engine *engine)
+{
+    struct trouble *trouble = trouble_of(engine);
+    size_t side;
+
+    for (side = 0; side < SIDE_COUNT; side++) {
+        bool due = trouble->wires[side].shut != 0;
+
+        wire_drop(engine, &trouble->wires[side]);
+        trouble->wires[side].shut = 0;
+        if (due)
+            shut_now(engine, (enum side)side, SHUT_RESET);
+    }
+}
+
 bool trouble_pending(const struct engine *engine)
 {
     const struct trouble *trouble = trouble_seen(engine);
@@ -342,13 +360,24 @@ static moment earlier(moment one, moment other)
     return one < other ? one : other;
 }
 
+/* Does the row at the send cursor wait for others? */
+static bool waits(const struct engine *engine)
+{
+    const struct trouble *trouble = trouble_seen(engine);
+
+    return trouble->held_until != 0 && engine->phase == PHASE_TALKING && !trouble->stalled &&
+           engine->ledger.send != engine->ledger.tail &&
+           trouble->held_row == engine->ledger.send &&
+           ledger_row(engine, engine->ledger.send)->state == ROW_WAITING;
+}
+
 moment trouble_deadline(const struct engine *engine)
 {
     const struct trouble *trouble = trouble_seen(engine);
     moment first = MOMENT_NEVER;
     size_t side;
 
-    if (trouble->held_until != 0)
+    if (waits(engine))
         first = trouble->held_until;
     if (trouble->greet_at > engine->now)
         first = earlier(first, trouble->greet_at);

@@ -69,6 +69,8 @@ void trouble_tell(struct engine *engine, struct span whole);
 bool trouble_shut(struct engine *engine, enum side side, enum shut how);
 /* Nothing more leaves. */
 void trouble_drop(struct engine *engine);
+/* The same, and what was to be shut behind it is reset. */
+void trouble_force(struct engine *engine);
 bool trouble_pending(const struct engine *engine);
 moment trouble_deadline(const struct engine *engine);
 /* Bytes leave a wire; `behind` of the same thing said follow them. */

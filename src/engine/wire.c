@@ -72,6 +72,56 @@ static bool joins(struct wire *wire, const struct wire_terms *terms)
             wire->shape.latency_ms == 0);
 }
 
+static void leave(struct engine *engine, enum side side, struct parcel *parcel, uint32_t size)
+{
+    struct wire *wire = &trouble_of(engine)->wires[side];
+
+    while (size > 0) {
+        uint32_t run = BLOCK_SIZE - wire->start < size ? BLOCK_SIZE - wire->start : size;
+        struct span bytes = span_of(block_of(engine, wire) + wire->start, run);
+
+        trouble_leaves(engine, side, bytes, parcel->size - run, &parcel->terms);
+        wire->start = (wire->start + run) % BLOCK_SIZE;
+        wire->size -= run;
+        parcel->size -= run;
+        wire->passed += run;
+        size -= run;
+    }
+}
+
+/* All that waits leaves now. */
+static void hurry(struct engine *engine, enum side side)
+{
+    struct wire *wire = &trouble_of(engine)->wires[side];
+
+    for (; wire->count > 0; wire->count--) {
+        struct parcel *parcel = &wire->parcels[wire->first];
+
+        if (engine->peers[side].open)
+            leave(engine, side, parcel, parcel->size);
+        wire->first = (wire->first + 1) % PARCELS_MAX;
+    }
+    wire_drop(engine, wire);
+}
+
+/* What nothing keeps back leaves before the next thing is read, so that the record tells of it
+ * there. An end comes when all has been said: see trouble_pump(). */
+static void leave_at_once(struct engine *engine, enum side side)
+{
+    struct wire *wire = &trouble_of(engine)->wires[side];
+    struct parcel *parcel = &wire->parcels[wire->first];
+    const struct fault_shape *shape = &wire->shape;
+    bool plain = shape->slice == 0 && shape->rate == 0 && shape->largest == 0 && !shape->limited &&
+                 !shape->silent && parcel->terms.slice == 0 && parcel->terms.end == FAULT_NO_END;
+
+    if (wire->count != 1 || !plain || parcel->due > engine->now || wire->free_at > engine->now ||
+        !trouble_may_leave(engine, side))
+        return;
+    leave(engine, side, parcel, parcel->size);
+    wire->count = 0;
+    wire->start = 0;
+}
+
 void wire_put(struct engine *engine, enum side side, struct span bytes,
               const struct wire_terms *terms)
 {
@@ -83,8 +133,14 @@ void wire_put(struct engine *engine, enum side side, struct span bytes,
         return;
     if (wire->block == 0)
         wire->block = pool_lend(&engine->lender->pool);
-    /* engine_room() has seen to a block, and everybody who says anything to the room in it. */
-    must(wire->block != 0 && wire->size + bytes.size <= BLOCK_SIZE);
+    /* Where there is no block, or no room, nothing can wait: that happens to a first word of ours
+     * only, for engine_room() and emit_may() have seen to both for what comes of reading. */
+    if (wire->block == 0 || wire->size + bytes.size > BLOCK_SIZE) {
+        hurry(engine, side);
+        if (engine->peers[side].open)
+            trouble_leaves(engine, side, bytes, 0, terms);
+        return;
+    }
     due = due_of(engine, wire, terms);
     ring_write(engine, wire, bytes);
     wire->used_at = engine->now;
@@ -95,6 +151,7 @@ void wire_put(struct engine *engine, enum side side, struct span bytes,
     wire->count++;
     parcel = last_of(wire);
     *parcel = (struct parcel){.terms = *terms, .size = (uint32_t)bytes.size, .due = due};
+    leave_at_once(engine, side);
 }
 
 /* --- leaving --- */
@@ -138,23 +195,6 @@ static void pace(struct engine *engine, struct wire *wire, const struct parcel *
         moment narrow = engine->now + (moment)(1 + (uint64_t)size * 1000 / shape->rate);
 
         wire->free_at = narrow > wire->free_at ? narrow : wire->free_at;
-    }
-}
-
-static void leave(struct engine *engine, enum side side, struct parcel *parcel, uint32_t size)
-{
-    struct wire *wire = &trouble_of(engine)->wires[side];
-
-    while (size > 0) {
-        uint32_t run = BLOCK_SIZE - wire->start < size ? BLOCK_SIZE - wire->start : size;
-        struct span bytes = span_of(block_of(engine, wire) + wire->start, run);
-
-        trouble_leaves(engine, side, bytes, parcel->size - run, &parcel->terms);
-        wire->start = (wire->start + run) % BLOCK_SIZE;
-        wire->size -= run;
-        parcel->size -= run;
-        wire->passed += run;
-        size -= run;
     }
 }
 

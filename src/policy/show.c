@@ -1,4 +1,6 @@
 /* The configuration as text: the effective values, those of a policy, the manual of its words. */
+#include "lockstep/record/record.h"
+
 #include "build.h"
 #include "value.h"
 
@@ -146,19 +148,17 @@ void config_show(const struct config *config, struct text *out)
 static bool show_line(struct span prefix, const struct row *row, const void *object,
                       uint32_t number, struct text *out)
 {
-    size_t before = out->size;
+    char words[192], bytes[VALUE_ENTRY_BYTES_MAX];
+    struct text path = text_over(words, sizeof(words));
+    struct text value = text_over(bytes, sizeof(bytes));
 
-    text_add(out, SPAN("@ "));
-    text_add(out, prefix);
-    text_add(out, span_of_string(row->section));
-    text_add(out, *row->section ? SPAN(".") : SPAN(""));
-    text_add(out, span_of_string(row->word));
-    text_add_byte(out, ' ');
-    if (!value_entry(row, object, number, out)) {
-        out->size = before;
+    if (!value_entry(row, object, number, &value))
         return false;
-    }
-    text_add_byte(out, '\n');
+    text_add(&path, prefix);
+    text_add(&path, span_of_string(row->section));
+    text_add(&path, *row->section ? SPAN(".") : SPAN(""));
+    text_add(&path, span_of_string(row->word));
+    record_setting(out, text_span(&path), text_span(&value));
     return true;
 }
 

@@ -7,6 +7,8 @@
 /* Puts `value` into the row's field of `base`; a list gets one more entry. Text is borrowed.
  * False: nothing changed, and `error` says what is wrong and what would be right. */
 bool value_set(const struct row *row, void *base, struct span value, struct text *error);
+/* Bytes of one entry, as it would be set. */
+#define VALUE_ENTRY_BYTES_MAX 4096U
 /* Nothing is said: no text, no entry, no override. What is empty need not be shown. */
 bool value_is_empty(const struct row *row, const void *base);
 /* Entry `number` of it as it would be set, one after the other; of what is no list there is only

@@ -128,7 +128,7 @@ static bool is_stray(struct world *world, const struct expected *expected, struc
     if (expected->kind != EXPECT_DOT || refused == 0 || said.code == 421)
         return false;
     if (said.code != refused)
-        world_fail(world, "a message sent all the same hears the refusal again");
+        world_doubt(world, "a message sent all the same hears the refusal again");
     return true;
 }
 
@@ -150,18 +150,18 @@ static void check_said(struct world *world, const struct expected *expected, str
 
     if (said.tagged && said.tag > 0 && is_asked_as_said(expected->kind)) {
         if (said.tag != expected->tag)
-            world_fail(world, "a reply is said to the command it answers");
+            world_doubt(world, "a reply is said to the command it answers");
         else if (code_for(world, world->said[said.tag][to_of(expected->kind)]) != said.code)
-            world_fail(world, "a reply's code is what the upstream said");
+            world_doubt(world, "a reply's code is what the upstream said");
     }
     if (said.tagged || mischief == MISCHIEF_WRONG || mischief == MISCHIEF_EMPTY)
         return;
     if (expected->end > world->client.fed && said.code != 421 &&
         expected->kind != EXPECT_ANYTHING && mischief != MISCHIEF_EARLY)
-        world_fail(world, "a chunk is read to its end before it is answered (RFC 3030 2)");
+        world_doubt(world, "a chunk is read to its end before it is answered (RFC 3030 2)");
     wrong = justified(world, expected, said.code);
     if (wrong)
-        world_fail(world, wrong);
+        world_doubt(world, wrong);
 }
 
 /* The one thing that is never relaxed for an upstream whose replies can be told apart. */
@@ -174,7 +174,7 @@ static void check_owner(struct world *world, const struct expected *expected, ui
     if (code < 300 && world->lied && bytes_span(&world->carried).size >= world->lie_at)
         return; /* it came after the end had been said, and nobody can know */
     if (code < 300 && (!message || message->accepted != 1))
-        world_fail(world, "a message told to be taken was taken, once");
+        world_doubt(world, "a message told to be taken was taken, once");
 }
 
 static void learn(struct client *client, const struct expected *expected, uint16_t code)
@@ -235,14 +235,14 @@ static void hear_reply(struct world *world, struct said said)
 
     if (client->first == client->next) {
         if (checking(world) && said.code != 421 && !client->cut)
-            world_fail(world, "there is one reply to a command");
+            world_doubt(world, "there is one reply to a command");
         client->last_code = said.code;
         return;
     }
     expected = client->expected[client->first++ % EXPECTED_MAX];
     if (checking(world)) {
         if (client->last_code == 421)
-            world_fail(world, "nothing is said after 421");
+            world_doubt(world, "nothing is said after 421");
         check_said(world, &expected, said);
         check_owner(world, &expected, said.code);
     }
@@ -262,12 +262,12 @@ static void hear_line(struct world *world, struct span all)
     if (span_ends(line, SPAN("\r")))
         line.size--;
     else if (world->policy.mode == MODE_REPAIR)
-        world_fail(world, "a line said to the client ends in CRLF");
+        world_doubt(world, "a line said to the client ends in CRLF");
     said = read_said(line);
     if (world->policy.mode == MODE_REPAIR &&
         (span_find(line, '\r') < line.size || span_find(line, '\0') < line.size ||
          said.code < 200 || said.code > 599))
-        world_fail(world, "a line said to the client is a reply line");
+        world_doubt(world, "a line said to the client is a reply line");
     if (said.tagged && !client->tagged) { /* the first line of an EHLO reply has it */
         client->tagged = true;
         client->tag = said.tag;
@@ -307,9 +307,9 @@ void client_closed(struct world *world, bool reset)
     if (!checking(world) || link->failed || reset) /* one that does not read hears nothing */
         return;
     if (client->line.end > client->line.start)
-        world_fail(world, "a reply that was begun is said to its end");
+        world_doubt(world, "a reply that was begun is said to its end");
     if (world->securing[SIDE_CLIENT]) /* what was said behind STARTTLS is never answered */
         return;
     if (client->first != client->next && !said_why && !silent)
-        world_fail(world, "no command is left without an answer, unless 421 says so");
+        world_doubt(world, "no command is left without an answer, unless 421 says so");
 }

@@ -45,21 +45,21 @@ void delivery_take(struct world *world, bool by_chunks)
     if (world->policy.mode == MODE_OBSERVE) /* who breaks the rules there is not stopped */
         return;
     if (!message) {
-        world_fail(world, "a message belongs to a sender");
+        world_doubt(world, "a message belongs to a sender");
         return;
     }
     if (++message->accepted > 1)
-        world_fail(world, "no message is delivered twice");
+        world_doubt(world, "no message is delivered twice");
     if (world->confused) /* a reply nobody asked for may have passed for MAIL's */
         return;
     if (!message->complete ||
         !same_content(message, content, normal, repairs(world, REPAIR_DOUBLED_CR)))
-        world_fail(world, "what is delivered is what the client said, to its end");
+        world_doubt(world, "what is delivered is what the client said, to its end");
     if (!by_chunks && !right_recipients(world)) /* a chunk may come before answers to RCPT */
-        world_fail(world, "a message goes to those whom the client was told it would");
+        world_doubt(world, "a message goes to those whom the client was told it would");
     if (normal && !repairs(world, REPAIR_BARE_LF) &&
         (message->bare || (message->doubled && !repairs(world, REPAIR_DOUBLED_CR))))
-        world_fail(world, "a message with a bare CR or LF is refused");
+        world_doubt(world, "a message with a bare CR or LF is refused");
 }
 
 struct message *world_message(struct world *world, uint32_t tag)

@@ -27,6 +27,7 @@ static void write_transcript(FILE *file)
 
     fprintf(file, "# seed %llu: %s\n", (unsigned long long)world->seed,
             world->failure ? world->failure : "all holds");
+    fprintf(file, "@ seed %llu\n", (unsigned long long)world->seed);
     while (policy_show(&world->policy, part++, &lines)) {
         fwrite(lines.at, 1, lines.size, file);
         text_clear(&lines);

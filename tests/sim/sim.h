@@ -189,7 +189,7 @@ struct world {
     uint32_t hogged_count;
     struct bytes heard;           /* everything said to the client */
     struct bytes carried;         /* everything said to the upstream */
-    struct bytes fed[SIDE_COUNT]; /* in `observe`: what came and has not gone on */
+    struct bytes fed[SIDE_COUNT]; /* where all passes: what came and has not gone on */
     struct bytes record;
     bool keep_record; /* for --show */
     uint64_t digest;  /* of all effects */
@@ -205,6 +205,8 @@ void world_free(struct world *world);
 const char *world_run(struct world *world, uint64_t seed, struct span choices, bool calm,
                       enum cutting cutting);
 void world_fail(struct world *world, const char *what);
+/* The same for what holds only between peers that nobody misleads: not in `mode: fault`. */
+void world_doubt(struct world *world, const char *what);
 struct message *world_message(struct world *world, uint32_t tag);
 /* The tag `~17~` in a text; 0: none. */
 uint32_t tag_in(struct span text);
@@ -216,6 +218,13 @@ void world_step(struct world *world, struct event event);
 static inline bool repairs(const struct world *world, enum repair_id id)
 {
     return world->policy.mode == MODE_REPAIR && (world->policy.repairs & REPAIR_BIT(id)) != 0;
+}
+
+/* Does every byte pass as it came? */
+static inline bool passes(const struct world *world)
+{
+    return world->policy.mode == MODE_OBSERVE ||
+           (world->policy.mode == MODE_FAULT && world->policy.faults.rule_count == 0);
 }
 
 /* --- choose.c --- */

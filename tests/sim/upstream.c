@@ -246,7 +246,7 @@ static void obey_recipient(struct world *world, struct span line)
     } else if (chance < 70) {
         if (tag_in(second) != upstream->mail_tag && world->policy.mode == MODE_REPAIR &&
             !world->confused)
-            world_fail(world, "a recipient is added to its own sender's message");
+            world_doubt(world, "a recipient is added to its own sender's message");
         upstream->recipients++;
         upstream_say(world, TO_LINE, tag, 250, "recipient ok");
     } else {
@@ -443,7 +443,7 @@ static void obey(struct world *world, struct span all)
     if (world->policy.mode == MODE_REPAIR && !world->confused &&
         (line.size + 2 != all.size || span_find(line, '\r') < line.size ||
          span_find(line, '\0') < line.size))
-        world_fail(world, "a command that goes on is clean (invariant 4)");
+        world_doubt(world, "a command that goes on is clean (invariant 4)");
     outside_check_clear(world, line);
     span_word(&rest, &word);
     verb = verb_find(word);
@@ -495,18 +495,18 @@ static void hear_body_line(struct world *world, size_t unread)
                  span_ends(bytes_span(&upstream->content), SPAN("\r\n"));
 
     if (world->policy.mode == MODE_REPAIR && !crlf)
-        world_fail(world, "only CRLF ends a line of a message that goes on");
+        world_doubt(world, "only CRLF ends a line of a message that goes on");
     if (start && span_equal(line, SPAN(".\r\n"))) {
         bytes_clear(&upstream->line);
         end_message(world);
         return;
     }
     if (upstream->recipients == 0 && world->policy.mode == MODE_REPAIR && !world->confused)
-        world_fail(world, "without recipients a lone dot is sent (R-15)");
+        world_doubt(world, "without recipients a lone dot is sent (R-15)");
     if (start && span_starts(line, SPAN(".")))
         line = span_tail(line, 1);
     if (world->policy.mode == MODE_REPAIR && span_find(line, '\r') + 2 < line.size)
-        world_fail(world, "no CR of its own is in a message that goes on");
+        world_doubt(world, "no CR of its own is in a message that goes on");
     bytes_add(&upstream->content, line);
     if (upstream_misbehaves(world, MISCHIEF_EARLY))
         answer_early(world, TO_DOT, unread);
@@ -537,9 +537,9 @@ static void check_turn(struct world *world)
         upstream->mode == UP_DEAD)
         return;
     if (owed && (world->policy.pipelining == PIPELINING_NEVER || !upstream->offered))
-        world_fail(world, "one command at a time (invariant 14)");
+        world_doubt(world, "one command at a time (invariant 14)");
     if (owed && upstream->barrier)
-        world_fail(world, "nothing follows a command that stands last (R-02)");
+        world_doubt(world, "nothing follows a command that stands last (R-02)");
 }
 
 void upstream_hear(struct world *world, struct span bytes)
@@ -547,7 +547,7 @@ void upstream_hear(struct world *world, struct span bytes)
     struct upstream *upstream = &world->upstream;
 
     if (upstream->mode == UP_HANDSHAKE && bytes.size > 0 && !world->confused)
-        world_fail(world, "nothing is said in clear behind STARTTLS (R-30)");
+        world_doubt(world, "nothing is said in clear behind STARTTLS (R-30)");
     while (bytes.size > 0 && upstream->mode != UP_DEAD) {
         if (upstream->mode == UP_CHUNK) {
             hear_chunk(world, &bytes);

@@ -43,10 +43,14 @@ struct world *world_new(void)
 {
     struct world *world = allocate(sizeof(*world));
     struct policy policy;
+    size_t size;
 
     policy_default(&policy);
     policy.tls_required = true; /* the largest there is */
-    world->engine = allocate(engine_size(&policy));
+    size = engine_size(&policy);
+    policy.mode = MODE_FAULT;
+    world->engine = allocate(size > engine_size(&policy) ? size : engine_size(&policy));
+    world->lender.faults = allocate(sizeof(*world->lender.faults));
     world->lender.outboxes[SIDE_CLIENT].scratch = allocate(SCRATCH_SEND_BYTES);
     world->lender.outboxes[SIDE_UPSTREAM].scratch = allocate(SCRATCH_SEND_BYTES);
     world->lender.record_scratch = allocate(SCRATCH_RECORD_BYTES);
@@ -76,6 +80,7 @@ void world_free(struct world *world)
         bytes_free(&world->messages[i].content);
     free(world->lender.pool.memory);
     free(world->lender.record_scratch);
+    free(world->lender.faults);
     free(world->lender.outboxes[SIDE_CLIENT].scratch);
     free(world->lender.outboxes[SIDE_UPSTREAM].scratch);
     free(world->engine);
@@ -86,6 +91,12 @@ void world_fail(struct world *world, const char *what)
 {
     if (!world->failure)
         world->failure = what;
+}
+
+void world_doubt(struct world *world, const char *what)
+{
+    if (world->policy.mode != MODE_FAULT)
+        world_fail(world, what);
 }
 
 /* --- a new session --- */
@@ -103,6 +114,8 @@ static void clear(struct world *world)
     for (i = 0; i < MESSAGES_MAX; i++)
         world->messages[i].content = old.messages[i].content;
     world->lender.record_scratch = old.lender.record_scratch;
+    world->lender.faults = old.lender.faults;
+    *world->lender.faults = (struct fault_memory){0};
     for (i = 0; i < SIDE_COUNT; i++)
         world->lender.outboxes[i].scratch = old.lender.outboxes[i].scratch;
     world->lender.pool.memory = old.lender.pool.memory;
@@ -157,7 +170,7 @@ static void hear_piece(struct world *world, enum side side, struct span piece)
     for (i = 0; i < piece.size; i++)
         digest(world, (unsigned char)piece.at[i]);
     bytes_add(side == SIDE_CLIENT ? &world->heard : &world->carried, piece);
-    if (world->policy.mode == MODE_OBSERVE)
+    if (passes(world))
         check_passed(world, side, piece);
     if (side == SIDE_CLIENT)
         client_hear(world, piece);
@@ -304,7 +317,7 @@ static size_t feed(struct world *world, enum side side, struct bytes *from)
     bytes_take(from, size);
     if (side == SIDE_CLIENT)
         world->client.fed += size;
-    if (world->policy.mode == MODE_OBSERVE)
+    if (passes(world))
         bytes_add(&world->fed[side], span_of(copy, size));
     world_step(world, event_of(EVENT_BYTES, side, span_of(copy, size), 0));
     memset(copy, 'z', size);
