@@ -62,11 +62,15 @@ static void say(struct engine *engine, const struct plan *plan)
 
 void shut_now(struct engine *engine, enum side side, enum shut how)
 {
+    static const struct span ways[] = {
+        [SHUT_FLUSH] = SPAN_INIT("flush"),
+        [SHUT_NOW] = SPAN_INIT("now"),
+        [SHUT_RESET] = SPAN_INIT("reset"),
+        [SHUT_HALF] = SPAN_INIT("half"),
+    };
+
     engine->shut_due[side] = (uint8_t)(1 + how);
-    note_life(engine, side, SPAN("shut"),
-              how == SHUT_FLUSH ? SPAN("flush")
-              : how == SHUT_NOW ? SPAN("now")
-                                : SPAN("reset"));
+    note_life(engine, side, SPAN("shut"), ways[how]);
 }
 
 static void shut(struct engine *engine, enum side side, enum shut how)

@@ -310,7 +310,7 @@ static bool take_shut(struct engine *engine, enum side side, struct effect *effe
         return false;
     engine->shut_due[side] = 0;
     *effect_r = (struct effect){.kind = EFFECT_SHUT, .side = side, .how = (enum shut)(due - 1)};
-    if (effect_r->how != SHUT_FLUSH)
+    if (effect_r->how != SHUT_FLUSH && effect_r->how != SHUT_HALF)
         engine->peers[side].unsent = 0;
     return true;
 }

@@ -106,8 +106,15 @@ static void come_to_end(struct engine *engine, enum fault_end end)
 {
     struct trouble *trouble = trouble_of(engine);
 
-    if (end == FAULT_NO_END || trouble->stalled)
+    if (end == FAULT_NO_END || trouble->stalled ||
+        (end == FAULT_HALF && trouble->wires[SIDE_CLIENT].lost))
         return;
+    if (end == FAULT_HALF && engine->phase != PHASE_CLOSING) {
+        wire_drop(engine, &trouble->wires[SIDE_CLIENT]);
+        trouble->wires[SIDE_CLIENT].lost = true;
+        shut_now(engine, SIDE_CLIENT, SHUT_HALF);
+        return;
+    }
     if (end == FAULT_STALL && engine->phase != PHASE_CLOSING) {
         stall(engine);
         return;
@@ -366,8 +373,7 @@ static bool waits(const struct engine *engine)
     const struct trouble *trouble = trouble_seen(engine);
 
     return trouble->held_until != 0 && engine->phase == PHASE_TALKING && !trouble->stalled &&
-           engine->ledger.send != engine->ledger.tail &&
-           trouble->held_row == engine->ledger.send &&
+           engine->ledger.send != engine->ledger.tail && trouble->held_row == engine->ledger.send &&
            ledger_row(engine, engine->ledger.send)->state == ROW_WAITING;
 }
 

@@ -213,18 +213,19 @@ static enum fault_end pump_one(struct engine *engine, enum side side, struct par
     }
     pace(engine, wire, parcel, size);
     leave(engine, side, parcel, size);
-    if (end != FAULT_NO_END) {
+    if (end != FAULT_NO_END)
         parcel->terms.end_after -= size;
-        if (parcel->terms.end_after == 0 || parcel->size == 0)
-            return end;
-    }
-    if (shape->limited && wire->passed >= shape->limit)
-        return shape->then;
+    if (parcel->terms.end_after == 0 || parcel->size == 0)
+        parcel->terms.end = FAULT_NO_END; /* it has come */
+    else
+        end = FAULT_NO_END;
     if (parcel->size == 0) {
         wire->first = (wire->first + 1) % PARCELS_MAX;
         wire->count--;
     }
-    return FAULT_NO_END;
+    if (end == FAULT_NO_END && shape->limited && wire->passed >= shape->limit)
+        end = shape->then;
+    return end;
 }
 
 static bool paced(const struct wire *wire)

@@ -117,6 +117,7 @@ static void apply(struct play *play, const struct effect *effect)
         [SHUT_FLUSH] = SPAN_INIT("shut flush"),
         [SHUT_NOW] = SPAN_INIT("shut now"),
         [SHUT_RESET] = SPAN_INIT("shut reset"),
+        [SHUT_HALF] = SPAN_INIT("shut half"),
     };
 
     struct peer_model *upstream = &play->peers[SIDE_UPSTREAM];
@@ -139,6 +140,8 @@ static void apply(struct play *play, const struct effect *effect)
         break;
     case EFFECT_SHUT:
         add_life(play, effect->side, shuts[effect->how]);
+        if (effect->how == SHUT_HALF)
+            break;
         play->peers[effect->side].shut = true;
         if (effect->how != SHUT_FLUSH)
             play->peers[effect->side].unsent = 0;

@@ -273,10 +273,23 @@ void link_drop(struct link *link)
         link_read(link);
 }
 
+void link_half(struct link *link)
+{
+    int fd = -1;
+
+    link->half = link->flying != NULL || link->waiting != NULL;
+    if (!link->half && link->state == LINK_OPEN && uv_fileno((uv_handle_t *)&link->tcp, &fd) == 0)
+        shutdown(fd, SHUT_WR);
+}
+
 void link_shut(struct link *link, enum shut how)
 {
     if (link->state == LINK_NONE || link->state == LINK_CLOSING)
         return;
+    if (how == SHUT_HALF) {
+        link_half(link);
+        return;
+    }
     if (how == SHUT_FLUSH && link->state != LINK_CONNECTING) {
         if (link->state == LINK_OPEN && link->tls != NULL)
             link_tls_finish(link);

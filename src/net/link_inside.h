@@ -10,6 +10,8 @@
 /* --- link.c --- */
 
 void link_close(struct link *link);
+/* Our FIN, once nothing waits to be sent. */
+void link_half(struct link *link);
 /* All has left, or never will: FIN. */
 void link_drop(struct link *link);
 /* Reads on, or not. */

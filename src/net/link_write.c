@@ -119,8 +119,12 @@ static void link_left(struct link *link, size_t size)
 {
     if (size > 0)
         link->user->sent(link, size);
-    if (link->state == LINK_FLUSHING && link->flying == NULL && link->waiting == NULL)
+    if (link->flying != NULL || link->waiting != NULL)
+        return;
+    if (link->state == LINK_FLUSHING)
         link_drop(link);
+    else if (link->half)
+        link_half(link);
 }
 
 static void link_flew(uv_write_t *request, int status)

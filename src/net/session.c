@@ -83,6 +83,10 @@ static void session_ask(struct session *session, const struct question *question
 
 static void session_shut(struct session *session, enum side side, enum shut how)
 {
+    if (how == SHUT_HALF) {
+        link_shut(&session->links[side], how);
+        return;
+    }
     if (how != SHUT_FLUSH) {
         session->sent[side] = 0;
         session->lost[side] = true;

@@ -197,6 +197,8 @@ static void end_side(struct world *world, const struct effect *effect)
 {
     struct link *link = &world->links[effect->side];
 
+    if (effect->how == SHUT_HALF)
+        return; /* the model client goes on talking */
     if (link->shut && !(link->flushing && effect->how != SHUT_FLUSH))
         world_fail(world, "a side is shut once, or again because it does not read");
     if (effect->side == SIDE_CLIENT && !link->shut)

@@ -160,6 +160,7 @@ enum shut {
     SHUT_FLUSH, /* after everything handed over has left */
     SHUT_NOW,   /* at once, what has not left is dropped */
     SHUT_RESET, /* at once, so that the peer can't take it for a proper end */
+    SHUT_HALF,  /* after everything has left; what the peer says is still heard */
 };
 
 struct effect {

@@ -103,6 +103,7 @@ struct link {
     bool ended;     /* the peer's FIN was read */
     bool paused;    /* there were bytes and no room */
     bool later;     /* has something to do when the turn ends */
+    bool half;      /* our FIN goes out when nothing waits any more */
     bool sniffs;    /* the first bytes are still to be looked at */
     bool truncated; /* `ended` came without close_notify */
 };
@@ -141,7 +142,8 @@ void link_read(struct link *link);
  * says why: `lost` does not come for it.
  */
 size_t link_send(struct link *link, const struct span *pieces, uint32_t count);
-/* Ends the connection; see enum shut. Only a harsher way may follow a first one. */
+/* Ends the connection; see enum shut. Only a harsher way may follow a first one; behind SHUT_HALF,
+ * with which nothing ends yet, any. */
 void link_shut(struct link *link, enum shut how);
 /* Bytes kept back. */
 size_t link_kept(const struct link *link);
