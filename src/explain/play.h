@@ -49,6 +49,7 @@ struct play {
     struct player_way way;
     struct seed seed;
     struct lender lender;
+    struct fault_memory remembered; /* by faults */
     struct engine *engine;
     struct peer_model peers[SIDE_COUNT];
     struct stream streams[STREAM_COUNT];

@@ -68,6 +68,7 @@ static struct play *play_init(const struct script *script, const struct policy *
         way.cut = PLAYER_MERGED;
     *play = (struct play){.script = script, .policy = policy, .way = way};
     play->seed.state = way.seed;
+    play->lender.faults = &play->remembered;
     play->peers[SIDE_CLIENT].due = true;
     play->started = play->now = PLAY_STARTED;
     pool_init(&play->lender.pool, carve(&memory, PLAY_BLOCKS * BLOCK_SIZE), PLAY_BLOCKS);
