@@ -95,6 +95,7 @@ struct row {
     uint32_t past;      /* so many others are to go first */
     uint8_t verb;       /* enum verb */
     uint8_t state;      /* enum row_state */
+    uint8_t past_verb;  /* the next of which has to be this; 0: any */
     bool ours;          /* put in by us: the client never hears its answer */
     bool last_chunk;
     bool upgraded;  /* HELO, said as EHLO */

@@ -37,6 +37,7 @@ static struct fault_scene scene_of(struct engine *engine, enum fault_event event
         .said = said,
         .column = trouble->column,
         .previous = trouble->previous,
+        .header = !trouble->body,
         .early = engine->ledger.in_flight > 0,
         .none_accepted = engine->envelope.accepted == 0,
         .last_refused = trouble->last_refused,
@@ -330,13 +331,16 @@ static void pump_side(struct engine *engine, enum side side)
     }
 }
 
-/* A path that ends after a time, or forgets who says nothing. */
+/* A path that ends after a time, or forgets who says nothing; a box that has waited enough. */
 static void look_at_clock(struct engine *engine, enum side side)
 {
-    const struct wire *wire = &trouble_of(engine)->wires[side];
+    const struct trouble *trouble = trouble_of(engine);
+    const struct wire *wire = &trouble->wires[side];
     const struct fault_shape *shape = &wire->shape;
 
-    if (shape->ends && engine->now >= engine->started + (moment)shape->end_ms)
+    if (trouble->patient_until != 0 && engine->now >= trouble->patient_until)
+        come_to_end(engine, trouble->patient_end);
+    else if (shape->ends && engine->now >= engine->started + (moment)shape->end_ms)
         come_to_end(engine, shape->end);
     else if (shape->silent && shape->end_ms > 0 && wire->count > 0 &&
              engine->now >= wire->used_at + (moment)shape->end_ms)
@@ -385,6 +389,8 @@ moment trouble_deadline(const struct engine *engine)
 
     if (waits(engine))
         first = trouble->held_until;
+    if (trouble->patient_until != 0 && engine->phase != PHASE_CLOSING && !trouble->stalled)
+        first = earlier(first, trouble->patient_until);
     if (trouble->greet_at > engine->now)
         first = earlier(first, trouble->greet_at);
     for (side = 0; side < SIDE_COUNT; side++) {
@@ -541,6 +547,7 @@ static bool wait_for_others(struct engine *engine, struct row *row, const struct
     trouble->held_row = engine->ledger.send;
     trouble->held_until = engine->now + plan->hold_ms;
     row->past = plan->past;
+    row->past_verb = plan->past_verb;
     if (engine->input == INPUT_WAIT && engine->ledger.send == engine->ledger.tail - 1)
         engine->input = INPUT_COMMAND; /* what it does it does not do yet */
     return true;
@@ -554,6 +561,12 @@ static bool waited(struct engine *engine, struct row *row)
 
     if (trouble->held_until == 0)
         return true;
+    if (behind > 0 && row->past_verb != 0 &&
+        ledger_row(engine, engine->ledger.send + 1)->verb != row->past_verb) {
+        trouble->held_until = 0;
+        row->judged = true;
+        return true;
+    }
     if (behind >= row->past) {
         uint32_t past = row->past;
 
@@ -576,6 +589,18 @@ static void answer_row(struct engine *engine, struct row *row, const struct faul
         row_answer_here(engine, row, &row->plan);
 }
 
+/* What was sent last is to be answered in time. */
+static void lose_patience(struct engine *engine, const struct fault_plan *plan)
+{
+    struct trouble *trouble = trouble_of(engine);
+
+    if (plan->patience_ms == 0)
+        return;
+    trouble->patient_row = engine->ledger.send - 1;
+    trouble->patient_until = engine->now + plan->patience_ms;
+    trouble->patient_end = plan->patience_end;
+}
+
 /* Says the row as it came, or as the plan has it, and what goes before and behind it. */
 static bool say_row(struct engine *engine, const struct fault_plan *plan)
 {
@@ -596,6 +621,7 @@ static bool say_row(struct engine *engine, const struct fault_plan *plan)
         send_row(engine, row, does);
     trouble->plan = NULL;
     trouble->barrier = plan->alone;
+    lose_patience(engine, plan);
     send_extra(engine, plan->behind, plan->absorb);
     if (plan->forget)
         forget(engine);
@@ -622,6 +648,14 @@ static bool carry_out(struct engine *engine, struct row *row, const struct fault
     return say_row(engine, plan);
 }
 
+/* The next message begins with a line of its own. */
+static void follow_from_start(struct trouble *trouble)
+{
+    trouble->content = trouble->column = 0;
+    trouble->previous = '\0';
+    trouble->body = false;
+}
+
 bool trouble_send(struct engine *engine)
 {
     struct trouble *trouble = trouble_of(engine);
@@ -631,6 +665,8 @@ bool trouble_send(struct engine *engine)
     struct fault_scene scene;
     struct rooms rooms;
 
+    if (row->verb == VERB_BDAT && !engine->message.begun)
+        follow_from_start(trouble);
     if (trouble->barrier && engine->ledger.in_flight > 0)
         return false;
     if (trouble->held_until != 0 && trouble->held_row == engine->ledger.send) {
@@ -661,6 +697,7 @@ void trouble_message_end(struct engine *engine, struct row *row, struct span ter
     struct fault_plan plan = {0};
     struct rooms rooms;
 
+    follow_from_start(trouble);
     scene.column = 0;
     scene.split = trouble_split(engine, client_of(engine)->inbox.view.size, terminator.size);
     scene.followed = client_of(engine)->inbox.view.size > 0;
@@ -686,6 +723,7 @@ void trouble_message_end(struct engine *engine, struct row *row, struct span ter
     trouble_say(engine, SIDE_UPSTREAM, terminator, true, 0);
     trouble->plan = NULL;
     ledger_sent(engine);
+    lose_patience(engine, &plan);
 }
 
 /* The client was told to send a message that the upstream does not want: it hears so behind it. */
@@ -700,15 +738,39 @@ static void collect(struct engine *engine, const struct reply *reply)
         .answer_here = true, .code = reply->code, .verbatim = true, .words = SPAN("Refused")};
 }
 
-/* Where in its line the message is. */
+/* How much of it belongs to the header, the empty line behind that included. */
+static size_t header_size(const struct trouble *trouble, struct span bytes)
+{
+    uint64_t column = trouble->column;
+    char previous = trouble->previous;
+    size_t i;
+
+    for (i = 0; i < bytes.size; i++) {
+        char byte = bytes.at[i];
+
+        if (byte == '\n' && (column == 0 || (column == 1 && previous == '\r')))
+            return i + 1;
+        column = byte == '\n' ? 0 : column + 1;
+        previous = byte;
+    }
+    return bytes.size;
+}
+
+/* Where in the message, and in its line, it goes on. */
 static void follow(struct trouble *trouble, struct span bytes)
 {
     size_t i;
 
-    for (i = 0; i < bytes.size; i++)
-        trouble->column = bytes.at[i] == '\n' ? 0 : trouble->column + 1;
-    if (bytes.size > 0)
-        trouble->previous = bytes.at[bytes.size - 1];
+    for (i = 0; i < bytes.size; i++) {
+        char byte = bytes.at[i];
+
+        if (byte == '\n' &&
+            (trouble->column == 0 || (trouble->column == 1 && trouble->previous == '\r')))
+            trouble->body = true;
+        trouble->column = byte == '\n' ? 0 : trouble->column + 1;
+        trouble->previous = byte;
+    }
+    trouble->content += bytes.size;
 }
 
 static void say_content(struct engine *engine, struct span bytes)
@@ -718,7 +780,7 @@ static void say_content(struct engine *engine, struct span bytes)
     struct fault_plan plan = {0};
     struct rooms rooms;
 
-    scene.before = engine->message.passed;
+    scene.before = trouble->content;
     judge(engine, &scene, &rooms, &plan);
     follow(trouble, bytes);
     if (plan.fate == FAULT_HERE)
@@ -733,10 +795,13 @@ static void say_content(struct engine *engine, struct span bytes)
 
 void trouble_content(struct engine *engine, struct span bytes)
 {
+    struct trouble *trouble = trouble_of(engine);
     struct span part;
 
     for (; bytes.size > 0; bytes = span_tail(bytes, part.size)) {
         part = span_head(bytes, FAULT_CONTENT_BYTES_MAX);
+        if (!trouble->body)
+            part = span_head(part, header_size(trouble, part));
         say_content(engine, part);
     }
 }
@@ -758,6 +823,8 @@ void trouble_reply(struct engine *engine, const struct reply *reply,
 
     scene =
         scene_of(engine, greeting ? FAULT_GREETING : FAULT_REPLY, (enum verb)row.verb, reply->all);
+    if (engine->ledger.in_flight > 0 && trouble->patient_row == engine->ledger.answer)
+        trouble->patient_until = 0;
     scene.column = 0;
     scene.code = reply->code;
     if (row.unheard)

@@ -18,9 +18,14 @@ struct trouble {
     moment greet_at;               /* the upstream is not read before */
     uint64_t arrived;              /* bytes of the client's that this step began with */
     uint64_t leftover;             /* of which were there before it */
-    uint64_t column;               /* of the message on its way: its line so far */
-    char previous;                 /* its last byte */
-    bool barrier;                  /* what was sent last stands alone */
+    uint64_t content;              /* of the message on its way: bytes that have gone on, ... */
+    uint64_t column;               /* ... those of its line so far, ... */
+    char previous;                 /* ... its last byte, ... */
+    bool body;                     /* ... whether its header is over */
+    uint32_t patient_row;          /* which is to be answered before ... */
+    moment patient_until;          /* ... this, or `patient_end` comes; 0: none is */
+    enum fault_end patient_end;
+    bool barrier; /* what was sent last stands alone */
     bool last_refused;
     bool early_seen;
     bool stalled; /* nothing passes any more */

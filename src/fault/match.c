@@ -40,30 +40,64 @@ static bool code_begins(struct span wanted, uint16_t code)
     return span_starts(text_span(&digits), span_tail(wanted, other ? 1 : 0)) != other;
 }
 
+/* Like the pattern; or with ! in front, unlike it. */
+static bool is_like(struct span pattern, struct span text)
+{
+    bool other = span_starts(pattern, SPAN("!"));
+
+    return fault_like(span_tail(pattern, other ? 1 : 0), text) != other;
+}
+
 static bool holds(const struct fault_scene *scene, struct span pattern)
 {
-    if (scene->event == FAULT_CONTENT)
-        return span_find_span(scene->said, pattern) < scene->said.size;
-    return fault_like(pattern, scene->said);
+    bool other = span_starts(pattern, SPAN("!"));
+
+    if (scene->event != FAULT_CONTENT)
+        return is_like(pattern, scene->said);
+    pattern = span_tail(pattern, other ? 1 : 0);
+    return (span_find_span(scene->said, pattern) < scene->said.size) != other;
+}
+
+/* Has any line more bytes, its end not counted? */
+static bool has_longer(const struct fault_scene *scene, uint64_t most)
+{
+    uint64_t column = scene->column;
+    size_t i;
+
+    for (i = 0; i < scene->said.size && column <= most; i++) {
+        char byte = scene->said.at[i];
+
+        if (byte == '\n')
+            column = 0;
+        else if (byte != '\r')
+            column++;
+    }
+    return column > most;
 }
 
 /* The triggers that look at one thing each; those that count come later. */
-static bool fits_one(enum fault_trigger trigger, const struct fault_value *value,
-                     const struct fault_scene *scene)
+static bool fits_one(const struct fault_value *value, const struct fault_scene *scene,
+                     uint32_t number)
 {
-    switch (trigger) {
+    switch ((enum fault_trigger)value->what) {
     case TRIGGER_MATCH:
         return holds(scene, value->text);
     case TRIGGER_CODE:
         return code_begins(value->text, scene->code);
     case TRIGGER_LONGER:
-        return scene->said.size + scene->column > value->number;
+        return has_longer(scene, value->number);
     case TRIGGER_AFTER:
         return scene->before + scene->said.size > value->number;
     case TRIGGER_CLIENT:
-        return fault_like(value->text, scene->client);
+        return is_like(value->text, scene->client);
     case TRIGGER_HELO:
-        return fault_like(value->text, scene->helo);
+        return is_like(value->text, scene->helo);
+    case TRIGGER_ABOVE:
+        return value->number <= number && scene->counts[number - value->number].acted > 0;
+    case TRIGGER_HEADER:
+        return scene->header;
+    case TRIGGER_BODY:
+        return !scene->header;
     case TRIGGER_SESSIONS:
         return value->number == 0 || scene->session % value->number == 0;
     case TRIGGER_EARLY:
@@ -162,6 +196,9 @@ static bool counts(const struct fault_value *value, const struct fault_scene *sc
     case TRIGGER_AFTER:
     case TRIGGER_CLIENT:
     case TRIGGER_HELO:
+    case TRIGGER_ABOVE:
+    case TRIGGER_HEADER:
+    case TRIGGER_BODY:
     case TRIGGER_EARLY:
     case TRIGGER_FOLLOWED:
     case TRIGGER_SPLIT:
@@ -181,7 +218,7 @@ bool fault_fits(const struct fault_rule *rule, const struct fault_scene *scene, 
     if (rule->event != scene->event || (rule->verbs != 0 && named == rule->other_verbs))
         return false;
     for (i = 0; i < rule->when_count; i++) {
-        if (!fits_one((enum fault_trigger)rule->when[i].what, &rule->when[i], scene))
+        if (!fits_one(&rule->when[i], scene, number))
             return false;
     }
     scene->counts[number].fitted++;

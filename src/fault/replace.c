@@ -1,9 +1,15 @@
 /* Says something else, or one thing for another within what is said. */
 #include "faults.h"
 
-/* Every place of `part` becomes `instead`. */
-static void exchange(struct span said, struct span part, struct span instead, struct text *out)
+/* Every place of `words` becomes `instead`. */
+static void exchange(struct span said, struct span words, struct span instead, struct text *out)
 {
+    char bytes[FAULT_RULE_BYTES_MAX];
+    struct text part_text = text_over(bytes, sizeof(bytes));
+    struct span part;
+
+    fault_words(words, &part_text);
+    part = text_span(&part_text);
     while (said.size > 0) {
         size_t place = span_find_span(said, part);
 

@@ -124,6 +124,12 @@ static bool read_end(struct span text, uint64_t *end_r)
     return false;
 }
 
+static bool read_verb(struct span text, uint64_t *verb_r)
+{
+    *verb_r = (uint64_t)verb_named(text);
+    return *verb_r != VERB_UNKNOWN;
+}
+
 /* The value in that form; empty advice: it is right. */
 static struct span read_value(enum fault_form form, struct fault_value *value)
 {
@@ -145,6 +151,9 @@ static struct span read_value(enum fault_form form, struct fault_value *value)
         return read_code(value->text, &value->number)
                    ? SPAN("")
                    : SPAN("a reply code or how it begins, 250, 5 or !2,");
+    case FORM_VERB:
+        return read_verb(value->text, &value->number) ? SPAN("")
+                                                      : SPAN("a verb such as MAIL, RCPT or DATA");
     case FORM_END:
         return read_end(value->text, &value->number) ? SPAN("")
                                                      : SPAN("close, reset, half or stall");

@@ -102,6 +102,7 @@ struct fault_scene {
     struct span said;   /* a line without its end, a whole reply, a part of a message */
     uint16_t code;      /* of the reply */
     uint64_t before;    /* content: bytes of the message before it */
+    bool header;        /* content: of the header */
     bool early;         /* a command before it is not answered yet */
     bool followed;      /* more of the client's was there already */
     bool split;         /* it came in more than one segment */
@@ -166,7 +167,10 @@ struct fault_plan {
     struct span answer; /* as the rule has it: see fault_words() */
     struct span before, behind;
     uint32_t past;
+    uint8_t past_verb; /* which the next must be; 0: any */
     uint32_t hold_ms;
+    uint32_t patience_ms; /* for its answer; 0: any */
+    enum fault_end patience_end;
     uint32_t slice, gap_ms; /* bytes of one segment; 0: all in one */
     enum fault_end end;
     uint64_t end_after; /* bytes of what is said */

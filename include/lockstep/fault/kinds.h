@@ -17,7 +17,16 @@
     X(TO_UPSTREAM, "to-upstream", "bytes leave for the relay")
 
 /* How a value is written. */
-enum fault_form { FORM_FLAG, FORM_TEXT, FORM_NUMBER, FORM_TIME, FORM_RATE, FORM_CODE, FORM_END };
+enum fault_form {
+    FORM_FLAG,
+    FORM_TEXT,
+    FORM_NUMBER,
+    FORM_TIME,
+    FORM_RATE,
+    FORM_CODE,
+    FORM_VERB,
+    FORM_END
+};
 
 #define FAULT_TRIGGERS(X)                                                                          \
     X(NTH,      "nth",      FORM_NUMBER, "only the one of that number in its session")             \
@@ -27,12 +36,16 @@ enum fault_form { FORM_FLAG, FORM_TEXT, FORM_NUMBER, FORM_TIME, FORM_RATE, FORM_
     X(SESSIONS, "sessions", FORM_NUMBER, "every so manieth session")                               \
     X(OVER,     "over",     FORM_RATE,   "more than so many in a time, 100/1m, of all sessions")   \
     X(NEW,      "new",      FORM_TIME,   "until the same was first said so long ago by that client") \
-    X(MATCH,    "match",    FORM_TEXT,   "the line is like this, * for anything; content holds it") \
+    X(MATCH,    "match",    FORM_TEXT,   "the line is like this, * for anything; content holds it; " \
+                                         "with ! in front, it is not, or does not")                \
     X(CODE,     "code",     FORM_CODE,   "the reply's code begins so; with ! in front, it does not") \
-    X(LONGER,   "longer",   FORM_NUMBER, "the line has more bytes than this")                      \
+    X(LONGER,   "longer",   FORM_NUMBER, "the line, or one of the content, has more bytes than this") \
     X(AFTER,    "after",    FORM_NUMBER, "so many bytes of the message have gone before")          \
-    X(CLIENT,   "client",   FORM_TEXT,   "the client's address is like this")                      \
-    X(HELO,     "helo",     FORM_TEXT,   "the name the client greets with is like this")           \
+    X(CLIENT,   "client",   FORM_TEXT,   "the client's address is like this, or with ! is not")    \
+    X(HELO,     "helo",     FORM_TEXT,   "the name the client greets with is like this, or is not") \
+    X(ABOVE,    "above",    FORM_NUMBER, "the rule so many above this one has acted in the session") \
+    X(HEADER,   "header",   FORM_FLAG,   "the part of a message belongs to its header")            \
+    X(BODY,     "body",     FORM_FLAG,   "the part of a message stands behind its header")         \
     X(EARLY,    "early",    FORM_FLAG,   "a command before it is not answered yet")                \
     X(FOLLOWED, "followed", FORM_FLAG,   "more of the client's is there already")                  \
     X(SPLIT,    "split",    FORM_FLAG,   "it came in more than one segment")                       \
@@ -47,6 +60,7 @@ enum fault_form { FORM_FLAG, FORM_TEXT, FORM_NUMBER, FORM_TIME, FORM_RATE, FORM_
     X(WITH,   "with",   FORM_TEXT,   "TEXT")                                                       \
     X(KEEP,   "keep",   FORM_TEXT,   "BYTES")                                                      \
     X(GAP,    "gap",    FORM_TIME,   "DURATION")                                                   \
+    X(PAST,   "past",   FORM_VERB,   "VERB")                                                       \
     X(JITTER, "jitter", FORM_TIME,   "DURATION")                                                   \
     X(SPREAD, "spread", FORM_NUMBER, "NUMBER")                                                     \
     X(FOR,    "for",    FORM_TIME,   "DURATION")                                                   \
@@ -93,20 +107,24 @@ enum fault_argument {
       FAULT_ARG(TEXT) | FAULT_ARG(THEN) | FAULT_ARG(ASK), FAULT_ARG(TEXT), true,                   \
       "The client hears this and not the relay; with `ask` the command goes on all the same, and " \
       "the relay's answer is eaten.")                                                              \
-    X(HOLD, hold, "hold", FAULT_ON(COMMAND), FAULT_ARG(COUNT) | FAULT_ARG(FOR), 0, true,           \
-      "It goes on behind the next so many (1), or when none came `for` so long (200ms).")          \
+    X(HOLD, hold, "hold", FAULT_ON(COMMAND), FAULT_ARG(COUNT) | FAULT_ARG(FOR) | FAULT_ARG(PAST),  \
+      0, true,                                                                                     \
+      "It goes on behind the next so many (1), or when none came `for` so long (200ms); with "     \
+      "`past` only behind that verb, and at once when another comes.")                             \
     X(REPEAT, repeat, "repeat", FAULT_ON(COMMAND), FAULT_ARG(ABSORB), 0, false,                    \
       "It goes on twice; with `absorb` the first answer is eaten.")                                \
     X(INSERT, insert, "insert", FAULT_ON(OPEN) | FAULT_ON_LINES,                                   \
       FAULT_ARG(TEXT) | FAULT_ARG(BEHIND) | FAULT_ARG(ABSORB), FAULT_ARG(TEXT), false,             \
       "This line is said before it, or `behind` it; with `absorb` the relay's answer is eaten.")   \
-    X(REPLACE, replace, "replace", FAULT_ON_LINES, FAULT_ARG(TEXT) | FAULT_ARG(WITH),              \
-      FAULT_ARG(TEXT), false,                                                                      \
+    X(REPLACE, replace, "replace", FAULT_ON_LINES | FAULT_ON(CONTENT),                             \
+      FAULT_ARG(TEXT) | FAULT_ARG(WITH), FAULT_ARG(TEXT), false,                                   \
       "This is said instead; or where `with` is given, that instead of this wherever it stands.")  \
     X(MASK, mask, "mask", FAULT_ON_LINES, FAULT_ARG(TEXT) | FAULT_ARG(KEEP) | FAULT_ARG(WORD),     \
       FAULT_ARG(TEXT), false,                                                                      \
       "Every byte but line ends and those to `keep` becomes this one; with `word` only those of "  \
       "the first word.")                                                                           \
+    X(MASK_BANNER, mask_banner, "mask-banner", FAULT_ON(GREETING), 0, 0, false,                    \
+      "Every byte but line ends, 2, 0, and a blank behind a 0 becomes *.")                         \
     X(OVERWRITE, overwrite, "overwrite", FAULT_ON_LINES, FAULT_ARG(TEXT), FAULT_ARG(TEXT), false,  \
       "The line begins with this instead, and is as long as it was.")                              \
     X(TRUNCATE, truncate, "truncate", FAULT_ON_LINES, FAULT_ARG(COUNT) | FAULT_ARG(REST),          \
@@ -117,15 +135,21 @@ enum fault_argument {
       FAULT_ARG(TIME) | FAULT_ARG(JITTER), FAULT_ARG(TIME), false,                                 \
       "It is kept back so long, and all behind it too.")                                           \
     X(CLOSE, close, "end", FAULT_ON(OPEN) | FAULT_ON(EARLY) | FAULT_ON_LINES | FAULT_ON(CONTENT),  \
-      FAULT_ARG(END) | FAULT_ARG(BYTES), FAULT_ARG(END), true,                                     \
-      "Both connections end so, behind so many `bytes` of it (0); `stall` leaves them open, and "  \
-      "nothing passes any more.")                                                                  \
+      FAULT_ARG(END) | FAULT_ARG(BYTES) | FAULT_ARG(BEHIND), FAULT_ARG(END), true,                 \
+      "Both connections end so, behind so many `bytes` of it (0), or `behind` all of it; `stall` " \
+      "leaves them open, and nothing passes any more.")                                            \
+    X(PATIENCE, patience, "patience", FAULT_ON(COMMAND), FAULT_ARG(TIME) | FAULT_ARG(THEN),        \
+      FAULT_ARG(TIME), false,                                                                      \
+      "When it is not answered so long, both connections end.")                                    \
     X(SPLIT, split, "split", FAULT_ON_LINES, FAULT_ARG(COUNT) | FAULT_ARG(GAP), FAULT_ARG(COUNT),  \
       false, "It comes in segments of so many bytes, one `gap` (1ms) behind the other.")           \
     X(ALONE, alone, "alone", FAULT_ON(COMMAND), 0, 0, false,                                       \
       "Nothing behind it goes on before it is answered.")                                          \
     X(FORGET, forget, "forget", FAULT_ON(COMMAND) | FAULT_ON(REPLY), 0, 0, false,                  \
       "What the client has said behind it, and is not on its way yet, is lost.")                   \
+    X(STRIP_PARAMETERS, strip_parameters, "strip-parameters", FAULT_ON(COMMAND), FAULT_ARG(TEXT),  \
+      FAULT_ARG(TEXT), false,                                                                      \
+      "These parameters, A,B, vanish from MAIL or RCPT; with ! in front, all others.")             \
     X(DELETE_KEYWORD, delete_keyword, "delete-keyword", FAULT_ON(REPLY), FAULT_ARG(TEXT),          \
       FAULT_ARG(TEXT), false,                                                                      \
       "Lines with these keywords, A,B, vanish; with ! in front, lines with all others.")           \
@@ -180,7 +204,7 @@ enum fault_kind {
 #define FAULT_NUMBER(id, ...) FAULT_KIND_##id,
     FAULT_LINE_KINDS(FAULT_NUMBER) FAULT_BYTE_KINDS(FAULT_NUMBER)
 #undef FAULT_NUMBER
-    FAULT_KIND_COUNT
+        FAULT_KIND_COUNT
 };
 
 #endif
