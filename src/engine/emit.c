@@ -91,10 +91,8 @@ static void say_upstream(struct engine *engine, enum verb verb, struct span text
 {
     must(transparent(engine) || clean(text));
     if (engine->troubled) {
-        size_t size = span_ends(text, SPAN("\r\n")) ? text.size - 2 : text.size;
-
         trouble_say(engine, SIDE_UPSTREAM, text, false,
-                    note_secret_size(engine, verb, span_head(text, size)));
+                    note_secret_size(engine, verb, trouble_line(text)));
         return;
     }
     note_command(engine, SIDE_UPSTREAM, verb, text, end);

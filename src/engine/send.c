@@ -312,8 +312,8 @@ static enum prepared made_ready(struct engine *engine, struct row *row)
  * would join the transaction before (R4). */
 static bool step_over(struct ledger *ledger, const struct row *row)
 {
-    bool barrier =
-        row->plan.close || (row->refused && verb_facts((enum verb)row->verb)->does == DOES_SENDER);
+    bool barrier = row->plan.close || row->plan.end != 0 ||
+                   (row->refused && verb_facts((enum verb)row->verb)->does == DOES_SENDER);
     bool passed = row->state == ROW_HERE && ledger->send != ledger->answer && !barrier;
 
     ledger->send += passed ? 1 : 0;

@@ -10,11 +10,14 @@
 #include "lockstep/record/record.h"
 #include "message.h"
 
+/* A command's CRLF, which rules do not see. */
+#define LINE_END_BYTES_MAX 2U
+
 static const struct wire_terms at_once = {0};
 
 /* What a plan may write into, for as long as it is carried out. */
 struct rooms {
-    char bytes[2][FAULT_TEXT_BYTES_MAX];
+    char bytes[2][FAULT_TEXT_BYTES_MAX + LINE_END_BYTES_MAX];
 };
 
 void trouble_init(struct engine *engine)
@@ -170,8 +173,17 @@ void trouble_say(struct engine *engine, enum side side, struct span bytes, bool 
 
     terms.content = content;
     terms.secret = (uint32_t)secret;
-    terms.tail = secret > 0 && span_ends(bytes, SPAN("\r\n")) ? 2 : 0;
+    terms.tail = secret > 0 ? (uint32_t)(bytes.size - trouble_line(bytes).size) : 0;
     wire_put(engine, side, bytes, &terms);
+}
+
+struct span trouble_line(struct span text)
+{
+    if (span_ends(text, SPAN("\n")))
+        text.size--;
+    if (span_ends(text, SPAN("\r")))
+        text.size--;
+    return text;
 }
 
 struct span trouble_text(const struct engine *engine, struct span text)
@@ -453,16 +465,18 @@ void trouble_begin(struct engine *engine, const struct event *event)
 {
     struct trouble *trouble = trouble_of(engine);
     bool client = event->kind == EVENT_BYTES && event->side == SIDE_CLIENT;
-    const struct wire *wire;
+    moment used_at = trouble->wires[SIDE_CLIENT].used_at;
     size_t side;
 
+    if (trouble->wires[SIDE_UPSTREAM].used_at > used_at)
+        used_at = trouble->wires[SIDE_UPSTREAM].used_at;
     trouble->leftover = client_of(engine)->inbox.size;
     trouble->arrived = trouble->leftover + (client ? event->bytes.size : 0);
     for (side = 0; side < SIDE_COUNT && event->kind == EVENT_BYTES; side++) {
-        wire = &trouble->wires[side];
-        if (wire->shape.idle_ms > 0 && wire->used_at != 0 &&
-            engine->now - wire->used_at > (moment)wire->shape.idle_ms)
-            come_to_end(engine, wire->shape.then);
+        const struct fault_shape *shape = &trouble->wires[side].shape;
+
+        if (shape->idle_ms > 0 && used_at != 0 && engine->now - used_at > (moment)shape->idle_ms)
+            come_to_end(engine, shape->then);
     }
     if (client && !engine->welcomed && !trouble->early_seen && engine->phase != PHASE_CLOSING)
         talks_early(engine, event->bytes);
@@ -478,15 +492,6 @@ bool trouble_split(const struct engine *engine, uint64_t behind, size_t size)
 
 /* --- commands --- */
 
-static struct span without_end(struct span text)
-{
-    if (span_ends(text, SPAN("\n")))
-        text.size--;
-    if (span_ends(text, SPAN("\r")))
-        text.size--;
-    return text;
-}
-
 /* A line of its own that goes upstream now, as a row whose answer is eaten or passed on. */
 static void send_extra(struct engine *engine, struct span words, bool absorb)
 {
@@ -498,12 +503,13 @@ static void send_extra(struct engine *engine, struct span words, bool absorb)
     if (words.size == 0 || engine->ledger.tail - engine->ledger.release >= ROWS_MAX - 1)
         return;
     add_lines(words, &text);
-    command_parse(without_end(text_span(&text)), &command);
+    command_parse(trouble_line(text_span(&text)), &command);
     row = ledger_insert(engine, command.verb);
     row->ours = false;
     row->judged = true;
     row->unheard = absorb;
-    trouble_say(engine, SIDE_UPSTREAM, text_span(&text), false, 0);
+    trouble_say(engine, SIDE_UPSTREAM, text_span(&text), false,
+                note_secret_size(engine, command.verb, trouble_line(text_span(&text))));
     ledger_sent(engine);
 }
 
@@ -521,6 +527,8 @@ static void forget(struct engine *engine)
             row_answer_here(engine, row, &(struct plan){.answer_here = true});
         }
     }
+    if (client_of(engine)->inbox.view.size > 0)
+        note_unread(engine, SIDE_CLIENT, client_of(engine)->inbox.view.size);
     inbox_drop(engine, SIDE_CLIENT);
     if (engine->input == INPUT_WAIT && ledger->in_flight == 0)
         engine->input = INPUT_COMMAND;
@@ -612,7 +620,7 @@ static bool say_row(struct engine *engine, const struct fault_plan *plan)
     send_extra(engine, plan->before, plan->absorb);
     row = ledger_row(engine, engine->ledger.send);
     if (plan->twice)
-        send_extra(engine, without_end(ledger_text(engine, row)), plan->absorb);
+        send_extra(engine, trouble_line(ledger_text(engine, row)), plan->absorb);
     row = ledger_row(engine, engine->ledger.send);
     trouble->plan = plan;
     if (does == DOES_CHUNK)
@@ -626,6 +634,18 @@ static bool say_row(struct engine *engine, const struct fault_plan *plan)
     if (plan->forget)
         forget(engine);
     return moved;
+}
+
+/* What is said instead of a command has the end that the command has. */
+static void end_line(struct fault_plan *plan, struct span end)
+{
+    char *room = plan->said.at == plan->rooms[0] ? plan->rooms[0] : plan->rooms[1];
+
+    if (!plan->changed)
+        return;
+    must(plan->said.size <= FAULT_TEXT_BYTES_MAX && end.size <= LINE_END_BYTES_MAX);
+    memcpy(room + plan->said.size, end.at, end.size);
+    plan->said.size += end.size;
 }
 
 static bool carry_out(struct engine *engine, struct row *row, const struct fault_plan *plan)
@@ -678,13 +698,14 @@ bool trouble_send(struct engine *engine)
     if (row->judged)
         return say_row(engine, &plan);
     row->judged = true;
-    scene = scene_of(engine, FAULT_COMMAND, (enum verb)row->verb, without_end(text));
+    scene = scene_of(engine, FAULT_COMMAND, (enum verb)row->verb, trouble_line(text));
     scene.column = 0;
     scene.split = row->split;
     scene.followed =
         client_of(engine)->inbox.view.size > 0 || engine->ledger.tail - engine->ledger.send > 1;
     if (!judge(engine, &scene, &rooms, &plan))
         return say_row(engine, &plan);
+    end_line(&plan, span_tail(text, trouble_line(text).size));
     return carry_out(engine, row, &plan);
 }
 

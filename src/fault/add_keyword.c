@@ -20,5 +20,5 @@ void fault_add_keyword(const struct fault_rule *rule, const struct fault_scene *
     text_add_byte(&room, ' ');
     fault_words(fault_text(rule, ARGUMENT_TEXT), &room);
     text_add(&room, SPAN("\r\n"));
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

@@ -9,8 +9,10 @@ void fault_cut_content(const struct fault_rule *rule, const struct fault_scene *
     uint64_t left = most > scene->before ? most - scene->before : 0;
     struct text room = fault_room(plan);
 
-    if (said.size <= left)
+    if (said.size <= left) {
+        plan->same = true;
         return;
+    }
     text_add(&room, span_head(said, (size_t)left));
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

@@ -20,5 +20,5 @@ void fault_delete_keyword(const struct fault_rule *rule, const struct fault_scen
     }
     if (room.size > last + 3)
         room.at[last + 3] = ' ';
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

@@ -11,5 +11,5 @@ void fault_eighth_bit(const struct fault_rule *rule, const struct fault_scene *s
     (void)rule;
     for (i = 0; i < said.size; i++)
         text_add_byte(&room, (char)((unsigned char)said.at[i] & 0x7fU));
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

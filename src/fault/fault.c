@@ -114,7 +114,12 @@ bool fault_choose(const struct faults *faults, const struct fault_scene *scene,
 
         if (kind->act == NULL || !fault_fits(rule, scene, i))
             continue;
+        plan_r->same = false;
         kind->act(rule, scene, plan_r);
+        if (plan_r->same) {
+            scene->counts[i].acted--;
+            continue;
+        }
         plan_r->acted |= 1ULL << i;
         if (kind->decides)
             break;
@@ -147,9 +152,11 @@ struct text fault_room(const struct fault_plan *plan)
     return text_over(plan->rooms[first_used ? 1 : 0], FAULT_TEXT_BYTES_MAX);
 }
 
-void fault_becomes(struct fault_plan *plan, const struct text *text)
+void fault_becomes(const struct fault_scene *scene, struct fault_plan *plan,
+                   const struct text *text)
 {
-    if (text->cut)
+    plan->same = text->cut || span_equal(fault_said(scene, plan), text_span(text));
+    if (plan->same)
         return;
     plan->changed = true;
     plan->said = text_span(text);

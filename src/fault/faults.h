@@ -37,7 +37,8 @@ static inline struct span fault_said(const struct fault_scene *scene, const stru
 /* Where to write what is said instead; what is said by now stays readable. */
 struct text fault_room(const struct fault_plan *plan);
 /* What was written there is said instead; what does not fit leaves all as it was. */
-void fault_becomes(struct fault_plan *plan, const struct text *text);
+void fault_becomes(const struct fault_scene *scene, struct fault_plan *plan,
+                   const struct text *text);
 
 /* Is the text like the pattern, where * stands for any bytes? Case does not matter. */
 bool fault_like(struct span pattern, struct span text);

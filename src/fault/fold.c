@@ -18,5 +18,5 @@ void fault_fold(const struct fault_rule *rule, const struct fault_scene *scene,
         text_add_byte(&room, byte);
         column = byte == '\n' ? 0 : column + 1;
     }
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

@@ -12,5 +12,5 @@ void fault_keyword_first(const struct fault_rule *rule, const struct fault_scene
     fault_words(fault_text(rule, ARGUMENT_TEXT), &room);
     text_add(&room, SPAN("\r\n"));
     text_add(&room, said);
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

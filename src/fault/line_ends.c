@@ -23,5 +23,5 @@ void fault_line_ends(const struct fault_rule *rule, const struct fault_scene *sc
         text_add_byte(&room, byte);
         previous = byte;
     }
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

@@ -24,5 +24,5 @@ void fault_lower_size(const struct fault_rule *rule, const struct fault_scene *s
             text_add(&room, line);
         }
     }
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

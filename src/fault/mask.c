@@ -18,5 +18,5 @@ void fault_mask(const struct fault_rule *rule, const struct fault_scene *scene,
         all = all && !(fault_has(rule, ARGUMENT_WORD) && byte == ' ');
         text_add_byte(&room, end || !all || span_find(keep, byte) < keep.size ? byte : over);
     }
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

@@ -17,5 +17,5 @@ void fault_mask_banner(const struct fault_rule *rule, const struct fault_scene *
         text_add_byte(&room, kept ? byte : '*');
         previous = byte;
     }
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

@@ -20,5 +20,5 @@ void fault_mask_keyword(const struct fault_rule *rule, const struct fault_scene 
         for (i = 0; i < keyword.size; i++)
             room.at[start + i] = i + 1 < keyword.size ? 'X' : 'A';
     }
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

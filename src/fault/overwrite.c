@@ -10,5 +10,5 @@ void fault_overwrite(const struct fault_rule *rule, const struct fault_scene *sc
 
     text_add(&room, over);
     text_add(&room, span_tail(said, over.size));
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

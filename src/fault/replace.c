@@ -34,5 +34,5 @@ void fault_replace(const struct fault_rule *rule, const struct fault_scene *scen
         if (scene->event != FAULT_COMMAND)
             text_add(&room, SPAN("\r\n"));
     }
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

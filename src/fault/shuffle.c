@@ -29,5 +29,5 @@ void fault_shuffle(const struct fault_rule *rule, const struct fault_scene *scen
             room.at[start + 3] = i + 1 < count ? '-' : ' ';
     }
     text_add(&room, rest);
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

@@ -21,5 +21,5 @@ void fault_strip_parameters(const struct fault_rule *rule, const struct fault_sc
             text_add(&room, word);
         rest = span_tail(rest, word.size);
     }
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

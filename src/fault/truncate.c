@@ -11,8 +11,10 @@ void fault_truncate(const struct fault_rule *rule, const struct fault_scene *sce
 
     if (reply)
         said = span_head(said, said.size - (span_ends(said, SPAN("\r\n")) ? 2 : 0));
-    if (said.size <= limit)
+    if (said.size <= limit) {
+        plan->same = true;
         return;
+    }
     text_add(&room, span_head(said, limit));
     if (fault_has(rule, ARGUMENT_REST)) {
         text_add(&room, SPAN("\r\n"));
@@ -20,5 +22,5 @@ void fault_truncate(const struct fault_rule *rule, const struct fault_scene *sce
     }
     if (reply)
         text_add(&room, SPAN("\r\n"));
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

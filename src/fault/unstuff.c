@@ -19,5 +19,5 @@ void fault_unstuff(const struct fault_rule *rule, const struct fault_scene *scen
         column = byte == '\n' ? 0 : column + 1;
         previous = byte;
     }
-    fault_becomes(plan, &room);
+    fault_becomes(scene, plan, &room);
 }

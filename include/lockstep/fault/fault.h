@@ -159,6 +159,7 @@ struct fault_plan {
     enum fault_fate fate;
     bool ask;     /* HERE: the command goes on all the same, and the relay's answer is eaten */
     bool changed; /* `said` is said instead of what was */
+    bool same;    /* the rule asked last would have changed nothing, and did not act */
     bool absorb;  /* the relay's answers to `before`, `behind` and the repetition are eaten */
     bool twice;
     bool alone;  /* nothing goes on before the answer */
