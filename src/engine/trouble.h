@@ -28,6 +28,7 @@ struct trouble {
     bool barrier; /* what was sent last stands alone */
     bool last_refused;
     bool early_seen;
+    bool ending;  /* an end is on its way: nothing is said behind it, to either side */
     bool stalled; /* nothing passes any more */
 };
 

@@ -129,7 +129,8 @@ void wire_put(struct engine *engine, enum side side, struct span bytes,
     struct parcel *parcel;
     moment due;
 
-    if (wire->lost || wire->shut != 0 || (bytes.size == 0 && terms->end == FAULT_NO_END))
+    if (wire->lost || wire->shut != 0 || trouble_of(engine)->ending ||
+        (bytes.size == 0 && terms->end == FAULT_NO_END))
         return;
     if (wire->block == 0)
         wire->block = pool_lend(&engine->lender->pool);
@@ -152,6 +153,7 @@ void wire_put(struct engine *engine, enum side side, struct span bytes,
     parcel = last_of(wire);
     *parcel = (struct parcel){.terms = *terms, .size = (uint32_t)bytes.size, .due = due};
     leave_at_once(engine, side);
+    trouble_of(engine)->ending = terms->end != FAULT_NO_END && terms->end != FAULT_HALF;
 }
 
 /* --- leaving --- */
