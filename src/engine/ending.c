@@ -489,8 +489,7 @@ moment session_deadline(const struct engine *engine)
     first = earlier(unsent_deadline(engine, SIDE_CLIENT), unsent_deadline(engine, SIDE_UPSTREAM));
     if (engine->phase == PHASE_CLOSING)
         return earlier(first, after(engine, engine->closing_since, WAIT_BLOCK));
-    if (engine->connect_at != 0)
-        first = earlier(first, engine->connect_at);
+    first = earlier(first, engine->connect_at);
     first = earlier(first, earlier(drain_deadline(engine), ask_deadline(engine)));
     return earlier(first, earlier(answer_deadline(engine), client_deadline(engine)));
 }

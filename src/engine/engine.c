@@ -19,6 +19,7 @@ struct engine *engine_init(void *memory, const struct policy *policy, struct len
         .seed = {seed},
         .started = now,
         .now = now,
+        .connect_at = MOMENT_NEVER,
     };
     guide_init(engine);
     engine->troubled = policy->mode == MODE_FAULT;
@@ -103,9 +104,9 @@ static void pump(struct engine *engine)
 
 void connect_when_due(struct engine *engine)
 {
-    if (engine->connect_at == 0 || engine->now < engine->connect_at)
+    if (engine->now < engine->connect_at)
         return;
-    engine->connect_at = 0;
+    engine->connect_at = MOMENT_NEVER;
     engine->connect_due = true;
     upstream_of(engine)->shut = false;
     engine->answer_since = engine->now;

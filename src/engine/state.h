@@ -278,7 +278,7 @@ struct engine {
     uint32_t turn;     /* of the relay's addresses */
     uint8_t replays;   /* since a message was accepted */
     uint8_t learn_due; /* set of enum trait */
-    moment connect_at; /* when to connect again; 0: not waiting for that */
+    moment connect_at; /* when to connect again; MOMENT_NEVER: not waiting for that */
     bool moved;        /* an answer said to connect anew */
     bool stale;        /* what is open upstream was begun by a client that has begun anew */
     bool stopping;
