@@ -3,6 +3,7 @@
  * flight, by counting and by nothing else (R-10). Success is exact: 235 for AUTH, 220 for STARTTLS,
  * 354 for DATA; whatever else sounds friendly there is a refusal (F-02).
  */
+#include "keep.h"
 #include "mend.h"
 #include "message.h"
 #include "replay.h"
@@ -33,11 +34,6 @@ static const struct plan reset_refused = {.answer_here = true,
                                           .code = 421,
                                           .status = SPAN_INIT("4.3.0"),
                                           .words = SPAN_INIT("The relay refused RSET")};
-static const struct plan early_success = {
-    .answer_here = true,
-    .code = 451,
-    .status = SPAN_INIT("4.3.0"),
-    .words = SPAN_INIT("The relay answered before the message had ended")};
 static const struct plan relay_closes = {.answer_here = true,
                                          .code = 421,
                                          .verbatim = true,
@@ -424,6 +420,8 @@ static void answer_row_of_ours(struct engine *engine, const struct row *row,
     ledger_retire(engine);
     if (!fits)
         upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
+    else if (verb == VERB_DATA && message_waits(engine))
+        keep_answered(engine, reply);
     else if (verb == VERB_DATA)
         answer_data_of_ours(engine, reply);
     else if (verb == VERB_RSET && reply->code >= 300)
@@ -437,23 +435,19 @@ static void answer_row_of_ours(struct engine *engine, const struct row *row,
 /* Nobody asked: it belongs to no command and must never be paired with one (R-55, F-43). */
 static void unasked(struct engine *engine, const struct reply *reply)
 {
+    bool closes = reply->code == 421, within = message_open(engine);
+
     note_code(engine, SPAN("odd"), SPAN("unasked"), reply->code);
     if (transparent(engine)) {
         emit_reply(engine, reply);
         return;
     }
-    if (message_open(engine)) {
-        struct plan verdict = {.answer_here = true,
-                               .code = reply->code,
-                               .verbatim = true,
-                               .close = reply->code == 421,
-                               .words = SPAN("The relay refused the message")};
-
-        ledger_keep_reason(engine, reply);
-        message_fail(engine, reply->code >= 400 ? &verdict : &early_success);
-    } else if (reply->code == 421 && replay(engine, SPAN("421"))) {
+    /* Said within the same message once more it is what the relay means. */
+    if (closes && !(within && engine->leg.again) && replay(engine, SPAN("421")))
         return;
-    } else if (reply->code == 421) {
+    if (within) {
+        message_answered(engine, reply);
+    } else if (closes) {
         ledger_keep_reason(engine, reply);
         upstream_leave(engine, &relay_closes);
     } else {
@@ -515,6 +509,10 @@ static void answer(struct engine *engine, const struct reply *reply)
          * hears nothing more (table 4.3). */
         if (row->ours)
             note_code(engine, SPAN("answer"), verb_facts((enum verb)row->verb)->name, 421);
+        if (message_waits(engine)) {
+            keep_closed(engine, reply);
+            return;
+        }
         if (row->ours && says_secret_back(engine, reply->all))
             emit_plan(engine, &relay_closes);
         else

@@ -3,6 +3,7 @@
  * catalogue decides: before the final dot the client keeps its message and is told to retry; after
  * the dot and before its answer nobody can know, and the client is told just that.
  */
+#include "keep.h"
 #include "mend.h"
 #include "message.h"
 #include "replay.h"
@@ -40,6 +41,11 @@ static const struct plan relay_slow = {
     .code = 421,
     .status = SPAN_INIT("4.4.2"),
     .words = SPAN_INIT("The relay did not answer in time, try again later")};
+static const struct plan no_answer = {.answer_here = true,
+                                      .code = 421,
+                                      .status = SPAN_INIT("4.4.1"),
+                                      .words = SPAN_INIT("No answer from the relay:"),
+                                      .quote_reason = true};
 static const struct plan client_slow = {.answer_here = true,
                                         .code = 421,
                                         .status = SPAN_INIT("4.4.2"),
@@ -174,6 +180,7 @@ void session_close(struct engine *engine, const char *word)
     engine->closing_since = engine->now;
     inbox_drop(engine, SIDE_CLIENT);
     inbox_drop(engine, SIDE_UPSTREAM);
+    keep_drop(engine);
     ledger_drop(engine);
 }
 
@@ -190,6 +197,7 @@ void session_end_hard(struct engine *engine, const char *word, enum shut how)
     engine->closing_since = engine->now;
     inbox_drop(engine, SIDE_CLIENT);
     inbox_drop(engine, SIDE_UPSTREAM);
+    keep_drop(engine);
     ledger_drop(engine);
 }
 
@@ -232,6 +240,23 @@ static void orphan_rows(struct engine *engine)
     ledger->barrier = false;
 }
 
+/* The message that is being read will not be delivered. One that was to be put again hears at its
+ * end what came in the way. */
+static void leave_message(struct engine *engine, const struct plan *farewell)
+{
+    struct message *message = &engine->message;
+
+    message->verdict = lost_in_message;
+    if (message_waits(engine) && farewell != &lost) {
+        message->verdict = *farewell;
+        message->verdict.code = lost_in_message.code;
+        message->verdict.close = false;
+    }
+    engine->phase = PHASE_TALKING; /* its rest is read, whether or not anybody was reached */
+    engine->connect_at = MOMENT_NEVER;
+    message_swallow(engine);
+}
+
 void upstream_leave(struct engine *engine, const struct plan *farewell)
 {
     struct message *message = &engine->message;
@@ -244,10 +269,8 @@ void upstream_leave(struct engine *engine, const struct plan *farewell)
         session_close(engine, "relay-lost");
         return;
     }
-    if (engine->input == INPUT_BODY && message->fate == FATE_FORWARD) {
-        message->verdict = lost_in_message;
-        message_swallow(engine);
-    }
+    if (engine->input == INPUT_BODY && message->fate != FATE_SWALLOW)
+        leave_message(engine, farewell);
     shut(engine, SIDE_UPSTREAM, SHUT_NOW);
     engine->upstream_lost = true;
     orphan_rows(engine);
@@ -279,6 +302,11 @@ void upstream_gone(struct engine *engine, struct span why)
         upstream_leave(engine, &lost);
         return;
     }
+    if (message_waits(engine)) {
+        ledger_keep_words(engine, why);
+        upstream_leave(engine, &no_answer);
+        return;
+    }
     text_add(&words, SPAN("No answer from the relay: "));
     text_add(&words, why);
     unreachable.words = text_span(&words);
@@ -299,6 +327,10 @@ void upstream_broken(struct engine *engine, struct span what)
     }
     if (message_open(engine) && engine->input == INPUT_BODY) {
         message_fail(engine, &lost_in_message);
+        return;
+    }
+    if (message_waits(engine)) {
+        upstream_leave(engine, &lost);
         return;
     }
     say(engine, &plan);
@@ -450,8 +482,8 @@ static moment answer_deadline(const struct engine *engine)
 /* The client's turn: to go on with a message, or to say the next command. */
 static moment client_deadline(const struct engine *engine)
 {
-    bool message = engine->input == INPUT_BODY ||
-                   (engine->input == INPUT_CHUNK && engine->message.fate != FATE_PENDING);
+    bool message = (engine->input == INPUT_BODY || engine->input == INPUT_CHUNK) &&
+                   engine->message.fate != FATE_PENDING;
 
     if (engine->phase != PHASE_TALKING || asking(engine) || engine->peers[SIDE_UPSTREAM].securing)
         return MOMENT_NEVER;
@@ -540,7 +572,7 @@ void session_overdue(struct engine *engine)
         if (replay(engine, SPAN("timeout")))
             return;
         engine->summary.ending = "timeout-relay";
-        if (engine->phase == PHASE_TALKING)
+        if (engine->phase == PHASE_TALKING || message_waits(engine))
             upstream_leave(engine, &relay_slow);
         else
             end_late(engine, &relay_slow, "timeout-relay");

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "keep.h"
 #include "lockstep/base/secret.h"
 #include "message.h"
 #include "trouble.h"
@@ -431,6 +432,7 @@ void engine_close(struct engine *engine)
     engine->phase = PHASE_CLOSING;
     if (engine->troubled)
         trouble_drop(engine);
+    keep_drop(engine);
     ledger_drop(engine);
     ledger_rest(engine);
 }

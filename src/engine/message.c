@@ -3,6 +3,7 @@
  * terminator leaves whole, in one write (F-03). Who owns a message at every instant is table 4.7.
  */
 #include "message.h"
+#include "keep.h"
 #include "mend.h"
 #include "trouble.h"
 
@@ -67,6 +68,7 @@ void message_start(struct engine *engine)
     body->lf_end = observes || (bare_lf && repair_on(engine, REPAIR_LF_END_OF_DATA));
     engine->message.passed = 0;
     engine->message.stray = 0;
+    keep_drop(engine);
 }
 
 void message_swallow(struct engine *engine)
@@ -74,6 +76,7 @@ void message_swallow(struct engine *engine)
     struct body *body = &engine->message.body;
 
     engine->message.fate = FATE_SWALLOW;
+    keep_drop(engine);
     if (body->bare == BARE_REFUSE)
         body->bare = BARE_PASS; /* what follows is only searched for its end */
 }
@@ -109,6 +112,18 @@ void message_fail(struct engine *engine, const struct plan *verdict)
     note_code(engine, SPAN("swallow"), SPAN("message"), verdict->code);
     /* Between two chunks no row can hear the verdict: the next one will. */
     upstream_leave(engine, engine->input == INPUT_COMMAND ? verdict : &farewell);
+}
+
+void message_answered(struct engine *engine, const struct reply *reply)
+{
+    struct plan verdict = {.answer_here = true,
+                           .code = reply->code,
+                           .verbatim = true,
+                           .close = reply->code == 421,
+                           .words = SPAN("The relay refused the message")};
+
+    ledger_keep_reason(engine, reply);
+    message_fail(engine, reply->code >= 400 ? &verdict : &early_answer);
 }
 
 typedef enum body_found body_scanner(struct body *body, struct span *input,
@@ -192,12 +207,16 @@ static void note_mended(struct engine *engine)
 static void swallow_end(struct engine *engine)
 {
     struct message *message = &engine->message;
+    struct row *row;
 
     note_content_end(engine);
     if (message->stray > 0)
         mend_note(engine, (enum repair_id)(message->stray - 1));
-    if (message->stray != 1 + REPAIR_EARLY_BODY) /* the refused DATA was answered, and only that */
-        row_answer_here(engine, ledger_append(engine, VERB_END, SPAN("")), &message->verdict);
+    if (message->stray == 1 + REPAIR_EARLY_BODY)
+        return; /* the refused DATA was answered, and only that */
+    row = ledger_append(engine, VERB_END, SPAN(""));
+    row_answer_here(engine, row, &message->verdict);
+    row->refused = message->stray == 0 && !engine->upstream_lost;
 }
 
 /* Behind LF "." LF somebody who says more than he should have: none of it is read. */
@@ -238,6 +257,7 @@ static void body_end(struct engine *engine)
         return;
     }
     pass_terminator(engine);
+    keep_drop(engine); /* from here on nobody knows who has the message but the upstream */
     note_mended(engine);
     ledger_sent(engine);
     if (message->body.lf_end_seen && !transparent(engine))
@@ -284,8 +304,9 @@ bool body_read(struct engine *engine)
     enum body_found found = BODY_PIECE;
     struct body_piece piece;
     size_t told = 0;
+    size_t mark = keep_mark(engine);
 
-    if (input.size == 0 || !ledger_has_room(engine, 0))
+    if (input.size == 0 || message->fate == FATE_PENDING || !ledger_has_room(engine, 0))
         return false;
     if (message->fate == FATE_FORWARD && !emit_may(engine, SIDE_UPSTREAM))
         return false;
@@ -303,6 +324,8 @@ bool body_read(struct engine *engine)
     engine->client_since = engine->now;
     if (found == BODY_END)
         body_end(engine);
+    else if (message->fate == FATE_FORWARD)
+        keep_content(engine, mark);
     return true;
 }
 

@@ -15,8 +15,15 @@ void chunk_refused(struct engine *engine, const struct reply *reply);
 bool chunk_send(struct engine *engine, struct row *row);
 /* Some bytes of a message went upstream and its end did not. */
 bool message_open(const struct engine *engine);
+/* The client is within a message that the next upstream has to hear from its start. */
+static inline bool message_waits(const struct engine *engine)
+{
+    return engine->input == INPUT_BODY && engine->message.fate == FATE_PENDING;
+}
 /* The message will not be delivered: what is left of it is swallowed, its end answered so. */
 void message_fail(struct engine *engine, const struct plan *verdict);
+/* By this answer of the upstream's, before its end. */
+void message_answered(struct engine *engine, const struct reply *reply);
 /* The same without a word. */
 void message_swallow(struct engine *engine);
 /* DATA was refused, which the client heard as that plan; the next line may be a message's. */

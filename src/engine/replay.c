@@ -1,11 +1,13 @@
 /*
- * Putting an envelope to an upstream once more. Until a message has begun the client has given
- * nothing away: whatever the relay took of its envelope can be said again, so a connection that is
- * lost, refused or mixed up costs the client a pause and no more. The next one is spoken to one
- * command at a time. What seems to damage commands on the way is remembered.
+ * Putting an envelope to an upstream once more. Until a message's final dot goes the relay can own
+ * nothing: whatever it took can be said again, so a connection that is lost, refused or mixed up
+ * costs the client a pause and no more. The next one is spoken to one command at a time. What seems
+ * to damage commands on the way is remembered.
  */
 #include "replay.h"
+#include "keep.h"
 #include "mend.h"
+#include "message.h"
 
 /* Commands of the client that mean something else the second time. */
 static const uint32_t said_once = DOES_BIT(DOES_END) | DOES_BIT(DOES_CHUNK) | DOES_BIT(DOES_AUTH) |
@@ -16,7 +18,7 @@ static bool bytes_begun(const struct engine *engine)
 {
     const struct message *message = &engine->message;
 
-    return engine->input == INPUT_BODY || engine->input == INPUT_OPAQUE ||
+    return (engine->input == INPUT_BODY && !keep_whole(engine)) || engine->input == INPUT_OPAQUE ||
            engine->input == INPUT_RESPONSE ||
            (engine->input == INPUT_CHUNK && message->fate != FATE_PENDING) ||
            message->convert == CONVERT_OPEN || message->convert == CONVERT_REFUSED ||
@@ -40,8 +42,7 @@ static bool begun(const struct engine *engine)
     return false;
 }
 
-/* Is all that the upstream has taken known here? */
-static bool remembered(const struct engine *engine)
+bool replay_remembers(const struct engine *engine)
 {
     const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
     bool open = view->mail_open || engine->kept.replay != REPLAY_NONE;
@@ -56,7 +57,7 @@ bool replay_possible(const struct engine *engine)
     return repair_on(engine, REPAIR_REPLAY_ENVELOPE) && engine->welcomed && !engine->stopping &&
            engine->phase != PHASE_CLOSING && !engine->upstream_lost &&
            engine->replays < REPLAYS_MAX && engine->peers[SIDE_CLIENT].open && !begun(engine) &&
-           remembered(engine);
+           replay_remembers(engine);
 }
 
 /* A greeting of lockstep's or the client's that nothing came back for. */
@@ -106,6 +107,9 @@ bool replay(struct engine *engine, struct span why)
 
     if (observing(engine))
         notice(engine);
+    if (message_open(engine) && engine->input == INPUT_BODY && !keep_whole(engine) &&
+        repair_on(engine, REPAIR_REPLAY_ENVELOPE))
+        note(engine, SPAN("unkept"), SPAN(""), SPAN("message"));
     if (!replay_possible(engine) || !ask_drop(engine))
         return false;
     note(engine, SPAN("replay"), SPAN("why"), why);
@@ -118,6 +122,8 @@ bool replay(struct engine *engine, struct span why)
     kept->replay = open ? REPLAY_ROWS : REPLAY_NONE;
     kept->at = kept->next = 0;
     engine->message.convert = CONVERT_NONE;
+    if (engine->input == INPUT_BODY)
+        engine->message.fate = FATE_PENDING;
     engine->reset_owed = engine->stale = engine->quit_sent = false;
     engine->reply_seen = 0;
     engine->leg.gone = true;

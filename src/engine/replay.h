@@ -14,6 +14,8 @@
  * false: that is switched off, was tried often enough, or nobody could do it. */
 bool replay(struct engine *engine, struct span why);
 bool replay_possible(const struct engine *engine);
+/* Is all that the upstream has taken of the session and the envelope known here? */
+bool replay_remembers(const struct engine *engine);
 /* The same before the client has heard any greeting: true when another address of the relay is
  * tried. */
 bool replay_greeting(struct engine *engine, struct span why);

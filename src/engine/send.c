@@ -3,6 +3,7 @@
  * `window` rows are in flight, nothing follows a row that must stand last in its group before its
  * answer, and towards an upstream without PIPELINING the window is one (R-01 to R-05).
  */
+#include "keep.h"
 #include "mend.h"
 #include "message.h"
 #include "replay.h"
@@ -292,13 +293,17 @@ static bool diverted(struct engine *engine, struct row *row, enum verb_does does
     return true;
 }
 
-/* What TLS, routes and credentials have to do with the client's next row. */
+/* What TLS, routes and credentials have to do with the next row. */
 static enum prepared made_ready(struct engine *engine, struct row *row)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
     bool ours = does == DOES_SECURE ||
                 ((does == DOES_AUTH || does == DOES_RESPONSE) && !login_passes(engine));
 
+    if (transparent(engine))
+        return PREPARED;
+    if (row->ours)
+        return keep_asks(engine, row) ? keep_prepare(engine, row) : PREPARED;
     if (!ours)
         return prepare(engine, row);
     if (engine->ledger.in_flight > 0 || asking(engine))
@@ -352,8 +357,10 @@ bool send_next(struct engine *engine)
     enum verb_does does;
     struct row *row;
 
-    if (engine->phase != PHASE_TALKING || ledger->send == ledger->tail)
+    if (engine->phase != PHASE_TALKING)
         return false;
+    if (ledger->send == ledger->tail)
+        return keep_ask(engine);
     row = ledger_row(engine, ledger->send);
     if (row->state != ROW_WAITING)
         return step_over(ledger, row);
@@ -362,7 +369,7 @@ bool send_next(struct engine *engine)
     does = verb_facts((enum verb)row->verb)->does;
     /* While the upstream reads a converted message, whatever is said for a command would be in it.
      */
-    if (!row->ours && !transparent(engine) && engine->message.convert != CONVERT_OPEN) {
+    if (engine->message.convert != CONVERT_OPEN) {
         enum prepared state = made_ready(engine, row);
 
         if (state != PREPARED)
@@ -398,7 +405,8 @@ static void input_after(struct engine *engine, const struct row *row)
         engine->summary.refused++;
 }
 
-/* A refusal of ours counts as the upstream's own would: see settle_sender and settle_recipient. */
+/* A refusal of ours counts as the upstream's own would: see settle_sender and settle_recipient.
+ * With its message the client's transaction is over, and the upstream has not heard so. */
 static void settle_refused(struct engine *engine, const struct row *row)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
@@ -406,6 +414,10 @@ static void settle_refused(struct engine *engine, const struct row *row)
     bool within = engine->message.convert == CONVERT_OPEN;
     uint16_t code = row->plan.code;
 
+    if (does == DOES_END) {
+        guide_abandon(engine);
+        return;
+    }
     if (does == DOES_SENDER) {
         if (within)
             upstream_leave(engine, &left_message); /* see answer_within_message() */

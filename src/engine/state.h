@@ -12,6 +12,7 @@
  *   send.c      which row goes upstream next, or is answered here
  *   answer.c    what the upstream's replies mean, and who hears them
  *   message.c   messages and chunks on their way
+ *   keep.c      what of a message went upstream, so that it can be said to another one
  *   replay.c    putting an envelope to an upstream once more, and what was learnt of the path
  *   ending.c    how a session ends, and what the client hears of a lost upstream
  *   note.c      the transcript
@@ -70,7 +71,7 @@ enum input {
 
 /* What becomes of the message bytes being read. */
 enum fate {
-    FATE_PENDING, /* not decided: they stay unread */
+    FATE_PENDING, /* not decided, or the upstream must hear the rest again: they stay unread */
     FATE_FORWARD,
     FATE_CONVERT, /* a chunk becomes part of a DATA message */
     FATE_SWALLOW, /* read and dropped; the answer is known */
@@ -106,7 +107,7 @@ struct row {
     bool judged;    /* the faults were asked about it */
     bool split;     /* it came in more than one segment */
     bool unheard;   /* the client hears no answer to it */
-    bool refused; /* MAIL or RCPT, answered here: what becomes of the transaction follows from it */
+    bool refused;   /* MAIL, RCPT or a message, answered here: it decides on the transaction */
 };
 
 struct ledger {
@@ -144,18 +145,25 @@ struct counted {
     uint64_t lines;
 };
 
+/* What of a message went upstream. It is whole as long as it has the size of that. */
+struct copy {
+    uint32_t block; /* 0: none */
+    uint32_t size;
+};
+
 struct message {
     struct counted counted[SIDE_COUNT];
     struct body body;
+    struct copy copy;
     struct plan verdict; /* FATE_SWALLOW: what the client hears at the end */
     uint64_t chunk_left;
     uint64_t total;  /* of the message so far */
     uint8_t stray;   /* FATE_SWALLOW: 1 + the repair that swallows what nobody asked for; or 0 */
     bool binary;     /* its MAIL said BODY=BINARYMIME (RFC 3030 3) */
+    bool begun;      /* a chunk of it went upstream as such */
     uint64_t passed; /* of a DATA message, to the upstream */
     enum fate fate;
     enum convert convert;
-    bool begun; /* a chunk of it went upstream as such */
 };
 
 enum auth {

@@ -122,7 +122,7 @@ struct policy {
     uint32_t wait_ms[WAIT_COUNT];
     uint64_t repairs; /* one bit per enum repair_id: switched on */
     struct rewrite rewrite;
-    struct faults faults; /* of MODE_FAULT */
+    struct faults faults;                         /* of MODE_FAULT */
     uint64_t repairs_at[STAGE_COUNT][DOES_COUNT]; /* the table of repairs, for quick looks */
     bool record;                                  /* make transcript lines at all */
     bool record_bodies;   /* keep messages whole in them, instead of counting */

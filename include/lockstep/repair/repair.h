@@ -210,7 +210,7 @@ struct mended {
       "BDAT is offered to clients and becomes DATA for an upstream without CHUNKING.")             \
     X(REPLAY_ENVELOPE,      framing_only,       "replay-envelope",    STAGE_FRAMING,               \
       DOES_ALL,                                 INITIALLY_ON,                                      \
-      "When the relay fails before a message has begun, the envelope is put to it once more.")     \
+      "When the relay fails before a message's dot, what it was told is put to it once more.")     \
     X(LEARN_PATH,           framing_only,       "learn-path",         STAGE_FRAMING,               \
       DOES_ALL,                                 INITIALLY_ON,                                      \
       "What damages commands on the way to a relay is remembered for `timeouts.learnt`.")          \
