@@ -139,7 +139,11 @@ struct upstream {
     bool mail_open, chunk_last, chunk_failed;
     uint32_t mail_tag, recipients, auth_rounds;
     uint64_t chunk_left;
-    size_t lose_after; /* bytes of replies; 0: never */
+    size_t lose_after;     /* bytes of replies; 0: never */
+    uint32_t lose_in_body; /* lines of messages until then; 0: never */
+    bool gone;             /* lost in a message, and that is the next thing to be noticed */
+    bool fickle;           /* another connection may not like what this one does */
+    uint32_t connections;
     size_t said_bytes;
     bool closing; /* ends when its replies were read */
     bool flooding;
@@ -184,6 +188,7 @@ struct world {
     bool upstream_down; /* it was lost, or has closed */
     bool stopped;
     enum cutting cutting;
+    uint32_t read_most;    /* bytes of a read, when they are cut at random */
     uint32_t fault_chance; /* per thousand and step */
     uint32_t hogged[8];    /* blocks that somebody else holds */
     uint32_t hogged_count;

@@ -26,6 +26,9 @@ void upstream_start(struct world *world)
     upstream->mischief_at = dice_below(dice, 14);
     if (upstream->mischief == MISCHIEF_LOST)
         upstream->lose_after = 1 + dice_below(dice, 500);
+    if (!world->calm && dice_chance(dice, 25))
+        upstream->lose_in_body = 1 + dice_below(dice, 12);
+    upstream->fickle = dice_chance(dice, 30);
 }
 
 static void close_after_replies(struct world *world)
@@ -72,6 +75,8 @@ void upstream_greet(struct world *world)
 {
     uint32_t chance = upstream_verdict(world, SPAN("greeting"), 0);
 
+    world->upstream.connections++;
+    world->upstream.gone = false;
     begin_anew(&world->upstream);
     world->upstream.secured = false;
     if (world->upstream.swallowed)
@@ -486,6 +491,19 @@ static void answer_early(struct world *world, enum to to, size_t unread)
     close_after_replies(world);
 }
 
+/* Behind so many lines of messages it is gone; half the time the next one is, too. */
+static void lose_in_body(struct world *world)
+{
+    struct upstream *upstream = &world->upstream;
+
+    if (upstream->lose_in_body == 0 || --upstream->lose_in_body > 0)
+        return;
+    if (dice_chance(&world->client.dice, 50))
+        upstream->lose_in_body = 1 + dice_below(&world->client.dice, 12);
+    upstream->mode = UP_DEAD;
+    upstream->gone = true;
+}
+
 static void hear_body_line(struct world *world, size_t unread)
 {
     struct upstream *upstream = &world->upstream;
@@ -510,6 +528,8 @@ static void hear_body_line(struct world *world, size_t unread)
     bytes_add(&upstream->content, line);
     if (upstream_misbehaves(world, MISCHIEF_EARLY))
         answer_early(world, TO_DOT, unread);
+    else
+        lose_in_body(world);
 }
 
 static void hear_chunk(struct world *world, struct span *bytes)

@@ -1,10 +1,10 @@
 /* What the model upstream says, and whether it likes what it hears. */
 #include "sim.h"
 
-/* A number below 100 that depends on the line and the session, not on when the line came. */
 uint32_t upstream_verdict(const struct world *world, struct span line, uint32_t salt)
 {
-    uint64_t hash = world->upstream.salt + salt;
+    const struct upstream *upstream = &world->upstream;
+    uint64_t hash = upstream->salt + salt + (upstream->fickle ? 1000 * upstream->connections : 0);
     struct seed seed;
     size_t i;
 

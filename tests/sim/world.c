@@ -130,6 +130,7 @@ static void prepare(struct world *world, uint64_t seed, struct span choices, boo
     world->cutting = cutting;
     world->client.dice = (struct dice){{seed}, span_head(choices, choices.size / 2)};
     world->dice = (struct dice){{~seed}, span_tail(choices, choices.size / 2)};
+    world->read_most = dice_chance(&world->dice, 30) ? 30 : 200;
     choose_policy(world);
     client_start(world);
     upstream_start(world);
@@ -296,7 +297,8 @@ static size_t cut(struct world *world, size_t most)
     case CUT_TRICKLE:
         return 1;
     case CUT_RANDOM:
-        return 1 + dice_below(&world->dice, (uint32_t)(most < 200 ? most : 200));
+        return 1 + dice_below(&world->dice,
+                              most < world->read_most ? (uint32_t)most : world->read_most);
     case CUT_WHOLE:
         break;
     }
@@ -331,6 +333,7 @@ static void end_upstream(struct world *world)
 {
     bool reset = !world->calm && dice_chance(&world->dice, 30);
 
+    world->upstream.gone = false;
     upstream_lost(world);
     if (dice_chance(&world->client.dice, 60))
         world->upstream.lose_after = 0; /* the next one is not */
@@ -517,6 +520,13 @@ static void wait(struct world *world)
     world_step(world, (struct event){.kind = EVENT_TIME});
 }
 
+static bool upstream_there(const struct world *world)
+{
+    const struct link *link = &world->links[SIDE_UPSTREAM];
+
+    return link->open && !link->ended && !link->shut;
+}
+
 /* What nobody planned. */
 static void stumble(struct world *world)
 {
@@ -531,7 +541,7 @@ static void stumble(struct world *world)
             end_client(world, dice_chance(&world->dice, 50));
         break;
     case 2:
-        if (links[SIDE_UPSTREAM].open && !links[SIDE_UPSTREAM].ended && !links[SIDE_UPSTREAM].shut)
+        if (upstream_there(world))
             end_upstream(world);
         break;
     case 3:
@@ -550,6 +560,10 @@ static void advance(struct world *world)
     uint32_t count = 0;
     int action;
 
+    if (world->upstream.gone && upstream_there(world)) {
+        end_upstream(world);
+        return;
+    }
     for (action = 0; action < ACT_COUNT && !(world->calm && count > 0); action++) {
         if (possible(world, (enum action)action))
             some[count++] = (enum action)action;
