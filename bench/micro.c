@@ -159,6 +159,7 @@ static const struct bench benches[] = {
     {"engine, lock-step", "ns/message", engine_lockstep_work, 1},
     {"engine, pipelined", "ns/message", engine_pipelined_work, 1},
     {"engine, pipelined, relay cannot", "ns/message", engine_serialised_work, 1},
+    {"engine, pipelined, in two reads", "ns/message", engine_parts_work, 1},
     {"engine, a session of one message", "ns/session", engine_session_work, 1},
 };
 

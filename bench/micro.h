@@ -11,6 +11,7 @@ uint64_t engine_pipelined_work(uint64_t times);
 /* ... and to one that does not. */
 uint64_t engine_serialised_work(uint64_t times);
 /* A fresh engine for every message: banner, EHLO, one message in lock-step, QUIT. */
+uint64_t engine_parts_work(uint64_t times);
 uint64_t engine_session_work(uint64_t times);
 
 void micro_sizes(void);

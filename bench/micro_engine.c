@@ -8,7 +8,8 @@
 #define POOL_BLOCKS 16U
 #define LINE "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghij\r\n"
 #define LINES_4 LINE LINE LINE LINE
-#define BODY LINES_4 LINES_4 LINES_4 LINES_4 ".\r\n"
+#define LINES_8 LINES_4 LINES_4
+#define BODY LINES_8 LINES_8 ".\r\n"
 #define MAIL "MAIL FROM:<sender@client.example>\r\n"
 #define RCPT "RCPT TO:<recipient@load.example>\r\n"
 #define OK "250 2.1.0 Ok\r\n"
@@ -48,6 +49,11 @@ static const struct turn serialised[] = {{C, SPAN_INIT(MAIL RCPT "DATA\r\n")},
                                          {U, SPAN_INIT(GO_ON)},
                                          {C, SPAN_INIT(BODY)},
                                          {U, SPAN_INIT(QUEUED)}};
+static const struct turn in_parts[] = {{C, SPAN_INIT(MAIL RCPT "DATA\r\n")},
+                                       {U, SPAN_INIT(OK OK GO_ON)},
+                                       {C, SPAN_INIT(LINES_8)},
+                                       {C, SPAN_INIT(LINES_8 ".\r\n")},
+                                       {U, SPAN_INIT(QUEUED)}};
 static const struct turn farewell[] = {{C, SPAN_INIT("QUIT\r\n")},
                                        {U, SPAN_INIT("221 2.0.0 Bye\r\n")}};
 
@@ -155,6 +161,11 @@ uint64_t engine_pipelined_work(uint64_t times)
 uint64_t engine_serialised_work(uint64_t times)
 {
     return messages_work(times, old_greeting, serialised, COUNT(serialised));
+}
+
+uint64_t engine_parts_work(uint64_t times)
+{
+    return messages_work(times, greeting, in_parts, COUNT(in_parts));
 }
 
 uint64_t engine_session_work(uint64_t times)
