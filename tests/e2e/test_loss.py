@@ -13,7 +13,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from support import proxy, suite, wire  # noqa: E402
+from support import place, proxy, suite, wire  # noqa: E402
 from support.fake import Polite, Upstream  # noqa: E402
 
 ENVELOPE = [b"MAIL FROM:<a@client.test>\r\n", b"RCPT TO:<one@fake.test>\r\n",
@@ -196,6 +196,41 @@ class LossOfOneConnection(Loss):
         # Whatever is lost before the message, and so at least the envelope.
         self.assertGreater(self.patient, len(b"".join(ENVELOPE[:-1])))
         return unknown
+
+
+class LossWithinTheMessage(unittest.TestCase):
+    """The upstream is lost at every byte of a message whose dot the client has not said yet: the
+    message is there in the end, once and to the byte, and the client hears nothing but 250."""
+
+    def lose_at(self, relay, upstream, port, hears, abruptly):
+        relay.delivered.clear()
+        upstream.heard.clear()
+        upstream.budget = {"hears": hears, "abruptly": abruptly, "once": True}
+        with wire.Conversation(port, seconds=SECONDS) as talk:
+            talk.open()
+            for line in ENVELOPE:
+                self.assertIn(talk.ask(line.rstrip()).code, (250, 354))
+            talk.say(BODY[:-len(b"\r\n.\r\n")])
+            place.await_true("the first connection to end", lambda: upstream.heard)
+            talk.say(BODY[-len(b"\r\n.\r\n"):])
+            self.assertEqual(talk.reply().code, 250)
+            self.assertEqual(talk.ask(b"QUIT").code, 221)
+        upstream.settle()
+        self.assertEqual(relay.delivered, [MESSAGE])
+        self.assertEqual(len(upstream.heard), 2)
+        self.assertEqual(relay.violations, [])
+
+    def test_at_every_byte(self):
+        for keywords in (("8BITMIME",), ("8BITMIME", "PIPELINING")):
+            relay = Polite(keywords)
+            with Upstream(relay) as upstream, proxy.Proxy(upstream.port) as lockstep:
+                self.assertEqual(attempt(lockstep.port, "lock-step").code, 250)
+                upstream.settle()
+                begins = upstream.heard[-1].index(b"DATA\r\n") + len(b"DATA\r\n")
+                for at in range(len(BODY) - len(b"\r\n.\r\n") + 1):
+                    for abruptly in (False, True):
+                        with self.subTest(keywords=keywords, at=at, abruptly=abruptly):
+                            self.lose_at(relay, upstream, lockstep.port, begins + at, abruptly)
 
 
 class LossOfOneConnectionAtAPipeliningRelay(LossOfOneConnection):

@@ -1,5 +1,5 @@
-"""Relays that die, refuse and lose commands before a message has begun: the client hears what a
-healthy relay would have said, and one message is stored, for all of its recipients.
+"""Relays that die, refuse and lose commands before a message's dot has gone: the client hears what
+a healthy relay would have said, and one message is stored, for all of its recipients.
 """
 
 import contextlib
@@ -94,6 +94,9 @@ class Relay(Polite):
         return super().other(talk, line)
 
     def body(self, talk):
+        if deeds := self.faults.get(("TEXT", 1)):
+            assert talk.line() == MESSAGE.partition(b"\n")[0] + b"\n"
+            self.do(talk, deeds.pop(0))
         text = super().body(talk)
         self.stored.append((talk.recipients, text))
         talk.recipients = None
@@ -135,6 +138,18 @@ def session(port, way, messages=1):
         if replies[-1].code != 421:
             replies.append(talk.ask(b"QUIT"))
         return replies
+
+
+def session_in_parts(port, *upstreams):
+    """The same with one message, whose end is said when every upstream has ended a connection."""
+    with wire.Conversation(port, seconds=60) as talk:
+        replies = [talk.reply(), talk.ask(b"EHLO client.test"), *one_by_one(talk)]
+        half = MESSAGE.index(b"From:")
+        talk.say(MESSAGE[:half + 4])
+        for upstream in upstreams:
+            place.await_true("the relay to die", lambda upstream=upstream: upstream.heard)
+        talk.say(wire.stuffed(MESSAGE)[half + 4:])
+        return [*replies, talk.reply(), talk.ask(b"QUIT")]
 
 
 class Healed(unittest.TestCase):
@@ -194,6 +209,40 @@ class Replay(Healed):
                 self.assert_used(relay)
                 self.assert_healed(relay, heard)
                 self.assertEqual(relay.connections, 3)
+
+    def test_dies_within_the_message(self):
+        for deed, pipelines in itertools.product(("fin", "rst", b"421 4.3.2 going down\r\n"),
+                                                 (False, True)):
+            with self.subTest(deed=deed, pipelines=pipelines):
+                relay = Relay({("TEXT", 1): [deed]}, pipelines)
+                upstream = self.upstream(relay)
+                with self.lockstep(upstream) as lockstep:
+                    heard = session_in_parts(lockstep.port, upstream)
+                self.assert_used(relay)
+                self.assert_healed(relay, heard, pipelines=pipelines)
+                self.assertEqual(relay.connections, 2)
+
+    def test_dies_within_the_message_at_both_addresses(self):
+        first, second = Relay({("TEXT", 1): ["fin"]}), Relay({("TEXT", 1): ["rst"]})
+        upstreams = self.upstream(first), self.upstream(second)
+        with self.lockstep(*upstreams) as lockstep:
+            heard = session_in_parts(lockstep.port, *upstreams)
+        self.assertEqual((first.connections, second.connections), (2, 1))
+        self.assertEqual(second.stored, [])
+        self.assert_healed(first, heard)
+
+    def test_refuses_the_message_when_it_is_put_again(self):
+        for refusal in (b"452 4.3.1 no space\r\n", b"554 5.7.1 enough\r\n"):
+            with self.subTest(refusal=refusal):
+                first, second = Relay({("TEXT", 1): ["rst"]}), Relay()
+                second.replies["DATA"] = refusal
+                upstreams = self.upstream(first), self.upstream(second)
+                with self.lockstep(*upstreams) as lockstep:
+                    heard = session_in_parts(lockstep.port, upstreams[0])
+                self.assertEqual(heard[:-2], self.healthy[True, 1][:-2])
+                self.assertEqual(heard[-2], refusal)
+                self.assertEqual(heard[-1].code, 221)
+                self.assertEqual(first.stored + second.stored, [])
 
     def test_goes_to_the_next_address(self):
         busy = b"421 4.3.2 too busy\r\n"
@@ -342,6 +391,23 @@ class RealRelay(unittest.TestCase):
         for at, line in enumerate(ENVELOPE):
             with self.subTest(before=line):
                 self.send(at, self.restarted)
+
+    def test_restarted_within_a_message(self):
+        with wire.Conversation(self.lockstep.port, seconds=60) as talk:
+            talk.open()
+            for line in ENVELOPE:
+                self.assertIn(talk.ask(line).code, (250, 354), self.lockstep.process.log())
+            half = len(MESSAGE) // 2
+            talk.say(MESSAGE[:half])
+            self.relay.end()
+            self.relay.begin()
+            talk.say(wire.stuffed(MESSAGE)[half:])
+            self.assertEqual(talk.reply().code, 250, self.lockstep.process.log())
+            self.assertEqual(talk.ask(b"QUIT").code, 221)
+        for user in relays.USERS:
+            place.await_true("the relay to store", lambda user=user: self.relay.files(user))
+            self.assertEqual(self.relay.stored(user), [MESSAGE])
+        self.relay.forget()
 
     def test_comes_back_when_it_was_asked_already(self):
         self.send(len(ENVELOPE) - 1, self.awaited)
