@@ -73,6 +73,22 @@ static struct span line_of(const struct engine *engine, const struct row *row)
     return line;
 }
 
+/* Is a RSET on its way, behind the last of the message's chunks? */
+static bool message_given_up(const struct engine *engine)
+{
+    bool given_up = false;
+    uint32_t number;
+
+    for (number = engine->ledger.answer; number != engine->ledger.send; number++) {
+        const struct row *row = ledger_row(engine, number);
+        enum verb_does does = verb_facts((enum verb)row->verb)->does;
+
+        if (row->state == ROW_SENT && (does == DOES_RESET || does == DOES_CHUNK))
+            given_up = does == DOES_RESET;
+    }
+    return given_up;
+}
+
 /* What order repairs may look at beside that. */
 static struct situation situation_of_row(const struct engine *engine, const struct row *row,
                                          uint16_t reply_code)
@@ -85,7 +101,7 @@ static struct situation situation_of_row(const struct engine *engine, const stru
     situation.reset_sent = reset_pending(engine);
     situation.reset_owed = engine->reset_owed;
     situation.abandoned = engine->stale;
-    situation.message_begun = engine->message.begun;
+    situation.message_begun = engine->message.begun && !message_given_up(engine);
     situation.needs_extended =
         !engine->leg.ehlo_refused && (guide_injects(engine) || upstream_secures(engine));
     situation.extended_refused =
