@@ -19,10 +19,22 @@
 #define VISITORS_MAX 32U
 /* For everything, from connecting to having asked. */
 #define VISITOR_WAIT_MS 10000U
-/* Of a request: its path, the name of a header, and the value of the one that matters. */
-#define PATH_MAX_BYTES 256U
+/* Of a request: its path with the query, the name of a header, the values of those that matter,
+ * and all its head. */
+#define PATH_MAX_BYTES 1024U
 #define NAME_MAX_BYTES 32U
-#define REQUEST_MAX_BYTES 16384U
+#define VALUE_MAX_BYTES 256U
+#define HEAD_MAX_BYTES 16384U
+
+/* The headers that matter. */
+enum header { HEADER_AUTHORIZATION, HEADER_ACCEPT, HEADER_HOST, HEADER_ORIGIN, HEADER_COUNT };
+
+static const struct span headers[] = {
+    [HEADER_AUTHORIZATION] = SPAN_INIT("Authorization"),
+    [HEADER_ACCEPT] = SPAN_INIT("Accept"),
+    [HEADER_HOST] = SPAN_INIT("Host"),
+    [HEADER_ORIGIN] = SPAN_INIT("Origin"),
+};
 
 struct visitor {
     struct link link; /* first, so that a link is its visitor */
@@ -30,17 +42,21 @@ struct visitor {
     struct admin *admin;
     struct visitor *next;
     struct visitor *before;
+    bool heading; /* its head is still being read */
     bool answered;
     bool leaving; /* another has its place */
     llhttp_t parser;
     size_t taken;
     struct text path;
     struct text name; /* of the header that is being read */
-    struct text authorization;
+    struct text values[HEADER_COUNT];
+    struct text body; /* on the heap, once there is some */
     char path_bytes[PATH_MAX_BYTES];
     char name_bytes[NAME_MAX_BYTES];
-    char authorization_bytes[ADMIN_TOKEN_MAX + 16U];
+    char value_bytes[HEADER_COUNT][VALUE_MAX_BYTES + 16U];
 };
+
+_Static_assert(VALUE_MAX_BYTES >= ADMIN_TOKEN_MAX, "a token fits behind its scheme");
 
 struct admin {
     struct link_loop links;
@@ -80,7 +96,8 @@ static void visitor_gone_too(uv_handle_t *timer)
     if (visitor->next != NULL)
         visitor->next->before = visitor->before;
     admin->visitors -= !visitor->leaving;
-    secret_wipe(visitor->authorization_bytes, sizeof(visitor->authorization_bytes));
+    secret_wipe(visitor->value_bytes, sizeof(visitor->value_bytes));
+    free(visitor->body.at);
     free(visitor);
     admin_end(admin);
 }
@@ -107,29 +124,48 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void visitor_answer(struct visitor *visitor)
+static struct asked visitor_asked(const struct visitor *visitor)
 {
-    struct admin *admin = visitor->admin;
-    const struct admin_user *user = admin->user;
-    struct counts *counts = malloc(sizeof(*counts));
-    struct admin_credential *credentials = calloc(CONFIG_CREDENTIALS_MAX, sizeof(*credentials));
-    struct asked asked = {
+    struct span path = text_span(&visitor->path);
+    size_t end = span_find(path, '?');
+
+    return (struct asked){
         .method = span_of_string(llhttp_method_name(visitor->parser.method)),
-        .path = span_head(text_span(&visitor->path), span_find(text_span(&visitor->path), '?')),
-        .authorization = text_span(&visitor->authorization),
+        .path = span_head(path, end),
+        .query = span_tail(path, end + 1),
+        .authorization = text_span(&visitor->values[HEADER_AUTHORIZATION]),
+        .accept = text_span(&visitor->values[HEADER_ACCEPT]),
+        .host = text_span(&visitor->values[HEADER_HOST]),
+        .origin = text_span(&visitor->values[HEADER_ORIGIN]),
+        .body = text_span(&visitor->body),
     };
-    struct snapshot snapshot = {
+}
+
+static struct snapshot visitor_snapshot(const struct visitor *visitor)
+{
+    const struct admin *admin = visitor->admin;
+
+    return (struct snapshot){
         .token = secret_reveal(&admin->token),
-        .version = user->version,
+        .version = admin->user->version,
         .ending = admin->ending,
         .now_ms = now_ms(),
-        .counts = counts,
-        .credentials = credentials,
     };
+}
+
+static void visitor_answer(struct visitor *visitor)
+{
+    const struct admin_user *user = visitor->admin->user;
+    struct counts *counts = malloc(sizeof(*counts));
+    struct admin_credential *credentials = calloc(CONFIG_CREDENTIALS_MAX, sizeof(*credentials));
+    struct asked asked = visitor_asked(visitor);
+    struct snapshot snapshot = visitor_snapshot(visitor);
     struct span piece;
 
     must(counts != NULL && credentials != NULL);
     tally_copy(user->tally, counts);
+    snapshot.counts = counts;
+    snapshot.credentials = credentials;
     if (user->credentials != NULL)
         snapshot.credential_count =
             user->credentials(user->data, credentials, CONFIG_CREDENTIALS_MAX);
@@ -164,9 +200,11 @@ static int on_name(llhttp_t *parser, const char *at, size_t size)
 static int on_value(llhttp_t *parser, const char *at, size_t size)
 {
     struct visitor *visitor = parser->data;
+    size_t i;
 
-    if (span_equal_fold(text_span(&visitor->name), SPAN("Authorization")))
-        text_add(&visitor->authorization, span_of(at, size));
+    for (i = 0; i < HEADER_COUNT; i++)
+        if (span_equal_fold(text_span(&visitor->name), headers[i]))
+            text_add(&visitor->values[i], span_of(at, size));
     return 0;
 }
 
@@ -178,11 +216,38 @@ static int on_value_complete(llhttp_t *parser)
     return 0;
 }
 
-/* A body means nothing here; it is not waited for. */
+static int visitor_done(struct visitor *visitor)
+{
+    visitor_answer(visitor);
+    return -1;
+}
+
+/* Where a body means nothing it is not waited for. */
 static int on_head(llhttp_t *parser)
 {
-    visitor_answer(parser->data);
-    return -1;
+    struct visitor *visitor = parser->data;
+    struct asked asked = visitor_asked(visitor);
+    struct snapshot snapshot = visitor_snapshot(visitor);
+
+    visitor->heading = false;
+    return admin_wants_body(&asked, &snapshot) ? 0 : visitor_done(visitor);
+}
+
+/* A longer one is cut, and refused by whoever reads it. */
+static int on_body(llhttp_t *parser, const char *at, size_t size)
+{
+    struct visitor *visitor = parser->data;
+
+    if (visitor->body.at == NULL)
+        visitor->body = text_over(malloc(ADMIN_BODY_MAX + 1), ADMIN_BODY_MAX + 1);
+    must(visitor->body.at != NULL);
+    text_add(&visitor->body, span_of(at, size));
+    return visitor->body.cut ? visitor_done(visitor) : 0;
+}
+
+static int on_complete(llhttp_t *parser)
+{
+    return visitor_done(parser->data);
 }
 
 static const llhttp_settings_t visitor_settings = {
@@ -191,6 +256,8 @@ static const llhttp_settings_t visitor_settings = {
     .on_header_value = on_value,
     .on_header_value_complete = on_value_complete,
     .on_headers_complete = on_head,
+    .on_body = on_body,
+    .on_message_complete = on_complete,
 };
 
 /* --- the link --- */
@@ -206,9 +273,13 @@ static void visitor_said(struct link *link, struct span bytes)
     struct visitor *visitor = link_visitor(link);
     llhttp_errno_t error;
 
+    if (visitor->answered)
+        return;
     visitor->taken += bytes.size;
     error = llhttp_execute(&visitor->parser, bytes.at, bytes.size);
-    if (!visitor->answered && (error != HPE_OK || visitor->taken > REQUEST_MAX_BYTES))
+    if (!visitor->answered &&
+        (error != HPE_OK || visitor->taken > HEAD_MAX_BYTES + 2 * ADMIN_BODY_MAX ||
+         (visitor->heading && visitor->taken > HEAD_MAX_BYTES)))
         link_shut(link, SHUT_NOW);
 }
 
@@ -260,6 +331,7 @@ static void admin_accepted(struct listener *listener, int fd, const struct addre
 {
     struct admin *admin = listener->data;
     struct visitor *visitor;
+    size_t i;
 
     (void)peer;
     if (admin->visitors == VISITORS_MAX && !admin_make_room(admin)) {
@@ -271,8 +343,9 @@ static void admin_accepted(struct listener *listener, int fd, const struct addre
     visitor->admin = admin;
     visitor->path = text_over(visitor->path_bytes, sizeof(visitor->path_bytes));
     visitor->name = text_over(visitor->name_bytes, sizeof(visitor->name_bytes));
-    visitor->authorization =
-        text_over(visitor->authorization_bytes, sizeof(visitor->authorization_bytes));
+    for (i = 0; i < HEADER_COUNT; i++)
+        visitor->values[i] = text_over(visitor->value_bytes[i], sizeof(visitor->value_bytes[i]));
+    visitor->heading = true;
     llhttp_init(&visitor->parser, HTTP_REQUEST, &visitor_settings);
     visitor->parser.data = visitor;
     visitor->next = admin->first;

@@ -193,7 +193,7 @@ relays: {{relay: {{address: [smtp://127.0.0.1:1]}}}}
         for talk in silent:
             talk.close()
         for said in (b"EHLO me\r\n", b"GET /livez HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x00\x01",
-                     b"GET /" + b"x" * 300 + b" HTTP/1.1\r\n\r\n",
+                     b"GET /" + b"x" * 2000 + b" HTTP/1.1\r\n\r\n",
                      b"GET /livez HTTP/1.1\r\n" + b"a: b\r\n" * 4000):
             with socket.create_connection(("127.0.0.1", self.port), timeout=10) as talk:
                 self.assertEqual(read_all(talk, said), b"", said[:40])

@@ -46,6 +46,8 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+#define OK "HTTP/1.1 200 OK\r\n"
+
 static const struct {
     struct asked asked;
     struct span token;
@@ -102,6 +104,42 @@ static const struct {
     {{.path = SPAN_INIT("/readyz"), .authorization = SPAN_INIT("hush")},
      SPAN_INIT("hush"),
      "HTTP/1.1 401 ",
+     "{\"error\""},
+    /* browsers: whom they think they ask, and whose page made them */
+    {{.path = SPAN_INIT("/readyz"), .host = SPAN_INIT("127.0.0.1:8474")},
+     SPAN_INIT(""),
+     OK,
+     "y\":t"},
+    {{.path = SPAN_INIT("/readyz"), .host = SPAN_INIT("[::1]:8474")}, SPAN_INIT(""), OK, "y\":t"},
+    {{.path = SPAN_INIT("/readyz"), .host = SPAN_INIT("LocalHost")}, SPAN_INIT(""), OK, "y\":t"},
+    {{.path = SPAN_INIT("/readyz"), .host = SPAN_INIT("evil.test:8474")},
+     SPAN_INIT(""),
+     "HTTP/1.1 403 Forbidden\r\n",
+     "{\"error\":\"ask by an address"},
+    {{.path = SPAN_INIT("/livez"), .host = SPAN_INIT("evil.test:8474")}, SPAN_INIT(""), OK, "live"},
+    {{.path = SPAN_INIT("/readyz"),
+      .host = SPAN_INIT("proxy.test:8474"),
+      .authorization = SPAN_INIT("Bearer hush")},
+     SPAN_INIT("hush"),
+     OK,
+     "y\":t"},
+    {{.path = SPAN_INIT("/readyz"),
+      .host = SPAN_INIT("localhost:8474"),
+      .origin = SPAN_INIT("http://localhost:8474")},
+     SPAN_INIT(""),
+     OK,
+     "y\":t"},
+    {{.path = SPAN_INIT("/readyz"),
+      .host = SPAN_INIT("localhost:8474"),
+      .origin = SPAN_INIT("http://evil.test")},
+     SPAN_INIT(""),
+     "HTTP/1.1 403 ",
+     "{\"error\":\"pages of other places"},
+    {{.path = SPAN_INIT("/readyz"),
+      .host = SPAN_INIT("localhost:8474"),
+      .origin = SPAN_INIT("null")},
+     SPAN_INIT(""),
+     "HTTP/1.1 403 ",
      "{\"error\""},
 };
 

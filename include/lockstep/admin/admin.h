@@ -1,13 +1,13 @@
 /*
- * admin: what an operator and his tools ask the running proxy, over HTTP:
+ * admin: what an operator, his tools and his tests ask the running proxy, over HTTP: whether it
+ * lives and is ready (/livez, /readyz) and what it has counted (/metrics). admin_page() tells all
+ * there is.
  *
- *     /livez    200 as long as somebody is there to answer; needs no token
- *     /readyz   200 when mail can pass; else 503, and why: a credential that is none, ending
- *     /metrics  counters and credentials in Prometheus' text format
- *
- * All else is answered with 404 or 405 and JSON. Nothing it says is a secret, and no label is an
- * address. It listens on loopback only, unless a token is configured: then all but /livez wants it,
- * as "Authorization: Bearer TOKEN".
+ * What is wrong is answered with a status from 400 on and JSON: {"error": "..."}. Nothing it says
+ * is a secret, and no label is an address. It listens on loopback only, unless a token is
+ * configured: then all but /livez wants it, as "Authorization: Bearer TOKEN". Web pages of others
+ * can't ask through a browser on this machine: their Origin is refused, and without a token any
+ * Host but an address and localhost.
  *
  * It runs on the owner's loop: answers are small, and nobody waits for them.
  */
@@ -18,6 +18,8 @@
 
 #include "lockstep/admin/tally.h"
 
+/* Bytes of what is sent with a request. */
+#define ADMIN_BODY_MAX 65536U
 /* Bytes of a token. */
 #define ADMIN_TOKEN_MIN 16U
 #define ADMIN_TOKEN_MAX 256U
@@ -66,5 +68,14 @@ void admin_ending(struct admin *admin);
 void admin_stop(struct admin *admin);
 /* When the loop has ended. */
 void admin_free(struct admin **admin);
+
+/* One row of the manual; false: there is none of that number. */
+struct admin_page {
+    struct span method; /* "GET" */
+    struct span path;   /* a segment `*` is any one */
+    const char *says;
+};
+
+bool admin_page(size_t number, struct admin_page *page_r);
 
 #endif
