@@ -148,6 +148,7 @@ static struct snapshot visitor_snapshot(const struct visitor *visitor)
     return (struct snapshot){
         .token = secret_reveal(&admin->token),
         .version = admin->user->version,
+        .history = admin->user->history,
         .ending = admin->ending,
         .now_ms = now_ms(),
     };

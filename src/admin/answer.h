@@ -33,7 +33,8 @@ struct snapshot {
     struct span token; /* empty: none is wanted */
     const char *version;
     bool ending;
-    int64_t now_ms; /* since 1970 */
+    int64_t now_ms;          /* since 1970 */
+    struct history *history; /* NULL: no session is remembered */
     const struct counts *counts;
     size_t credential_count;
     const struct admin_credential *credentials;

@@ -75,9 +75,9 @@ static size_t show_credentials(void *data, struct admin_credential *rows, size_t
 }
 
 bool overseer_open(uv_loop_t *uv, const struct config_admin *config, struct vault *vault,
-                   struct text *why)
+                   struct history *history, struct text *why)
 {
-    static const struct admin_user user = {
+    static struct admin_user user = {
         .tally = &tally, .version = LOCKSTEP_VERSION, .credentials = show_credentials};
     const struct address *addresses;
     char text[ADDRESS_TEXT_MAX];
@@ -87,6 +87,7 @@ bool overseer_open(uv_loop_t *uv, const struct config_admin *config, struct vaul
     if (config->listen.count == 0)
         return true;
     credentials = vault;
+    user.history = history;
     admin = admin_open(uv, config, &user, why);
     if (admin == NULL)
         return false;

@@ -5,7 +5,7 @@
 #ifndef LOCKSTEP_SRC_APP_OVERSEER_H
 #define LOCKSTEP_SRC_APP_OVERSEER_H
 
-#include "lockstep/net/shell.h"
+#include "lockstep/net/history.h"
 #include "lockstep/vault/vault.h"
 
 /* For the shell; any thread. */
@@ -14,7 +14,7 @@ void overseer_refused(const struct refusal *refusal);
 
 /* Opens the admin interface, when one is configured. False: `why` says why it can't be. */
 bool overseer_open(uv_loop_t *uv, const struct config_admin *config, struct vault *vault,
-                   struct text *why);
+                   struct history *history, struct text *why);
 /* Tells whoever asks that the proxy is ending. */
 void overseer_ending(void);
 /* Closes what stands on the loop; then, when the loop has ended, gives back the rest. */

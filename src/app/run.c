@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "failure.h"
 #include "lockstep/base/must.h"
+#include "lockstep/net/history.h"
 #include "lockstep/net/shell.h"
 #include "lockstep/vault/vault.h"
 #include "log.h"
@@ -26,6 +27,7 @@ struct run {
     uv_signal_t signals[3];
     uv_async_t over; /* the workers have ended */
     struct shell *shell;
+    struct history *history;  /* NULL: no session is remembered; goes after the shell too */
     struct vault *vault;      /* closes after the shell, whose sessions ask it */
     struct sink_server *sink; /* NULL: every listener has a relay */
     struct sink_settings sink_settings;
@@ -134,6 +136,24 @@ static const struct config_listener *find_listener(const struct config *config, 
     return NULL;
 }
 
+static bool same_admin(const struct config_admin *old, const struct config_admin *new)
+{
+    return span_equal(old->token_file, new->token_file) &&
+           same_addresses(&old->listen, &new->listen) && old->sessions == new->sessions &&
+           old->session_bytes == new->session_bytes && old->memory_bytes == new->memory_bytes;
+}
+
+/* Of what is made once, beside listeners. */
+static bool same_frame(const struct config *old, const struct config *new)
+{
+    return old->workers == new->workers && old->memory_bytes == new->memory_bytes &&
+           old->log_format == new->log_format && old->transcripts.files == new->transcripts.files &&
+           old->transcripts.session_bytes ==
+               new->transcripts.session_bytes &&span_equal(old->transcripts.directory,
+                                                           new->transcripts.directory) &&
+           same_admin(&old->admin, &new->admin);
+}
+
 /* Sockets and threads are made once; whoever changes them must hear that nothing happens. */
 static void say_what_waits(const struct config *old, const struct config *new)
 {
@@ -159,12 +179,7 @@ static void say_what_waits(const struct config *old, const struct config *new)
             log_say(LOG_WARNING, "listener %.*s is new: it needs a restart", (int)name.size,
                     name.at);
     }
-    if (old->workers != new->workers || old->memory_bytes != new->memory_bytes ||
-        old->log_format != new->log_format || old->transcripts.files != new->transcripts.files ||
-        old->transcripts.session_bytes != new->transcripts.session_bytes ||
-        !span_equal(old->transcripts.directory, new->transcripts.directory) ||
-        !span_equal(old->admin.token_file, new->admin.token_file) ||
-        !same_addresses(&old->admin.listen, &new->admin.listen))
+    if (!same_frame(old, new))
         log_say(LOG_WARNING,
                 "changes of workers, memory, log, transcripts and admin need a restart");
 }
@@ -297,19 +312,20 @@ static void print_ready(const struct run *run)
     fflush(stdout);
 }
 
-/* 0, or an exit code: then stderr has the reason. */
 /* False: stderr has the reason. */
 static bool run_oversee(struct run *run)
 {
     char memory[CONFIG_SENTENCE_MAX];
     struct text why = text_over(memory, sizeof(memory));
 
-    if (overseer_open(&run->uv, &run->started->loaded.config.admin, run->vault, &why))
+    run->history = history_new(&run->started->loaded.config.admin);
+    if (overseer_open(&run->uv, &run->started->loaded.config.admin, run->vault, run->history, &why))
         return true;
     running_complain(run->started, text_span(&why));
     return false;
 }
 
+/* 0, or an exit code: then stderr has the reason. */
 static int run_open(struct run *run)
 {
     struct shell_user user = {
@@ -326,6 +342,7 @@ static int run_open(struct run *run)
         if (!run_configure_vault(run, run->started) || !run_oversee(run))
             return EX_CONFIG;
         user.adviser = vault_adviser(run->vault);
+        user.history = run->history;
         run->shell = shell_start(&run->started->setup, &user, &error, where);
     }
     if (run->shell == NULL)
@@ -348,6 +365,8 @@ static int run_serve(struct run *run)
     overseer_close();
     if (run->shell != NULL)
         shell_close(&run->shell);
+    if (run->history != NULL)
+        history_free(&run->history);
     if (run->vault != NULL)
         vault_close(&run->vault);
     if (code == 0)

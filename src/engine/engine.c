@@ -371,14 +371,16 @@ static bool take_record(struct lender *lender, struct effect *effect_r)
     return true;
 }
 
+/* What was said is recorded before it leaves: whoever has heard it finds it in the record. */
 bool engine_take(struct engine *engine, struct effect *effect_r)
 {
-    return take_send(engine, SIDE_CLIENT, effect_r) || take_send(engine, SIDE_UPSTREAM, effect_r) ||
+    return take_record(engine->lender, effect_r) || take_send(engine, SIDE_CLIENT, effect_r) ||
+           take_send(engine, SIDE_UPSTREAM, effect_r) ||
            take_secure(engine, SIDE_CLIENT, effect_r) ||
            take_secure(engine, SIDE_UPSTREAM, effect_r) ||
            take_shut(engine, SIDE_CLIENT, effect_r) || take_shut(engine, SIDE_UPSTREAM, effect_r) ||
            take_learnt(engine, effect_r) || take_connect(engine, effect_r) ||
-           take_question(engine, effect_r) || take_record(engine->lender, effect_r);
+           take_question(engine, effect_r);
 }
 
 moment engine_deadline(const struct engine *engine)

@@ -182,6 +182,18 @@ static struct session *arrive_memory(struct worker *worker, size_t engine_bytes)
     return session;
 }
 
+/* One for all sessions of the port; NULL: nobody wants it. */
+static struct heading *arrive_heading(struct port *port)
+{
+    const struct worker *worker = port->worker;
+
+    if (worker->transcripts == NULL && worker->history == NULL)
+        return NULL;
+    if (port->heading == NULL)
+        port->heading = heading_new(&port->setup->config->listeners[port->index]);
+    return heading_hold(port->heading);
+}
+
 static struct session *arrive_new(struct port *port, const struct address *client)
 {
     struct worker *worker = port->worker;
@@ -196,6 +208,7 @@ static struct session *arrive_new(struct port *port, const struct address *clien
     session->id = seed_next(&worker->seed);
     session->census = port->census;
     session->client = *client;
+    session->heading = arrive_heading(port);
     session->opened_at = session_now(session);
     session->armed_at = MOMENT_NEVER;
     session->links[SIDE_UPSTREAM] = (struct link){0};
@@ -206,6 +219,7 @@ static struct session *arrive_new(struct port *port, const struct address *clien
     if (session->next != NULL)
         session->next->before = session;
     worker->sessions = session;
+    session_begin(session);
     return session;
 }
 

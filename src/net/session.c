@@ -28,6 +28,49 @@ static struct session *session_of(const struct link *link)
     return (struct session *)((uintptr_t)first - offsetof(struct session, links));
 }
 
+/* --- what is known of it --- */
+
+/* Empty as long as none was tried. */
+static struct span session_relay_name(const struct session *session)
+{
+    if (session->relay.any.sa_family == AF_UNSPEC)
+        return (struct span){0};
+    if (session->moved != NULL)
+        return SPAN("live");
+    return session->setup->config->relays[session->relay_number].name;
+}
+
+static void session_sum_up(const struct session *session, struct report *report_r)
+{
+    *report_r = (struct report){
+        .id = session->id,
+        .listener = session->listener->name,
+        .client = session->client,
+        .relay = session->relay,
+        .relay_name = session_relay_name(session),
+        .tls = {span_of_string(session->tls[SIDE_CLIENT]),
+                span_of_string(session->tls[SIDE_UPSTREAM])},
+        .duration_ms = (uint64_t)(session_now(session) - session->opened_at),
+        .repairs = session->worker->lender.repairs,
+    };
+    engine_summary(session->engine, &report_r->summary);
+    if (report_r->summary.credential == LIVE || report_r->summary.credential == LIVE_ROUTE)
+        report_r->credential = SPAN("live");
+    else if (report_r->summary.credential != NOTHING)
+        report_r->credential =
+            session->setup->config->credentials[report_r->summary.credential].name;
+}
+
+void session_begin(struct session *session)
+{
+    struct report report;
+
+    if (session->worker->history == NULL)
+        return;
+    session_sum_up(session, &report);
+    session->past = past_open(session->worker->history, session->heading, &report);
+}
+
 /* --- effects --- */
 
 static void session_dial_failed(void *data);
@@ -97,19 +140,30 @@ static void session_shut(struct session *session, enum side side, enum shut how)
 }
 
 /* The first record opens the file, so that a session without any leaves none. */
-static void session_record(struct session *session, struct span lines)
+static void session_write(struct session *session, struct span lines)
 {
     if (session->worker->transcripts == NULL || session->unwritable)
         return;
     if (session->transcript == NULL)
         session->transcript = transcript_open(session->worker->transcripts, session->id,
-                                              session->listener, &session->client);
+                                              session->heading, &session->client);
     if (session->transcript == NULL) {
         session->unwritable = true;
         session->worker->user->warn("a transcript could not be made", -errno);
         return;
     }
     transcript_add(session->transcript, lines);
+}
+
+static void session_record(struct session *session, struct span lines)
+{
+    struct report report;
+
+    session_write(session, lines);
+    if (session->past == NULL)
+        return;
+    session_sum_up(session, &report);
+    past_add(session->past, lines, &report);
 }
 
 static void session_apply(struct session *session, const struct effect *effect)
@@ -154,42 +208,6 @@ void session_note_tls(struct session *session, enum side side)
     session->tls[side][kept.size] = 0;
 }
 
-/* Empty as long as none was tried. */
-static struct span session_relay_name(const struct session *session)
-{
-    if (session->relay.any.sa_family == AF_UNSPEC)
-        return (struct span){0};
-    if (session->moved != NULL)
-        return SPAN("live");
-    return session->setup->config->relays[session->relay_number].name;
-}
-
-static void session_report(struct session *session, const char *ending, struct span why)
-{
-    struct report report = {
-        .id = session->id,
-        .listener = session->listener->name,
-        .client = session->client,
-        .relay = session->relay,
-        .relay_name = session_relay_name(session),
-        .tls = {span_of_string(session->tls[SIDE_CLIENT]),
-                span_of_string(session->tls[SIDE_UPSTREAM])},
-        .why = why,
-        .duration_ms = (uint64_t)(session_now(session) - session->opened_at),
-    };
-
-    engine_summary(session->engine, &report.summary);
-    if (ending != NULL)
-        report.summary.ending = ending;
-    if (report.summary.credential == LIVE || report.summary.credential == LIVE_ROUTE)
-        report.credential = SPAN("live");
-    else if (report.summary.credential != NOTHING)
-        report.credential = session->setup->config->credentials[report.summary.credential].name;
-    report.repairs = session->worker->lender.repairs;
-    session->worker->user->report(&report);
-    memset(session->worker->lender.repairs, 0, sizeof(session->worker->lender.repairs));
-}
-
 /* Back to the worker's free sessions, once nothing of libuv's points here any more. */
 void session_release(struct session *session)
 {
@@ -225,12 +243,22 @@ static void session_unstarve(struct session *session)
 
 void session_end(struct session *session, const char *ending, struct span why)
 {
+    struct report report;
     int side;
 
     session->over = true;
+    session_sum_up(session, &report);
+    report.why = why;
+    if (ending != NULL)
+        report.summary.ending = ending;
     if (session->transcript != NULL)
         transcript_close(&session->transcript);
-    session_report(session, ending, why); /* whoever reads of the end finds the transcript whole */
+    if (session->past != NULL)
+        past_end(&session->past, &report);
+    heading_drop(&session->heading);
+    /* Whoever reads of the end finds the transcript whole. */
+    session->worker->user->report(&report);
+    memset(session->worker->lender.repairs, 0, sizeof(session->worker->lender.repairs));
     engine_close(session->engine);
     session_unstarve(session);
     uv_timer_stop(&session->timer);

@@ -23,10 +23,12 @@ struct session {
     struct engine *engine;
     struct dial *dial; /* while connecting to the relay */
     struct transcript *transcript;
-    struct moved *moved;   /* where the adviser sent it; NULL: nowhere */
-    void *memo;            /* the adviser's */
-    struct span server;    /* name of the upstream that was connected to */
-    uint32_t relay_number; /* of that upstream */
+    struct past *past;       /* what is remembered of it; NULL: nothing */
+    struct heading *heading; /* of its transcripts; NULL: there are none */
+    struct moved *moved;     /* where the adviser sent it; NULL: nowhere */
+    void *memo;              /* the adviser's */
+    struct span server;      /* name of the upstream that was connected to */
+    uint32_t relay_number;   /* of that upstream */
     uint32_t census;
     size_t sent[SIDE_COUNT];               /* left at once during this step */
     bool lost[SIDE_COUNT];                 /* the engine was told, or told us */
@@ -60,6 +62,8 @@ void session_note_tls(struct session *session, enum side side);
 /* Tells the session to end soon; at once. */
 void session_stop(struct session *session);
 void session_kill(struct session *session);
+/* It is there from now on, for those who ask what there is. */
+void session_begin(struct session *session);
 /* Ends a session that is still arriving, or gives up on its engine. */
 void session_end(struct session *session, const char *ending, struct span why);
 /* Back to the worker's free sessions, once it is over and its links are closed. */

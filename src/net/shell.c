@@ -158,6 +158,8 @@ static void shell_run(struct shell *shell)
         worker->user = &shell->user;
         worker->census = shell->census;
         worker->transcripts = shell->transcripts;
+        if (shell->user.history != NULL)
+            worker->history = history_join(shell->user.history);
         worker->over = shell_worker_over;
         worker->data = shell;
         worker_init(worker, shell->setup, &shell->ports[n * shell->address_count],

@@ -130,30 +130,35 @@ static void transcript_write(struct transcript *transcript)
     text_clear(&transcript->text);
 }
 
+static void transcript_put(struct transcript *transcript, struct span lines)
+{
+    while (lines.size > 0) {
+        size_t size = text_left(&transcript->text);
+
+        text_add(&transcript->text, lines);
+        if (size < lines.size)
+            transcript_write(transcript);
+        lines = span_tail(lines, size);
+    }
+}
+
 /* What `play` needs to do the same again: the policy as it was, and the seed. */
-static void transcript_header(struct transcript *transcript, uint64_t id,
-                              const struct config_listener *listener, const struct address *client)
+static void transcript_begin(struct transcript *transcript, uint64_t id,
+                             const struct heading *heading, const struct address *client)
 {
     char text[ADDRESS_TEXT_MAX];
-    uint32_t part = 0;
 
     text_add(&transcript->text, SPAN("# client "));
     text_add(&transcript->text, span_of_string(address_text(client, text)));
-    text_add(&transcript->text, SPAN("\n# listener "));
-    text_add(&transcript->text, listener->name);
     text_add_byte(&transcript->text, '\n');
-    while (policy_show(&listener->policy, part++, &transcript->text)) {
-        if (text_left(&transcript->text) < POLICY_PART_MAX)
-            transcript_write(transcript);
-    }
-    text_add(&transcript->text, SPAN("@ seed "));
-    text_add_number(&transcript->text, id);
-    text_add_byte(&transcript->text, '\n');
+    transcript_put(transcript, span_of(heading->text, heading->size));
+    transcript_put(transcript, SPAN("@ seed "));
+    snprintf(text, sizeof(text), "%llu\n", (unsigned long long)id);
+    transcript_put(transcript, span_of_string(text));
 }
 
 struct transcript *transcript_open(struct transcripts *transcripts, uint64_t id,
-                                   const struct config_listener *listener,
-                                   const struct address *client)
+                                   const struct heading *heading, const struct address *client)
 {
     struct transcript *transcript;
     char name[TRANSCRIPT_NAME_MAX];
@@ -176,7 +181,7 @@ struct transcript *transcript_open(struct transcripts *transcripts, uint64_t id,
     transcript->file = file;
     transcript->left = transcripts->session_bytes;
     transcript->text = text_over(transcript->buffer, sizeof(transcript->buffer));
-    transcript_header(transcript, id, listener, client);
+    transcript_begin(transcript, id, heading, client);
     return transcript;
 }
 
@@ -189,14 +194,7 @@ void transcript_add(struct transcript *transcript, struct span lines)
         transcript->left = lines.size;
     }
     transcript->left -= lines.size;
-    while (lines.size > 0) {
-        size_t size = text_left(&transcript->text);
-
-        text_add(&transcript->text, lines);
-        if (size < lines.size)
-            transcript_write(transcript);
-        lines = span_tail(lines, size);
-    }
+    transcript_put(transcript, lines);
 }
 
 void transcript_close(struct transcript **transcript)

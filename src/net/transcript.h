@@ -5,8 +5,8 @@
 #ifndef LOCKSTEP_NET_TRANSCRIPT_H
 #define LOCKSTEP_NET_TRANSCRIPT_H
 
+#include "heading.h"
 #include "lockstep/net/address.h"
-#include "lockstep/policy/config.h"
 
 struct transcripts;
 struct transcript;
@@ -16,11 +16,10 @@ struct transcript;
 struct transcripts *transcripts_new(const struct config_transcripts *config);
 void transcripts_close(struct transcripts **transcripts);
 
-/* Starts with what it takes to play the file: the listener's policy and the session's seed. NULL
+/* Starts with what it takes to play the file: the listener's heading and the session's seed. NULL
  * when the file can't be made; errno says why. */
 struct transcript *transcript_open(struct transcripts *transcripts, uint64_t id,
-                                   const struct config_listener *listener,
-                                   const struct address *client);
+                                   const struct heading *heading, const struct address *client);
 void transcript_add(struct transcript *transcript, struct span lines);
 /* Writes what is left. */
 void transcript_close(struct transcript **transcript);

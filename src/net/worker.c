@@ -136,6 +136,7 @@ static void worker_use(struct worker *worker, struct setup *setup)
                 continue;
             setup_hold(setup);
             setup_drop(port->setup);
+            heading_drop(&port->heading);
             port->setup = setup;
             port->index = n;
             break;
@@ -229,8 +230,10 @@ void worker_close(struct worker *worker)
     uint32_t i;
 
     uv_thread_join(&worker->thread);
-    for (i = 0; i < worker->port_count; i++)
+    for (i = 0; i < worker->port_count; i++) {
         setup_drop(worker->ports[i].setup);
+        heading_drop(&worker->ports[i].heading);
+    }
     if (worker->orders.setup != NULL)
         setup_drop(worker->orders.setup);
     setup_drop(worker->setup);

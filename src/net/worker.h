@@ -11,6 +11,7 @@
 #include "lockstep/net/link.h"
 #include "lockstep/net/listener.h"
 #include "lockstep/net/shell.h"
+#include "past.h"
 #include "transcript.h"
 
 struct session;
@@ -20,9 +21,10 @@ struct port {
     struct listener listener;
     struct worker *worker;
     struct setup *setup;
-    uint32_t index;  /* in the setup */
-    uint32_t census; /* in the census: the index at the start, whatever reloads bring */
-    int fd;          /* until the listener has it */
+    struct heading *heading; /* of its next sessions; NULL: not made yet */
+    uint32_t index;          /* in the setup */
+    uint32_t census;         /* in the census: the index at the start, whatever reloads bring */
+    int fd;                  /* until the listener has it */
 };
 
 /* Orders from outside, taken by the worker when it wakes up. */
@@ -53,6 +55,7 @@ struct worker {
     const struct shell_user *user;
     struct census *census;
     struct transcripts *transcripts; /* NULL: none are written */
+    struct history_part *history;    /* NULL: nothing is remembered */
     void (*over)(void *data);        /* the thread is about to end */
     void *data;
     struct orders orders;

@@ -190,6 +190,11 @@ static void settle_names(const struct config *config, struct policy *policy)
     }
 }
 
+bool config_keeps_sessions(const struct config_admin *admin)
+{
+    return admin->listen.count > 0 && admin->sessions > 0;
+}
+
 static void settle_listener(const struct config *config, struct config_listener *listener)
 {
     struct policy *policy = &listener->policy;
@@ -204,7 +209,8 @@ static void settle_listener(const struct config *config, struct config_listener 
     if (policy->tls_offer == TLS_OFFER_AUTO && listener->tls.certificate.size > 0 &&
         policy->mode == MODE_REPAIR)
         policy->tls_offer = TLS_OFFER_STARTTLS;
-    policy->record = config->transcripts.directory.size > 0;
+    policy->record =
+        config->transcripts.directory.size > 0 || config_keeps_sessions(&config->admin);
     policy_settle(policy);
 }
 

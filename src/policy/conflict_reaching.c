@@ -42,6 +42,9 @@ struct span top_conflict(const struct config *config, struct text *error)
                                SPAN("the admin interface is reached from beyond this machine: "
                                     "write token_file, or listen on 127.0.0.1"));
     }
+    if (admin->session_bytes > admin->memory_bytes)
+        return conflict_at(SPAN("admin.session"), error,
+                           SPAN("one session would need more than admin.memory has for all"));
     return SPAN("");
 }
 

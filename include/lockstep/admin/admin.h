@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "lockstep/admin/tally.h"
+#include "lockstep/net/history.h"
 
 /* Bytes of what is sent with a request. */
 #define ADMIN_BODY_MAX 65536U
@@ -50,6 +51,7 @@ struct admin_credential {
 struct admin_user {
     struct tally *tally;
     const char *version;
+    struct history *history; /* NULL: no session is remembered */
     /* How the credentials are now: how many there are, of which as many as fit were written. */
     size_t (*credentials)(void *data, struct admin_credential *rows, size_t room);
     void *data;

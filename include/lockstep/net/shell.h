@@ -10,6 +10,8 @@
 #include "lockstep/net/adviser.h"
 #include "lockstep/net/setup.h"
 
+struct history; /* see history.h */
+
 /* What a session came to. All of it is borrowed. */
 struct report {
     uint64_t id; /* also the seed its engine was given */
@@ -45,6 +47,8 @@ struct shell_user {
     void *data;
     /* Answers the sessions' questions, and outlives the shell; NULL: each is answered with no. */
     const struct adviser *adviser;
+    /* Remembers what happens, and outlives the shell; NULL: nothing is remembered. */
+    struct history *history;
 };
 
 struct shell;

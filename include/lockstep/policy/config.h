@@ -184,6 +184,9 @@ struct config_store {
 struct config_admin {
     struct config_addresses listen; /* count 0: there is none */
     struct span token_file;         /* empty: who can connect may ask */
+    uint32_t sessions;      /* ended ones that each worker remembers; 0: none, nor live ones */
+    uint64_t session_bytes; /* of the transcript of one */
+    uint64_t memory_bytes;  /* of all that one worker remembers */
 };
 
 struct config_transcripts {
@@ -278,6 +281,9 @@ bool config_set(struct config *config, struct span path, struct span value, stru
  * right one by one and wrong together. config_read ends with it; whoever used config_set calls it
  * last. */
 bool config_check(struct config *config, struct text *error);
+
+/* Whether sessions are remembered for the admin interface. */
+bool config_keeps_sessions(const struct config_admin *admin);
 
 /* The effective configuration, as YAML that reads back to the same. */
 void config_show(const struct config *config, struct text *out);

@@ -1,0 +1,23 @@
+/*
+ * past: what the history keeps of one session. All of it is called by the worker whose session it
+ * is.
+ */
+#ifndef LOCKSTEP_NET_PAST_H
+#define LOCKSTEP_NET_PAST_H
+
+#include "heading.h"
+#include "lockstep/net/history.h"
+
+struct past;
+
+/* A part for one worker more, before any of them runs. */
+struct history_part *history_join(struct history *history);
+
+/* A session has begun; the report has its number, listener and client. */
+struct past *past_open(struct history_part *part, struct heading *heading,
+                       const struct report *report);
+/* Lines that were recorded, and what the session came to so far. */
+void past_add(struct past *past, struct span lines, const struct report *report);
+void past_end(struct past **past, const struct report *report);
+
+#endif
