@@ -3,21 +3,16 @@
 
 #include <string.h>
 
+#include "exchange.h"
 #include "lockstep/base/must.h"
-
-/* Commands that wait for their replies; of more in flight the oldest are given up. */
-#define WAITING_MAX 256U
 
 /* What is being read of one session. */
 struct reading {
+    struct exchange upstream;
     uint64_t pending; /* repairs noted since the last command */
     uint64_t needed;
-    uint64_t waiting[WAITING_MAX]; /* what repairs saw in each command; a ring */
-    uint32_t first, next;
-    uint32_t data_at; /* the number of the last DATA */
-    bool in_body;
-    uint64_t chunk_left;
-    bool ended; /* a message, and nothing was said since */
+    uint64_t waiting[EXCHANGE_WAITING_MAX]; /* what repairs saw in each command; a ring */
+    bool ended;                             /* a message, and nothing was said since */
     bool refused;
     bool just_refused; /* a reply, and nothing was said since */
     struct span client;
@@ -34,66 +29,29 @@ static enum repair_id repair_find(struct span name)
     return (enum repair_id)i;
 }
 
-static void command_append(struct reading *reading)
-{
-    if (reading->next - reading->first == WAITING_MAX)
-        reading->first++;
-    reading->waiting[reading->next++ % WAITING_MAX] = reading->pending;
-    reading->pending = 0;
-}
-
 static void command_refused(struct reading *reading, uint64_t repairs)
 {
     reading->refused = true;
     reading->needed |= repairs;
 }
 
-/* Content, or a command; a final dot is a command too. */
-static void read_said_upstream(struct reading *reading, const struct script_line *line)
+static void read_said(struct reading *reading, const struct script_line *line)
 {
-    struct span said = line->record.bytes;
-    uint64_t size = script_said_size(line);
-    struct command command;
+    struct exchanged exchanged = exchange_read(&reading->upstream, line);
+    uint64_t *saw = &reading->waiting[exchanged.number % EXCHANGE_WAITING_MAX];
 
-    if (reading->chunk_left > 0) {
-        reading->chunk_left -= size < reading->chunk_left ? size : reading->chunk_left;
-        return;
+    reading->just_refused = reading->just_refused && !line->record.to_upstream;
+    reading->ended = exchanged.dot;
+    if (exchanged.kind == EXCHANGED_COMMAND) {
+        *saw = reading->pending;
+        reading->pending = 0;
+    } else if (exchanged.kind == EXCHANGED_REPLY && exchanged.command == NULL) {
+        reading->refused = reading->refused || exchanged.code >= 400; /* the greeting */
+    } else if (exchanged.kind == EXCHANGED_REPLY) {
+        if (exchanged.code >= 400)
+            command_refused(reading, *saw);
+        reading->just_refused = exchanged.code >= 400;
     }
-    if (reading->in_body) {
-        bool counted = line->record.kind == RECORD_BODY && !line->record.body_open;
-
-        reading->in_body = !counted && !span_equal(said, SPAN(".\r\n"));
-        reading->ended = !reading->in_body;
-        if (reading->ended)
-            command_append(reading);
-        return;
-    }
-    if (line->record.kind == RECORD_BODY)
-        return;
-    command_parse(span_head(said, span_find(said, '\r')), &command);
-    if (command.verb == VERB_DATA)
-        reading->data_at = reading->next;
-    if (command.verb == VERB_BDAT)
-        reading->chunk_left = command.chunk_bytes;
-    command_append(reading);
-}
-
-static void read_reply(struct reading *reading, struct span said)
-{
-    bool data = reading->first == reading->data_at;
-    uint64_t code = 0;
-
-    if (said.size < 4 || !span_number(span_head(said, 3), &code) || said.at[3] == '-')
-        return;
-    if (reading->first == reading->next) {
-        reading->refused = reading->refused || code >= 400; /* the greeting */
-        return;
-    }
-    if (code >= 400)
-        command_refused(reading, reading->waiting[reading->first % WAITING_MAX]);
-    reading->just_refused = code >= 400;
-    reading->first++;
-    reading->in_body = reading->in_body || (data && code == 354);
 }
 
 static void read_note(struct reading *reading, struct span note)
@@ -111,7 +69,8 @@ static void read_note(struct reading *reading, struct span note)
         repair_row(id)->stage == STAGE_ORDER)
         command_refused(reading, REPAIR_BIT(id)); /* it looked at the answer */
     else if (span_equal(word, SPAN("would")) && reading->ended)
-        reading->waiting[(reading->next - 1) % WAITING_MAX] |= REPAIR_BIT(id); /* what was in it */
+        reading->waiting[(reading->upstream.next - 1) % EXCHANGE_WAITING_MAX] |=
+            REPAIR_BIT(id); /* what was in it */
     else if (span_equal(word, SPAN("would")))
         reading->pending |= REPAIR_BIT(id);
     else if (span_equal(word, SPAN("repair")))
@@ -143,12 +102,7 @@ static void read_line(struct reading *reading, const struct script_line *line)
         break;
     case RECORD_SAID:
     case RECORD_BODY:
-        reading->just_refused = reading->just_refused && !record->to_upstream;
-        reading->ended = false;
-        if (record->side == SIDE_UPSTREAM && record->to_upstream)
-            read_said_upstream(reading, line);
-        else if (record->side == SIDE_UPSTREAM && record->kind == RECORD_SAID)
-            read_reply(reading, record->bytes);
+        read_said(reading, line);
         break;
     case RECORD_COMMENT:
     case RECORD_SETTING:
@@ -174,13 +128,13 @@ static void add_client(struct proposal_need *need, struct span client)
 
 void proposal_read(struct proposal *proposal, const struct script *script)
 {
-    struct reading reading = {.data_at = UINT32_MAX};
+    struct reading reading = {.upstream = exchange_on(SIDE_UPSTREAM)};
     uint32_t i;
 
     for (i = 0; i < script->count; i++)
         read_line(&reading, &script->lines[i]);
-    for (; reading.first != reading.next; reading.first++)
-        command_refused(&reading, reading.waiting[reading.first % WAITING_MAX]);
+    for (i = reading.upstream.first; i != reading.upstream.next; i++)
+        command_refused(&reading, reading.waiting[i % EXCHANGE_WAITING_MAX]);
     proposal->sessions++;
     proposal->refused += reading.refused ? 1 : 0;
     for (i = 0; i < REPAIR_COUNT; i++) {
