@@ -10,7 +10,8 @@
 /* Whoever reads a response in an old page or a log sees the present one. */
 #define HEAD "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
 
-static const struct page_family *const families[] = {&family_health};
+static const struct page_family *const families[] = {&family_health, &family_sessions,
+                                                     &family_verify};
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
 /* --- what pages say with --- */

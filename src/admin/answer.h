@@ -64,6 +64,8 @@ struct page_family {
 };
 
 extern const struct page_family family_health;
+extern const struct page_family family_sessions;
+extern const struct page_family family_verify;
 
 /* A whole response of HTTP/1.1, to be freed. */
 char *admin_answer(const struct asked *asked, const struct snapshot *snapshot, size_t *size_r);

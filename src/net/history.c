@@ -476,7 +476,7 @@ static char *past_text(const struct past *past, size_t *size_r)
     return text.at;
 }
 
-char *history_text(struct history *history, uint64_t id, size_t *size_r)
+char *history_text(struct history *history, uint64_t id, struct past_facts *facts_r, size_t *size_r)
 {
     struct history_part *part;
     char *text = NULL;
@@ -488,8 +488,10 @@ char *history_text(struct history *history, uint64_t id, size_t *size_r)
         past = find_past(part->live, id);
         if (past == NULL)
             past = find_past(part->oldest, id);
-        if (past != NULL)
+        if (past != NULL) {
             text = past_text(past, size_r);
+            *facts_r = past->facts;
+        }
         uv_mutex_unlock(&part->lock);
     }
     return text;

@@ -71,7 +71,8 @@ static size_t count(struct past_filter filter)
 static char *lines_of(uint64_t id)
 {
     size_t size = 0;
-    char *text = history_text(history, id, &size);
+    struct past_facts facts;
+    char *text = history_text(history, id, &facts, &size);
     char *lines;
     char *behind;
 
