@@ -221,9 +221,10 @@ static void write_proposal(struct answering *answering)
 
 static const struct page pages[] = {
     {SPAN_INIT("GET"), SPAN_INIT("/api/v1/sessions"), false, write_list,
-     "The sessions that are remembered, the newest first. They are chosen by `?listener=`, "
-     "`?tag=`, `?client=`, `?session=`, `?state=live` or `ended`, and `?since=`, in seconds since "
-     "1970; `?limit=` is 200 by default. The tag of a session is the name that its client greets "
+     "The sessions that are remembered, the newest first. A query chooses by listener, tag, client "
+     "(an address), session (an id), state (live or ended) and since (seconds since 1970), and "
+     "says the limit, else 200: `?listener=main&state=live`. The tag of a session is the name that "
+     "its client greets "
      "with (EHLO), so that a test which greets with a name of its own finds its sessions."},
     {SPAN_INIT("DELETE"), SPAN_INIT("/api/v1/sessions"), false, write_forget,
      "Forgets those that have ended."},

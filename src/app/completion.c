@@ -16,7 +16,7 @@ static enum kind kind_of(const char *value)
         return KIND_NOTHING;
     if (strchr(value, '|') != NULL)
         return KIND_WORDS;
-    if (strncmp(value, "FILE", 4) == 0)
+    if (strncmp(value, "FILE", 4) == 0 || strncmp(value, "[FILE", 5) == 0)
         return KIND_FILE;
     if (strcmp(value, "WORD=VALUE") == 0)
         return KIND_SETTINGS;

@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "config_load.h"
+#include "lockstep/admin/admin.h"
 #include "lockstep/repair/repair.h"
 #include "log.h"
 
@@ -212,6 +213,21 @@ static const struct entry line_kinds[] = {
     {"# TEXT", "A comment."},
 };
 
+static const struct entry assertions[] = {
+    {"seen: STEP", "A line like that is there, in any session."},
+    {"unseen: STEP", "There is none, in no session."},
+    {"count: STEP, is: N", "There are so many, in all sessions together."},
+    {"order: [STEP, ...]", "They come in this order, in one session, others between them."},
+    {"never: STEP, before: STEP", "No line like the first comes before the first line "
+                                  "like the second, in no session; or so with "
+                                  "`after`."},
+    {"messages: N", "The relays accepted so many, in all sessions together."},
+    {"sessions: N", "There are so many sessions."},
+    {"retried: {after: CODE}",
+     "Whoever heard a reply that begins like that said the same again later: its MAIL, or where "
+     "there was none the command; in that session or in another from the same address."},
+};
+
 static const struct entry signals[] = {
     {"SIGTERM, SIGINT",
      "No new session is taken. Idle clients hear 421, open messages are finished, and what is left "
@@ -235,6 +251,8 @@ static const struct entry examples[] = {
     {"lockstep check -c lockstep.yaml", "Look for mistakes before a reload."},
     {"lockstep secret set shop", "Keep the password of `credentials: {shop: {store: shop}}`."},
     {"lockstep oauth login scanner", "Log in for the tokens of that credential, once."},
+    {"lockstep explain --propose-repairs --admin http://127.0.0.1:8474",
+     "Which repairs would have helped the clients of a running lockstep?"},
     {"lockstep play --verbose session.smtp", "See a session again as a ladder, and compare."},
     {"lockstep sink --no-pipelining=exim --maildir mail",
      "Be a relay that takes no batches, and keep what it accepts."},
@@ -251,7 +269,8 @@ static const struct {
     {EX_USAGE, {"EX_USAGE", "The command line is wrong."}},
     {EX_DATAERR, {"EX_DATAERR", "A secret is none, or what is stored is damaged."}},
     {EX_NOINPUT, {"EX_NOINPUT", "A file can't be read, or there is no such secret."}},
-    {EX_UNAVAILABLE, {"EX_UNAVAILABLE", "An address to listen on can't be had."}},
+    {EX_UNAVAILABLE,
+     {"EX_UNAVAILABLE", "An address to listen on can't be had, or nobody answers at `--admin`."}},
     {EX_OSERR, {"EX_OSERR", "The system has too few descriptors or too little memory."}},
     {EX_CANTCREAT,
      {"EX_CANTCREAT", "A directory can't be made or written to, or the store can't be opened."}},
@@ -282,6 +301,36 @@ static void put_log(void)
              "relays.backup.auth PLAIN`; and `@ relay.security starttls` stands for the scheme of "
              "an address.");
     put_entries(line_kinds, COUNT(line_kinds), "Ds");
+}
+
+static void put_admin(void)
+{
+    struct admin_page page;
+    size_t i;
+
+    puts(".Sh ADMIN INTERFACE");
+    put_text("With `admin.listen` a running lockstep answers over HTTP. Beyond loopback it wants "
+             "`admin.token_file`, and then shows what it knows to who has the token: "
+             "`Authorization: Bearer TOKEN`. What is wrong with a request is answered in JSON: "
+             "`error`. A star stands for a name.");
+    puts(".Bl -tag -width Ds");
+    for (i = 0; admin_page(i, &page); i++) {
+        printf(".It Li \"%s %s\"\n", page.method.at, page.path.at);
+        put_text(page.says);
+    }
+    puts(".El\n.Sh VERIFYING");
+    put_text("A test asks `POST /api/v1/verify` whether assertions hold: `assert`, a list, of the "
+             "sessions that `where` chooses with the words of the list of sessions. The answer has "
+             "`passed`, and for each assertion why, and the lines of transcripts that prove it.\n"
+             "A STEP is the beginning of a transcript's line without its moment, in any case, with "
+             "`*` for any bytes: `\"U> RCPT TO:<a@\"`; or a reply to something: `{\"reply\": "
+             "\"250\", \"to\": \"RCPT\", \"side\": \"upstream\"}`, where `.` is the end of "
+             "a message, and the side `client` when it is not said. An N is a number, or "
+             "`{\"at_least\": N, \"at_most\": N}` with one of them or both.");
+    put_entries(assertions, COUNT(assertions), "Ds");
+    puts(".Pp");
+    put_text("Where no session is chosen all but `sessions` fail, and so does what rests on lines "
+             "that are not there when some were left out of a transcript.");
 }
 
 static void put_endings(void)
@@ -330,6 +379,7 @@ static int manual_start(int argc, char **argv)
     put_configuration();
     put_repairs();
     put_log();
+    put_admin();
     put_endings();
     return 0;
 }
