@@ -168,6 +168,12 @@ static const struct {
 };
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 
+static bool says(struct text *why, const char *words)
+{
+    text_add(why, span_of_string(words));
+    return false;
+}
+
 static void complain(struct text *why, size_t number, const char *words, const char *example)
 {
     text_add(why, SPAN("assert["));
@@ -191,7 +197,8 @@ static bool read_assertion(struct request *request, size_t number, json_t *json,
         if (kinds[i].read(json, value, assertion))
             return true;
         complain(why, number, " is not of this form: ", kinds[i].example);
-        return false;
+        return says(why, "; a line begins with C>, C<, U>, U<, !, C, U or @, and a pattern so or "
+                         "with *");
     }
     complain(why, number, " has none of the words of an assertion: ", "");
     for (i = 0; i < KIND_COUNT; i++) {
@@ -202,12 +209,6 @@ static bool read_assertion(struct request *request, size_t number, json_t *json,
 }
 
 /* --- the request --- */
-
-static bool says(struct text *why, const char *words)
-{
-    text_add(why, span_of_string(words));
-    return false;
-}
 
 static bool read_where(struct request *request, json_t *where, struct text *why)
 {
