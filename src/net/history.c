@@ -35,6 +35,7 @@ struct past {
     struct past_facts facts;
     struct kept start; /* whole lines, as all that follows */
     struct kept end;
+    bool idle;       /* nothing is owed to anybody */
     bool start_full; /* what comes goes to the end */
     uint32_t tag_lines;
 };
@@ -304,12 +305,13 @@ struct past *past_open(struct history_part *part, struct heading *heading,
     return past;
 }
 
-void past_add(struct past *past, struct span lines, const struct report *report)
+void past_add(struct past *past, struct span lines, const struct report *report, bool idle)
 {
     uv_mutex_lock(&past->part->lock);
     find_tag(past, lines);
     add_lines(past, lines);
     take_facts(&past->facts, report);
+    past->idle = idle;
     uv_mutex_unlock(&past->part->lock);
 }
 
@@ -463,7 +465,7 @@ static char *past_text(const struct past *past, size_t *size_r)
     text_add(&text, span_of(heading->text, heading->size));
     text_add(&text, SPAN("@ seed "));
     text_add_number(&text, past->facts.id);
-    text_add(&text, past->facts.ended_ms == 0 ? SPAN("\n" UNFINISHED) : SPAN("\n"));
+    text_add(&text, past->facts.ended_ms == 0 && !past->idle ? SPAN("\n" UNFINISHED) : SPAN("\n"));
     text_add(&text, span_of(past->start.at, past->start.size));
     if (past->facts.lines_left_out > 0) {
         text_add(&text, SPAN("# cut: "));

@@ -16,8 +16,9 @@ struct history_part *history_join(struct history *history);
 /* A session has begun; the report has its number, listener and client. */
 struct past *past_open(struct history_part *part, struct heading *heading,
                        const struct report *report);
-/* Lines that were recorded, and what the session came to so far. */
-void past_add(struct past *past, struct span lines, const struct report *report);
+/* Lines that were recorded, what the session came to so far, and whether it is idle: whoever plays
+ * them must be told when something is still owed. */
+void past_add(struct past *past, struct span lines, const struct report *report, bool idle);
 void past_end(struct past **past, const struct report *report);
 
 #endif

@@ -163,7 +163,7 @@ static void session_record(struct session *session, struct span lines)
     if (session->past == NULL)
         return;
     session_sum_up(session, &report);
-    past_add(session->past, lines, &report);
+    past_add(session->past, lines, &report, engine_idle(session->engine));
 }
 
 static void session_apply(struct session *session, const struct effect *effect)

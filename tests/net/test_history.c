@@ -10,6 +10,7 @@ static struct config_admin config = {
 static struct history *history;
 static struct history_part *part;
 static struct heading *heading;
+static bool idle;
 
 static void begin(void)
 {
@@ -47,7 +48,7 @@ static void add(struct past *past, uint64_t id, const char *lines)
 {
     struct report report = report_of(id);
 
-    past_add(past, span_of_string(lines), &report);
+    past_add(past, span_of_string(lines), &report, idle);
 }
 
 static void end(struct past *past, uint64_t id)
@@ -104,7 +105,11 @@ Test(history, keeps_what_a_file_would_have)
     past = open_one(7);
     add(past, 7, "+0 C open 192.0.2.7\n");
     expect_lines(7, "@ seed 7\n@ unfinished the session is still open\n+0 C open 192.0.2.7\n");
-    add(past, 7, "+1 U connect\n+2 C end\n");
+    idle = true;
+    add(past, 7, "+1 U connect\n");
+    expect_lines(7, "@ seed 7\n+0 C open 192.0.2.7\n+1 U connect\n");
+    idle = false;
+    add(past, 7, "+2 C end\n");
     end(past, 7);
     expect_lines(7, "@ seed 7\n+0 C open 192.0.2.7\n+1 U connect\n+2 C end\n");
     cr_expect_null(lines_of(8));

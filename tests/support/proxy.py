@@ -1,6 +1,7 @@
 """lockstep itself as a party of a test."""
 
 import http.client
+import json
 import re
 import signal
 import subprocess
@@ -60,13 +61,29 @@ relays:
             [place.lockstep(), "check", "-c", self.folder.path / "lockstep.yaml"],
             capture_output=True, timeout=60, check=False)
         artefacts.keep_text("check", shown.stdout + shown.stderr)
+        if self.admin_port() is None:
+            return
+        for path in ("/metrics", "/readyz?verbose", "/api/v1/proposal"):
+            self.ask(path)
+        listed = self.ask("/api/v1/sessions?limit=1000")[1]
+        for session in json.loads(listed).get("sessions", ()):
+            self.ask(f"/api/v1/sessions/{session['id']}")
+            self.ask(f"/api/v1/sessions/{session['id']}?format=text")
+
+    def admin_port(self):
+        """Of its admin interface; None: it has none."""
         found = re.search(r"answers at http://127\.0\.0\.1:(\d+)", self.process.log())
-        for path in ("/metrics", "/readyz?verbose") if found else ():
-            admin = http.client.HTTPConnection("127.0.0.1", int(found.group(1)), timeout=10)
-            admin.request("GET", path)
-            answer = admin.getresponse().read()
-            admin.close()
-            artefacts.keep_text("answer", answer)
+        return int(found.group(1)) if found else None
+
+    def ask(self, path, method="GET", body=None, **headers):
+        """What the admin interface answers: status and text."""
+        admin = http.client.HTTPConnection("127.0.0.1", self.admin_port(), timeout=20)
+        admin.request(method, path, body=body, headers=headers)
+        answer = admin.getresponse()
+        text = answer.read().decode()
+        admin.close()
+        artefacts.keep_text("answer", f"{answer.headers}{text}")
+        return answer.status, text
 
     def stop(self):
         try:

@@ -35,10 +35,10 @@ static void begin(void)
     cr_assert(address_literal(SPAN("2001:db8::1"), 1001, &other.client));
     one.summary = (struct summary){.commands = 2, .ending = "quit"};
     past = past_open(part, heading, &one);
-    past_add(past, span_of_string(SAID), &one);
+    past_add(past, span_of_string(SAID), &one, true);
     past_end(&past, &one);
     past = past_open(part, heading, &other); /* the process ends before it does */
-    past_add(past, SPAN("+0 C open 2001:db8::1\n+1 C> EHLO other.example\n"), &other);
+    past_add(past, SPAN("+0 C open 2001:db8::1\n+1 C> EHLO other.example\n"), &other, false);
     heading_drop(&heading);
 }
 
