@@ -70,8 +70,8 @@ void history_free(struct history **history);
 struct past_facts *history_list(struct history *history, const struct past_filter *filter,
                                 size_t *count_r);
 /* The transcript of one session, to be freed, and what else is known at that moment; NULL: there is
- * none with that number (any more). Of a live
- * one in which something is owed `@ unfinished` says so, so that it plays too. */
+ * none with that number (any more). Of a live one in which something is owed `@ unfinished` says
+ * so, so that it plays too. */
 char *history_text(struct history *history, uint64_t id, struct past_facts *facts_r,
                    size_t *size_r);
 /* Forgets those that have ended; returns how many. */
