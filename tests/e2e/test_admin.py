@@ -181,6 +181,37 @@ relays: {{relay: {{address: [smtp://127.0.0.1:1]}}}}
             self.assertEqual(done.returncode, REFUSED_START)
             self.assertIn(words, done.stderr.decode())
 
+    def test_bodies_have_a_limit_and_are_waited_for_only_when_wanted(self):
+        path = self.folder.private("token", TOKEN)
+        self.start(f"admin: {{listen: 127.0.0.1:0, token_file: {path}}}")
+        right = f"Authorization: Bearer {TOKEN}\r\n"
+        post = "POST /api/v1/verify HTTP/1.1\r\n"
+        verdict = '{"assert": [{"sessions": 0}]}'
+        for head, body, status in (
+                (post + right, verdict, 200), (post + right, verdict.ljust(65536), 200),
+                (post + right, verdict.ljust(65537), 413), (post + right, "x" * 90000, 413),
+                (post + right, "", 400), (post, None, 401), ("GET /livez HTTP/1.1\r\n", None, 200),
+                ("POST /nowhere HTTP/1.1\r\n" + right, None, 404),
+                ("PUT /api/v1/sessions HTTP/1.1\r\n" + right, None, 405)):
+            size = 50000 if body is None else len(body)  # None: it is not sent, and not waited for
+            said = f"{head}Host: 127.0.0.1\r\nContent-Length: {size}\r\n\r\n{body or ''}"
+            with socket.create_connection(("127.0.0.1", self.port), timeout=10) as talk:
+                self.assertRegex(read_all(talk, said.encode()), b"^HTTP/1.1 %d " % status)
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as talk:
+            talk.sendall(f"{post}{right}Transfer-Encoding: chunked\r\n\r\n".encode())
+            for part in ('{"assert"', ': [{"sessions": 0}]}', ""):
+                talk.sendall(f"{len(part):x}\r\n{part}\r\n".encode())
+            self.assertRegex(read_all(talk, b""), b"^HTTP/1.1 200 ")
+
+    def test_other_peoples_pages_can_not_ask(self):
+        self.start()
+        for path, headers, status in (
+                ("/metrics", {"Host": "localhost:1"}, 200), ("/metrics", {"Host": "evil.test"}, 403),
+                ("/livez", {"Host": "evil.test"}, 200),
+                ("/metrics", {"Origin": "http://evil.test"}, 403),
+                ("/metrics", {"Origin": f"http://127.0.0.1:{self.port}"}, 200)):
+            self.assertEqual(self.ask(path, **headers)[0].status, status, headers)
+
     def test_those_who_say_nothing_or_nonsense(self):
         running = self.start()
         silent = []

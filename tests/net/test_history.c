@@ -311,5 +311,17 @@ Test(history, memory_is_bounded)
     for (id = 0; id < 64; id++)
         end(live[id], 1000 + id);
     cr_expect_leq(count((struct past_filter){0}), 64U);
+    history_forget(history);
+    for (id = 1; id <= 1000; id++)
+        end(open_one(id), id);
+    cr_expect_leq(count((struct past_filter){0}), 131U, "sessions without a line take memory too");
+    history_forget(history);
+    for (id = 1; id <= 1000; id++) {
+        struct past *past = open_one(id);
+
+        add(past, id, "C open\n");
+        end(past, id);
+    }
+    cr_expect_geq(count((struct past_filter){0}), 50U, "what is over needs no room to grow");
     finish();
 }

@@ -282,7 +282,7 @@ Test(verify, a_new_connection_begins_anew)
     struct verify_assertion one = {.kind = VERIFY_SEEN, .steps = {UPSTREAM("250", "EHLO")}};
 
     read_text(&one,
-              "U open\nU< 220 hi\nU> MAIL FROM:<a@b>\nU end\n"
+              "U open\nU< 220 hi\nU> MAIL FROM:<a@b>\nU> RCPT TO:<c@d>\nU end\n"
               "U open\nU< 220 hi\nU> EHLO me\nU< 250 hi\n",
               "", false);
     verify_end(&one, &verdict);
