@@ -235,7 +235,7 @@ static const struct entry signals[] = {
     {"SIGHUP",
      "`lockstep run` reads its configuration again. A bad one changes nothing and the log has the "
      "reason. Open sessions end under the one that they began with; addresses to listen on, "
-     "workers, memory, log and transcripts need a restart."},
+     "workers, memory, log, transcripts and admin need a restart."},
 };
 
 static const struct entry files[] = {
@@ -312,7 +312,10 @@ static void put_admin(void)
     put_text("With `admin.listen` a running lockstep answers over HTTP. Beyond loopback it wants "
              "`admin.token_file`, and then shows what it knows to who has the token: "
              "`Authorization: Bearer TOKEN`. What is wrong with a request is answered in JSON: "
-             "`error`. A star stands for a name.");
+             "`error`. A star stands for a name.\n"
+             "Without a token whoever can log in to the machine can read what is remembered of "
+             "sessions: who wrote to whom, and with `transcripts.bodies: whole` what. Where that "
+             "matters write `admin.token_file`, or `admin.sessions: 0`.");
     puts(".Bl -tag -width Ds");
     for (i = 0; admin_page(i, &page); i++) {
         printf(".It Li \"%s %s\"\n", page.method.at, page.path.at);
