@@ -186,7 +186,9 @@ static bool speaks_of_data(struct span words)
     return false;
 }
 
-/* A refusal of the order, where by all replies so far the order was right. */
+/* A refusal of the order, where by all replies so far the order was right; or an answer that is
+ * another command's (F-38): DATA has no 2xx, and of the message nothing was said yet.
+ */
 static bool out_of_order(const struct engine *engine, const struct row *row,
                          const struct reply *reply)
 {
@@ -199,7 +201,8 @@ static bool out_of_order(const struct engine *engine, const struct row *row,
         return view->mail_open && reply->code >= 500 &&
                (reply->code == 503 || speaks_of_data(reply->text));
     case DOES_MESSAGE:
-        return reply->code == 503 && view->mail_open && engine->envelope.accepted > 0;
+        return (reply->code == 503 || (reply->code < 300 && speaks_in_groups(engine))) &&
+               view->mail_open && engine->envelope.accepted > 0;
     case DOES_NONE:
     case DOES_GREET:
     case DOES_GREET_OLD:
