@@ -126,19 +126,19 @@ static bool fits_one(const struct fault_value *value, const struct fault_scene *
 static bool runs_over(const struct fault_value *value, const struct fault_scene *scene,
                       uint32_t number)
 {
-    uint64_t most = value->number * 1000;
+    uint64_t most = value->number * value->per_ms;
     uint64_t *level;
     uint64_t leaked;
 
     if (scene->memory == NULL)
         return false;
     level = &scene->memory->buckets[number].level;
-    leaked = (uint64_t)(scene->now - scene->memory->buckets[number].at) * most / value->per_ms;
+    leaked = (uint64_t)(scene->now - scene->memory->buckets[number].at) * value->number;
     *level -= *level < leaked ? *level : leaked;
     scene->memory->buckets[number].at = scene->now;
-    if (*level + 1000 > most)
+    if (*level + value->per_ms > most)
         return true;
-    *level += 1000;
+    *level += value->per_ms;
     return false;
 }
 

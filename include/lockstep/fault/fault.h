@@ -79,7 +79,7 @@ bool fault_add(struct faults *faults, struct span entry, struct text *error);
 /* What the sessions of one loop remember together. All zero: nothing yet. */
 struct fault_memory {
     struct {
-        uint64_t level; /* in thousandths of one event */
+        uint64_t level; /* an event counts as the rule's time in ms, so that nothing is rounded */
         moment at;
     } buckets[FAULT_RULES_MAX];
     struct {
