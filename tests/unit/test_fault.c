@@ -183,47 +183,56 @@ Test(fault, shuffles_keywords_and_none_is_lost)
     cr_expect_eq(plan.said.at[plan.said.size - 4], ' ');
 }
 
-Test(fault, fills_in_plans)
+/* One rule over a command. */
+static struct fault_plan plan_of(const char *rule)
 {
     struct fault_scene scene = scene_of(FAULT_COMMAND, "EHLO a");
-    struct fault_plan plan;
 
-#define PLAN(rule) (plan = planned((const char *[3]){rule, NULL, NULL}, &scene))
-    PLAN("command do drop");
+    return planned((const char *[3]){rule, NULL, NULL}, &scene);
+}
+
+Test(fault, plans_what_becomes_of_a_command)
+{
+    struct fault_plan plan = plan_of("command do drop");
+
     cr_expect_eq(plan.fate, FAULT_DROPS);
-    PLAN("command do answer \"421 no\" ask then=half");
+    plan = plan_of("command do answer \"421 no\" ask then=half");
     cr_expect(plan.fate == FAULT_HERE && plan.ask && plan.end == FAULT_HALF);
     cr_expect(span_equal(plan.answer, SPAN("421 no")));
-    PLAN("command do hold");
-    cr_expect(plan.fate == FAULT_WAITS && plan.past == 1 && plan.hold_ms == 200 &&
-              plan.past_verb == 0);
-    PLAN("command do hold 3 for=1s past=DATA");
+    plan = plan_of("command do hold");
+    cr_expect(plan.fate == FAULT_WAITS && plan.past == 1 && plan.hold_ms == 200);
+    plan = plan_of("command do hold 3 for=1s past=DATA");
     cr_expect(plan.past == 3 && plan.hold_ms == 1000 && plan.past_verb == VERB_DATA);
-    PLAN("command do repeat absorb");
+    plan = plan_of("command do repeat absorb");
     cr_expect(plan.fate == FAULT_GOES && plan.twice && plan.absorb);
-    PLAN("command do insert NOOP");
+}
+
+Test(fault, plans_what_goes_before_and_behind)
+{
+    struct fault_plan plan = plan_of("command do insert NOOP");
+
     cr_expect(span_equal(plan.before, SPAN("NOOP")) && plan.behind.size == 0 && !plan.absorb);
-    PLAN("command do insert NOOP behind");
+    plan = plan_of("command do insert NOOP behind");
     cr_expect(plan.before.size == 0 && span_equal(plan.behind, SPAN("NOOP")));
-    PLAN("command do delay 300ms");
-    cr_expect_eq(plan.hold_ms, 300);
-    PLAN("command do delay 300ms jitter=10ms");
+    cr_expect(plan_of("command do alone").alone);
+    cr_expect(plan_of("command do forget").forget);
+}
+
+Test(fault, plans_when_and_how_it_ends)
+{
+    struct fault_plan plan = plan_of("command do delay 300ms jitter=10ms");
+
     cr_expect(plan.hold_ms >= 300 && plan.hold_ms <= 310);
-    PLAN("command do end reset bytes=3");
+    plan = plan_of("command do end reset bytes=3");
     cr_expect(plan.end == FAULT_RESET && plan.end_within && plan.end_after == 3);
-    PLAN("command do end stall behind");
+    plan = plan_of("command do end stall behind");
     cr_expect(plan.end == FAULT_STALL && plan.end_after == UINT32_MAX);
-    PLAN("command do split 2");
+    plan = plan_of("command do split 2");
     cr_expect(plan.slice == 2 && plan.gap_ms == 1);
-    PLAN("command do alone");
-    cr_expect(plan.alone);
-    PLAN("command do forget");
-    cr_expect(plan.forget);
-    PLAN("command do patience 5s then=reset");
+    plan = plan_of("command do patience 5s then=reset");
     cr_expect(plan.patience_ms == 5000 && plan.patience_end == FAULT_RESET);
-    PLAN("command do patience 5s");
+    plan = plan_of("command do patience 5s");
     cr_expect(plan.patience_end == FAULT_CLOSE && plan.end == FAULT_NO_END);
-#undef PLAN
 }
 
 Test(fault, rules_add_up_until_one_decides)

@@ -69,7 +69,6 @@ Test(rule, says_what_to_write_instead)
                                "`explode`"},
         {"open do drop", "a kind of fault that can happen there instead of `drop`"},
         {"to-client do drop", "a kind of fault that can happen there instead of `drop`"},
-        {"command do latency 5s", "a kind of fault that can happen there instead of `latency`"},
         {"command WHAT do drop", "a verb, or a trigger that `lockstep fault --words` lists, "
                                  "instead of `WHAT`"},
         {"command MAIL RCPT do drop", "a trigger that `lockstep fault --words` lists, or do, "
