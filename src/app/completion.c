@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "lockstep/policy/config.h"
+#include "lockstep/sink/sink.h"
 
 enum kind { KIND_NOTHING, KIND_ANY, KIND_WORDS, KIND_SETTINGS, KIND_FILE, KIND_DIRECTORY };
 
@@ -14,7 +15,7 @@ static enum kind kind_of(const char *value)
 {
     if (value == NULL)
         return KIND_NOTHING;
-    if (strchr(value, '|') != NULL)
+    if (strchr(value, '|') != NULL || strcmp(value, "PERSONALITY") == 0)
         return KIND_WORDS;
     if (strncmp(value, "FILE", 4) == 0 || strncmp(value, "[FILE", 5) == 0)
         return KIND_FILE;
@@ -37,8 +38,8 @@ static bool is_setting(const struct config_word *word)
     return strcmp(word->place, "top") == 0 && (*word->section != 0 || *word->initial != 0);
 }
 
-/* The words of "a|b", "[a|b]" or "a NAME|b", or those of the configuration, with a space between
- * them. */
+/* The words of "a|b", "[a|b]" or "a NAME|b", or those of the configuration, or the personalities of
+ * the sink, with a space between them. */
 static void put_words(const char *value)
 {
     struct config_word word;
@@ -46,6 +47,11 @@ static void put_words(const char *value)
     struct text expected = text_over(memory, sizeof(memory));
     size_t i;
 
+    if (strcmp(value, "PERSONALITY") == 0) {
+        for (i = 0; sink_personality_row(i) != NULL; i++)
+            printf("%s ", sink_personality_name(sink_personality_row(i)).at);
+        return;
+    }
     if (kind_of(value) != KIND_SETTINGS) {
         for (; *value != 0; value++) {
             if (*value == ' ')

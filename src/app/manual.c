@@ -256,6 +256,8 @@ static const struct entry examples[] = {
     {"lockstep play --verbose session.smtp", "See a session again as a ladder, and compare."},
     {"lockstep sink --no-pipelining=exim --maildir mail",
      "Be a relay that takes no batches, and keep what it accepts."},
+    {"lockstep sink --personality postfix --reject '*@old.example'",
+     "Talk like Postfix, and refuse some recipients as it does."},
 };
 
 static const struct {

@@ -16,7 +16,7 @@ struct option_row {
     char letter;      /* the short form; 0: it has none */
     const char *name; /* without its hyphens */
     /* What stands behind it, NULL: nothing. "a|b": one of these; "[a|b]": it may be left out, and
-     * then stands behind "="; FILE and DIR are completed as such. */
+     * then stands behind "="; FILE and DIR are completed as such, PERSONALITY too. */
     const char *value;
     const char *says;
     const char *word; /* of the configuration, where the option is another way to write one */

@@ -18,6 +18,13 @@
 
 struct sink_run {
     struct sink_settings settings;
+    const struct sink_personality *personality; /* NULL: the strict one */
+    const struct sink_personality *manners;     /* NULL: those of the personality */
+    bool mannered;                              /* by --no-pipelining */
+    bool list;
+    bool sized;
+    uint64_t size_bytes;
+    uint32_t hidden, shown; /* extensions */
     struct sink_verdict rejects[REJECTS_MAX];
     uint32_t address_count;
     struct address addresses[SINK_LISTENERS_MAX];
@@ -48,27 +55,33 @@ static bool take_listen(struct sink_run *command, struct span value)
            address_literal(host, (uint16_t)port, &command->addresses[command->address_count++]);
 }
 
+static bool take_personality(struct sink_run *command, struct span value)
+{
+    command->personality = sink_personality_find(value);
+    return command->personality != NULL;
+}
+
+static bool take_list(struct sink_run *command, struct span value)
+{
+    (void)value;
+    command->list = true;
+    return true;
+}
+
+/* Without a name these are the manners of the personality, or the strictest there are. */
 static bool take_no_pipelining(struct sink_run *command, struct span value)
 {
-    static const struct {
-        struct span word;
-        enum sink_early early;
-    } servers[] = {
-        {SPAN_INIT(""), SINK_EARLY_OPENSMTPD},
-        {SPAN_INIT("opensmtpd"), SINK_EARLY_OPENSMTPD},
-        {SPAN_INIT("exim"), SINK_EARLY_EXIM},
-        {SPAN_INIT("postfix"), SINK_EARLY_POSTFIX},
-    };
+    static const struct span servers[] = {SPAN_INIT("opensmtpd"), SPAN_INIT("exim"),
+                                          SPAN_INIT("postfix"), SPAN_INIT("sendmail")};
     size_t i;
 
-    command->settings.offered &= ~SINK_BIT(PIPELINING);
+    command->hidden |= SINK_BIT(PIPELINING);
+    command->mannered = true;
     for (i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
-        if (span_equal(servers[i].word, value)) {
-            command->settings.early = servers[i].early;
-            return true;
-        }
+        if (span_equal(servers[i], value))
+            command->manners = sink_personality_find(value);
     }
-    return false;
+    return value.size == 0 || command->manners != NULL;
 }
 
 /* The bit of an extension that can be offered or not; 0: it is none. */
@@ -81,13 +94,13 @@ static uint32_t extension_bit(struct span keyword)
 
 static bool take_hide(struct sink_run *command, struct span value)
 {
-    command->settings.offered &= ~extension_bit(value);
+    command->hidden |= extension_bit(value);
     return extension_bit(value) != 0;
 }
 
 static bool take_offer(struct sink_run *command, struct span value)
 {
-    command->settings.offered |= extension_bit(value);
+    command->shown |= extension_bit(value);
     return extension_bit(value) != 0;
 }
 
@@ -107,16 +120,22 @@ static bool take_delay(struct sink_run *command, struct span value)
     return true;
 }
 
+static bool refusal_good(struct span reply)
+{
+    uint64_t code;
+
+    return reply.size <= SINK_REPLY_BYTES / 2 && span_number(span_head(reply, 3), &code) &&
+           code >= 400 && code <= 599 && span_starts(span_tail(reply, 3), SPAN(" ")) &&
+           span_find(reply, '\r') == reply.size && span_find(reply, '\n') == reply.size;
+}
+
 static bool take_reject(struct sink_run *command, struct span value)
 {
     size_t equals = span_find(value, '=');
     struct span reply = span_tail(value, equals + 1);
-    uint64_t code;
 
-    if (command->settings.verdict_count == REJECTS_MAX || reply.size > SINK_REPLY_BYTES / 2 ||
-        !span_number(span_head(reply, 3), &code) || code < 400 || code > 599 ||
-        !span_starts(span_tail(reply, 3), SPAN(" ")) || span_find(reply, '\r') < reply.size ||
-        span_find(reply, '\n') < reply.size)
+    if (command->settings.verdict_count == REJECTS_MAX || value.size == 0 ||
+        (equals < value.size && !refusal_good(reply)))
         return false;
     command->rejects[command->settings.verdict_count++] =
         (struct sink_verdict){VERB_RCPT, span_head(value, equals), reply};
@@ -136,7 +155,8 @@ static bool take_auth(struct sink_run *command, struct span value)
 
 static bool take_size(struct sink_run *command, struct span value)
 {
-    return span_number(value, &command->settings.size_bytes);
+    command->sized = true;
+    return span_number(value, &command->size_bytes);
 }
 
 static bool take_max_messages(struct sink_run *command, struct span value)
@@ -157,14 +177,19 @@ static bool take_option(void *state, const struct option_row *row, char *value);
 static const struct option_row rows[] = {
     {0, "listen", "ADDR:PORT", "where clients are served; may be given again; default: "
      LISTEN_DEFAULT ", port 0 takes any free one", NULL, take_option},
-    {0, "no-pipelining", "[opensmtpd|exim|postfix]", "hide PIPELINING, and answer bytes that come "
-     "too early as that server does; default: opensmtpd", NULL, take_option},
+    {0, "personality", "PERSONALITY", "talk like a known server, to the letter, and follow its order "
+     "of commands: strict, postfix, exim, sendmail, opensmtpd, haraka, qmail, exchange, hmailserver "
+     "or msmail", NULL, take_option},
+    {0, "list", NULL, "say what each personality is known for, and end", NULL, take_option},
+    {0, "no-pipelining", "[opensmtpd|exim|postfix|sendmail]", "hide PIPELINING, and answer bytes "
+     "that come too early as that server does; default: as the personality does, and without one "
+     "as opensmtpd does", NULL, take_option},
     {0, "hide", "KEYWORD", "do not offer this extension", NULL, take_option},
     {0, "offer", "KEYWORD", "offer this one too: DELIVERBY, MT-PRIORITY", NULL, take_option},
     {0, "maildir", "DIR", "store what is accepted there", NULL, take_option},
     {0, "delay", "MS", "answer that much later, up to an hour", NULL, take_option},
-    {0, "reject", "PATTERN=REPLY", "refuse such recipients, e.g. '*@old.example=550 5.1.1 Gone'",
-     NULL, take_option},
+    {0, "reject", "PATTERN[=REPLY]", "refuse such recipients, e.g. '*@old.example=550 5.1.1 Gone', "
+     "or in the personality's own words", NULL, take_option},
     {0, "auth", "USER:PASSWORD", "offer AUTH and require it; for tests: the password is visible in "
      "the list of processes", NULL, take_option},
     {0, "size", "BYTES", "the longest message", NULL, take_option},
@@ -175,8 +200,9 @@ static const struct option_row rows[] = {
 /* clang-format on */
 
 static bool (*const takes[])(struct sink_run *, struct span) = {
-    take_listen, take_no_pipelining, take_hide, take_offer,        take_maildir,  take_delay,
-    take_reject, take_auth,          take_size, take_max_messages, take_hostname,
+    take_listen, take_personality,  take_list,     take_no_pipelining, take_hide,
+    take_offer,  take_maildir,      take_delay,    take_reject,        take_auth,
+    take_size,   take_max_messages, take_hostname,
 };
 
 _Static_assert(sizeof(takes) / sizeof(takes[0]) == sizeof(rows) / sizeof(rows[0]),
@@ -279,11 +305,40 @@ static int command_serve(struct sink_run *command)
     return code;
 }
 
+/* What the personality brings, and what was said otherwise, in whatever order. */
+static void command_settle(struct sink_run *command)
+{
+    struct sink_settings *settings = &command->settings;
+
+    if (command->personality != NULL)
+        sink_settings_take(settings, command->personality);
+    if (command->mannered && command->manners == NULL && command->personality == NULL)
+        command->manners = sink_personality_find(SPAN("opensmtpd"));
+    if (command->manners != NULL)
+        settings->manners = command->manners;
+    settings->offered = (settings->offered | command->shown) & ~command->hidden;
+    if (command->sized)
+        settings->size_bytes = command->size_bytes;
+}
+
+static int command_list(void)
+{
+    const struct sink_personality *row;
+    size_t i;
+
+    for (i = 0; (row = sink_personality_row(i)) != NULL; i++)
+        printf("%-12s %s\n", sink_personality_name(row).at, sink_personality_says(row).at);
+    return 0;
+}
+
 static int command_start(struct sink_run *command)
 {
     int error;
     int code;
 
+    if (command->list)
+        return command_list();
+    command_settle(command);
     if (command->maildir_path == NULL)
         return command_serve(command);
     error = maildir_open(&command->maildir, command->maildir_path, command->settings.hostname);

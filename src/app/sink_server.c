@@ -13,6 +13,7 @@ struct sink_session {
     struct sink_session *next;
     struct sink_session *before;
     struct maildir_mail mail;
+    char peer[ADDRESS_TEXT_MAX];
     bool closing;
     uint32_t messages; /* counted in the server's totals already */
     struct sink sink;
@@ -82,18 +83,13 @@ static void session_say(struct sink_session *session, struct span bytes)
 static void session_store(struct sink_session *session)
 {
     struct maildir *maildir = session->server->maildir;
-    char words[MAILDIR_NAME_MAX + 40];
-    struct text text = text_over(words, sizeof(words));
 
     if (maildir == NULL)
         return;
-    if (maildir_commit(maildir, &session->mail)) {
-        text_add(&text, SPAN("250 2.0.0 Ok: queued as "));
-        text_add(&text, span_of_string(session->mail.name));
-    } else {
-        text_add(&text, SPAN("452 4.3.1 Error: message not stored, try again later"));
-    }
-    sink_answer(&session->sink, text_span(&text));
+    if (maildir_commit(maildir, &session->mail))
+        sink_queued(&session->sink, span_of_string(session->mail.name));
+    else
+        sink_answer(&session->sink, SPAN("452 4.3.1 Error: message not stored, try again later"));
 }
 
 static void session_keep(struct sink_session *session, const struct sink_output *output)
@@ -260,7 +256,6 @@ static void server_accepted(struct listener *listener, int fd, const struct addr
     struct sink_server *server = listener->data;
     struct sink_session *session = server->spare;
 
-    (void)peer;
     if (session != NULL)
         server->spare = session->next;
     else
@@ -277,6 +272,7 @@ static void server_accepted(struct listener *listener, int fd, const struct addr
     server->sessions = session;
     server->totals.sessions++;
     sink_init(&session->sink, server->settings, (moment)uv_now(server->uv));
+    session->sink.peer = span_of_string(address_host(peer, session->peer));
     if (link_open(&session->link, &server->links, &sessions, fd) == 0)
         session_feed(session, span_of("", 0));
 }

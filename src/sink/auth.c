@@ -24,25 +24,33 @@ static void auth_challenge(struct sink *sink, enum auth_step step, enum sink_say
     sink_say(sink, challenge);
 }
 
-static enum sink_say auth_check(const struct sink *sink)
+/* In what order the reasons against it are told. */
+static enum sink_say auth_check(const struct sink *sink, bool alone)
 {
-    if (!sink->greeted)
-        return SAY_HELLO_FIRST;
+    bool inside = sink->mail.open && sink_minds(sink, SAY_AUTH_INSIDE);
+
+    if (!sink->greeted && sink_minds(sink, SAY_AUTH_EARLY))
+        return SAY_AUTH_EARLY;
     if (!sink_offers(sink, EXTENSION_AUTH))
         return SAY_AUTH_OFF;
-    if (sink->authenticated)
+    if (inside && sink->settings->personality->inside_first)
+        return SAY_AUTH_INSIDE;
+    if (sink->authenticated && sink_minds(sink, SAY_AUTH_TWICE))
         return SAY_AUTH_TWICE;
-    return sink->mail.open ? SAY_AUTH_INSIDE : SAY_NOTHING;
+    if (inside)
+        return SAY_AUTH_INSIDE;
+    return alone && sink_minds(sink, SAY_AUTH_EMPTY) ? SAY_AUTH_EMPTY : SAY_NOTHING;
 }
 
 void auth_begin(struct sink *sink, const struct command *command)
 {
-    enum sink_say refusal = auth_check(sink);
+    enum sink_say refusal = auth_check(sink, command->argument.size == 0);
     struct span rest = command->argument;
     struct span mechanism, initial;
     size_t i;
 
     span_word(&rest, &mechanism);
+    sink->telling.option = mechanism;
     for (i = 0; i < MECHANISM_COUNT; i++) {
         if (span_equal_fold(mechanisms[i].mechanism, mechanism))
             break;
@@ -54,7 +62,7 @@ void auth_begin(struct sink *sink, const struct command *command)
     } else if (!span_word(&rest, &initial)) {
         auth_challenge(sink, mechanisms[i].step, mechanisms[i].challenge);
     } else if (span_trim(rest).size > 0) {
-        sink_say(sink, SAY_AUTH_BASE64);
+        sink_say(sink, SAY_AUTH_SYNTAX);
     } else {
         sink->auth_step = (uint8_t)mechanisms[i].step;
         /* RFC 4954 4: "=" is an initial response of no bytes. */
@@ -105,19 +113,23 @@ static bool passes(const struct sink *sink, struct span said, struct span wanted
 }
 
 /* RFC 4616 2: [authzid] NUL authcid NUL passwd */
-static bool plain_passes(const struct sink *sink, struct span message)
+static enum sink_say plain_check(const struct sink *sink, struct span message)
 {
     struct span user = span_tail(message, span_find(message, '\0') + 1);
     size_t end = span_find(user, '\0');
 
-    return end < user.size && passes(sink, span_head(user, end), sink->settings->user) &&
-           passes(sink, span_tail(user, end + 1), sink->settings->password);
+    if (end == user.size)
+        return sink_minds(sink, SAY_AUTH_MALFORMED) ? SAY_AUTH_MALFORMED : SAY_AUTH_FAILED;
+    return passes(sink, span_head(user, end), sink->settings->user) &&
+                   passes(sink, span_tail(user, end + 1), sink->settings->password)
+               ? SAY_AUTH_OK
+               : SAY_AUTH_FAILED;
 }
 
-static void auth_end(struct sink *sink, bool passed)
+static void auth_end(struct sink *sink, enum sink_say what)
 {
-    sink->authenticated = passed;
-    sink_say(sink, passed ? SAY_AUTH_OK : SAY_AUTH_FAILED);
+    sink->authenticated = what == SAY_AUTH_OK;
+    sink_say(sink, what);
 }
 
 void auth_respond(struct sink *sink, struct span response)
@@ -138,14 +150,16 @@ void auth_respond(struct sink *sink, struct span response)
     message = text.cut ? span_of("", 0) : text_span(&text);
     switch ((enum auth_step)sink->auth_step) {
     case AUTH_STEP_PLAIN:
-        auth_end(sink, plain_passes(sink, message));
+        auth_end(sink, plain_check(sink, message));
         break;
     case AUTH_STEP_USER:
         sink->auth_user = passes(sink, message, sink->settings->user);
         auth_challenge(sink, AUTH_STEP_PASSWORD, SAY_AUTH_PASSWORD);
         break;
     case AUTH_STEP_PASSWORD:
-        auth_end(sink, passes(sink, message, sink->settings->password) && sink->auth_user);
+        auth_end(sink, passes(sink, message, sink->settings->password) && sink->auth_user
+                           ? SAY_AUTH_OK
+                           : SAY_AUTH_FAILED);
         break;
     }
 }

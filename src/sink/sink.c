@@ -5,54 +5,33 @@
 
 #include "machine.h"
 
-#define VERB_BIT(name) (1U << VERB_##name)
-#define EVERY_VERB UINT32_MAX
-#define EXIM_ALWAYS                                                                       \
-    (VERB_BIT(HELO) | VERB_BIT(EHLO) | VERB_BIT(DATA) | VERB_BIT(VRFY) | VERB_BIT(EXPN) | \
-     VERB_BIT(NOOP) | VERB_BIT(ETRN) | VERB_BIT(STARTTLS))
-#define EXIM_UNOFFERED (EXIM_ALWAYS | VERB_BIT(MAIL) | VERB_BIT(RCPT) | VERB_BIT(RSET))
-#define POSTFIX_LAST \
-    (VERB_BIT(HELO) | VERB_BIT(EHLO) | VERB_BIT(DATA) | VERB_BIT(NOOP) | VERB_BIT(VRFY))
-
-/* How far the client may pipeline, by what it was told. */
-enum standing { STANDING_PIPELINING, STANDING_EHLO, STANDING_OLD, STANDING_COUNT };
-
-/* One bit per verb: bytes that stand behind it before it is answered end the session. */
-static const struct {
-    enum sink_say say;
-    bool banner; /* bytes before the banner do, too */
-    uint32_t behind[STANDING_COUNT];
-} early_rules[] = {
-    [SINK_EARLY_TAKEN] = {SAY_NOTHING, false, {0, 0, 0}},
-    [SINK_EARLY_OPENSMTPD] = {SAY_EARLY_OPENSMTPD, false, {0, EVERY_VERB, EVERY_VERB}},
-    [SINK_EARLY_EXIM] = {SAY_EARLY_EXIM, true, {EXIM_ALWAYS, EXIM_UNOFFERED, EXIM_UNOFFERED}},
-    [SINK_EARLY_POSTFIX] = {SAY_EARLY_POSTFIX, true, {POSTFIX_LAST, POSTFIX_LAST, EVERY_VERB}},
-};
-
 void sink_settings_default(struct sink_settings *settings_r)
 {
     *settings_r = (struct sink_settings){
-        .words = &sink_words_strict,
         .hostname = SPAN("sink.invalid"),
         .banner = SPAN("ESMTP lockstep sink"),
-        .offered = SINK_OFFERED_DEFAULT,
-        .recipients = 1000,
     };
+    sink_settings_take(settings_r, &sink_strict);
 }
 
 void sink_init(struct sink *sink, const struct sink_settings *settings, moment now)
 {
     must((settings->offered & ~SINK_OFFERABLE) == 0);
-    must(settings->hostname.size + settings->banner.size <= SINK_REPLY_BYTES / 2);
-    memset(sink, 0, offsetof(struct sink, said));
+    must(settings->hostname.size + settings->banner.size <= SINK_REPLY_BYTES / 4);
+    memset(sink, 0, offsetof(struct sink, named));
     sink->settings = settings;
+    sink->spared = settings->personality->spared;
+    sink->peer = SPAN("127.0.0.1");
+    sink->name = text_over(sink->named, sizeof(sink->named));
+    sink->queued = text_over(sink->queue_id, sizeof(sink->queue_id));
+    sink->refusal = text_over(sink->refused, sizeof(sink->refused));
     sink->now = now;
     sink->input = span_of(sink->kept, 0);
 }
 
 bool sink_offers(const struct sink *sink, enum extension extension)
 {
-    if (!sink->extended)
+    if (!sink->extended && !sink->settings->personality->old_extensions)
         return false;
     if (extension == EXTENSION_AUTH)
         return sink->settings->auth != SINK_AUTH_NONE;
@@ -89,6 +68,8 @@ bool sink_verdict(const struct sink *sink, enum verb verb, struct span mailbox,
 
 void sink_close(struct sink *sink)
 {
+    if (sink->phase == SINK_PHASE_CLOSED)
+        return;
     if (sink->mail.begun)
         sink_emit(sink, SINK_ABANDON, span_of("", 0));
     sink->mail.begun = false;
@@ -114,24 +95,42 @@ static bool ends_group(enum verb verb)
     return verb_facts(verb)->last && verb != VERB_END;
 }
 
+static enum sink_standing standing_of(const struct sink *sink)
+{
+    if (!sink->extended)
+        return STANDING_OLD;
+    return sink_offers(sink, EXTENSION_PIPELINING) ? STANDING_PIPELINING : STANDING_EHLO;
+}
+
+/* Is what stands behind this verb worth the session? */
+static bool ends_it(const struct sink *sink, enum verb verb)
+{
+    const struct sink_early *early = &sink->settings->manners->early;
+    enum sink_standing standing = standing_of(sink);
+    uint32_t pardoned = sink->counts.messages == 0 ? early->pardoned[standing] : 0;
+
+    return ((early->behind[standing] & ~pardoned) >> verb & 1U) != 0;
+}
+
 /* Something is about to be answered, and `input` is what stands behind it. True: the client was
- * too early and has been thrown out for it. */
+ * too early and has been answered for it. */
 static bool sink_overtaken(struct sink *sink, enum verb verb)
 {
-    enum standing standing = !sink->extended                           ? STANDING_OLD
-                             : sink_offers(sink, EXTENSION_PIPELINING) ? STANDING_PIPELINING
-                                                                       : STANDING_EHLO;
-    bool punished = (early_rules[sink->settings->early].behind[standing] >> verb & 1U) != 0;
+    bool ends = ends_it(sink, verb);
+    bool spoils = !ends && (sink->settings->manners->early.spoils >> verb & 1U) != 0;
 
     if (sink->input.size == 0)
         return false;
-    if (punished || standing != STANDING_PIPELINING || ends_group(verb))
+    if (ends || spoils || standing_of(sink) != STANDING_PIPELINING || ends_group(verb))
         sink->counts.violations++;
-    if (punished) {
-        sink_say(sink, early_rules[sink->settings->early].say);
+    if (sink->extended && (sink->settings->personality->waits >> verb & 1U) != 0)
+        sink->pipelined = true;
+    if (ends || spoils)
+        sink_say_manners(sink, SAY_EARLY);
+    sink->spoilt = sink->spoilt || spoils;
+    if (ends)
         sink_close(sink);
-    }
-    return punished;
+    return ends || spoils;
 }
 
 static bool banner_step(struct sink *sink)
@@ -141,13 +140,24 @@ static bool banner_step(struct sink *sink)
     sink->phase = SINK_PHASE_COMMAND;
     if (sink->input.size > 0)
         sink->counts.violations++;
-    if (sink->input.size > 0 && early_rules[sink->settings->early].banner) {
-        sink_say(sink, early_rules[sink->settings->early].say);
+    if (sink->input.size > 0 && sink->settings->manners->early.banner) {
+        sink_say_manners(sink, SAY_EARLY);
         sink_close(sink);
     } else {
-        sink_say_banner(sink);
+        sink_say(sink, SAY_BANNER);
     }
     return true;
+}
+
+/* Do these manners mind what stands behind BDAT, which is its chunk? */
+static bool chunk_early(const struct sink *sink)
+{
+    const struct sink_settings *settings = sink->settings;
+    uint32_t behind =
+        settings->manners->early.behind[sink->extended ? STANDING_EHLO : STANDING_OLD];
+
+    return !sink_minds(sink, SAY_CHUNK_OK) ||
+           (settings->manners == settings->personality && (behind >> VERB_BDAT & 1U) != 0);
 }
 
 /* A line of an AUTH exchange, which is longer than others may be. */
@@ -156,15 +166,46 @@ static bool auth_line(const struct sink *sink)
     return sink->phase == SINK_PHASE_RESPONSE || span_starts_fold(sink->input, SPAN("AUTH "));
 }
 
+static uint32_t line_limit(const struct sink *sink, bool long_one)
+{
+    uint32_t limit = sink->settings->personality->line_bytes;
+
+    if (long_one)
+        return SINK_AUTH_LINE_BYTES;
+    return limit > 0 ? limit : SINK_LINE_BYTES;
+}
+
+/* One whole line, which has its turn. */
+static void line_obey(struct sink *sink, const struct line *line, const struct command *command,
+                      bool response)
+{
+    bool chunk = !response && command->verb == VERB_BDAT; /* it is answered behind its chunk */
+    enum verb verb = response ? VERB_AUTH : command->verb;
+
+    sink->telling = (struct sink_telling){
+        .verb = verb,
+        .line = line->text,
+        .argument = response ? line->text : command->argument,
+    };
+    if (line->bare_lf && sink_minds(sink, SAY_BARE_LINE)) {
+        sink_say(sink, SAY_BARE_LINE); /* what the next line is depends on the reader: smuggling */
+        sink_close(sink);
+    } else if (response) {
+        if (!sink_overtaken(sink, VERB_RESPONSE))
+            auth_respond(sink, line->text);
+    } else if ((chunk && !chunk_early(sink)) || !sink_overtaken(sink, command->verb)) {
+        command_obey(sink, line, command);
+    }
+    sink->telling = (struct sink_telling){.verb = verb}; /* the line may go with its read */
+}
+
 static bool line_step(struct sink *sink)
 {
     bool response = sink->phase == SINK_PHASE_RESPONSE;
     bool long_one = auth_line(sink);
-    bool chunk;
     struct command command;
     struct line line;
-    enum parsed parsed =
-        line_next(sink->input, long_one ? SINK_AUTH_LINE_BYTES : SINK_LINE_BYTES, &line);
+    enum parsed parsed = line_next(sink->input, line_limit(sink, long_one), &line);
 
     if (parsed == PARSED_BAD) {
         sink->overlong = long_one ? SAY_AUTH_LONG : SAY_LINE_LONG;
@@ -172,19 +213,10 @@ static bool line_step(struct sink *sink)
         return true;
     }
     command_parse(line.text, &command);
-    chunk = !response && command.verb == VERB_BDAT; /* it is answered behind its chunk */
-    if (parsed == PARSED_MORE || (!chunk && !sink_due(sink)))
+    if (parsed == PARSED_MORE || ((response || command.verb != VERB_BDAT) && !sink_due(sink)))
         return false;
     sink->input = span_tail(sink->input, line.taken);
-    if (line.bare_lf) { /* what the next line is depends on the reader: smuggling */
-        sink_say(sink, SAY_BARE_LINE);
-        sink_close(sink);
-    } else if (response) {
-        if (!sink_overtaken(sink, VERB_RESPONSE))
-            auth_respond(sink, line.text);
-    } else if (chunk || !sink_overtaken(sink, command.verb)) {
-        command_obey(sink, &line, &command);
-    }
+    line_obey(sink, &line, &command, response);
     return true;
 }
 
@@ -272,6 +304,13 @@ bool sink_take(struct sink *sink, struct sink_output *output_r)
     }
     *output_r = sink->queue[sink->queue_first++];
     return true;
+}
+
+void sink_queued(struct sink *sink, struct span name)
+{
+    must(sink->phase == SINK_PHASE_ANSWER);
+    text_clear(&sink->queued);
+    text_add(&sink->queued, name);
 }
 
 void sink_answer(struct sink *sink, struct span reply)

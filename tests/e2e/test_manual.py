@@ -38,6 +38,7 @@ COMPLETED = (
     (["run", ""], {"--listen", "--upstream", "--help"}),
     (["sink", "--no-pipelining", "=", "e"], ["exim"]),
     (["sink", "--no-pipelining", "--hi"], ["--hide"]),
+    (["sink", "--personality", "ex"], ["exim", "exchange"]),
     (["play", "--o"], ["--once"]),
     (["play", "su"], ["support"]),
     (["sink", "--maildir", "su"], ["support"]),

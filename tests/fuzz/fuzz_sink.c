@@ -13,9 +13,11 @@
 static struct sink_settings settings_of(uint8_t byte)
 {
     static const struct sink_verdict verdict = {VERB_RCPT, SPAN_INIT("*@no"), SPAN_INIT("450 n")};
+    const struct sink_personality *row = sink_personality_row((byte & 3U) + 4U * (byte >> 6));
     struct sink_settings settings = sink_play_settings();
 
-    settings.early = (enum sink_early)(byte & 3U);
+    if (row != NULL)
+        sink_settings_take(&settings, row);
     settings.auth = (byte & 4U) != 0 ? SINK_AUTH_ANY : SINK_AUTH_NONE;
     settings.size_bytes = (byte & 8U) != 0 ? 64 : 0;
     settings.verdicts = &verdict;
@@ -49,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     events = copy_of(text_span(&heard.events));
     for (cut = BYTE_BY_BYTE; cut < 6; cut++) {
         sink_play(&settings, input, cut);
-        if (settings.early != SINK_EARLY_TAKEN)
+        if (settings.personality != sink_personality_row(0))
             continue;
         must(span_equal(replies, text_span(&heard.replies)));
         must(span_equal(content, text_span(&heard.content)));

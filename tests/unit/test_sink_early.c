@@ -18,12 +18,14 @@ static void expect(const char *what, const struct text *got, struct span wanted,
 #define GO "354 End data with <CR><LF>.<CR><LF>\r\n"
 #define ACCEPTED "250 2.0.0 Ok: message accepted\r\n"
 #define OPENSMTPD "500 5.5.1 Invalid command: Pipelining not supported\r\n"
+#define OK "250 2.0.0 Ok\r\n"
+#define SENDMAIL "554 5.5.0 SMTP protocol error\r\n"
 #define EXIM "554 SMTP synchronization error\r\n"
 #define POSTFIX "554 5.5.0 Error: SMTP protocol synchronization\r\n"
 
 /* Each part is one read. */
 struct early_row {
-    enum sink_early early;
+    const char *manners;
     bool offered;
     const char *reads[6];
     const char *end; /* of all replies */
@@ -31,6 +33,7 @@ struct early_row {
     uint32_t violations;
 };
 
+#define POLITE_MAIL MAIL, RCPT, "DATA\r\n"
 #define POLITE EHLO, MAIL, RCPT, "DATA\r\n", "x\r\n.\r\n"
 
 #define EHLO_END "250 AUTH PLAIN LOGIN\r\n"
@@ -40,51 +43,56 @@ struct early_row {
 #define OVERLONG X256 X256 X256 X256 X256 X256 X256 X256
 
 static const struct early_row early_rows[] = {
-    {SINK_EARLY_OPENSMTPD, false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
-    {SINK_EARLY_EXIM, false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
-    {SINK_EARLY_POSTFIX, false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, MAIL RCPT}, EHLO_END OPENSMTPD, "C", 1},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, MAIL "R"}, EHLO_END OPENSMTPD, "C", 1},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, "NOOP\r\nQUIT\r\n"}, EHLO_END OPENSMTPD, "C", 1},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO MAIL}, BANNER OPENSMTPD, "C", 1},
-    {SINK_EARLY_OPENSMTPD,
+    {"opensmtpd", false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
+    {"exim", false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
+    {"postfix", false, {POLITE, "QUIT\r\n"}, "221 2.0.0 Bye\r\n", "Sa@bRc@dBEC", 0},
+    {"opensmtpd", false, {EHLO, MAIL RCPT}, EHLO_END OPENSMTPD, "C", 1},
+    {"opensmtpd", false, {EHLO, MAIL "R"}, EHLO_END OPENSMTPD, "C", 1},
+    {"opensmtpd", false, {EHLO, "NOOP\r\nQUIT\r\n"}, EHLO_END OPENSMTPD, "C", 1},
+    {"opensmtpd", false, {EHLO MAIL}, BANNER OPENSMTPD, "C", 1},
+    {"opensmtpd",
      false,
      {EHLO, MAIL, RCPT, "DATA\r\n", "x\r\n.\r\nQ"},
      GO OPENSMTPD,
      "Sa@bRc@dBAC",
      1},
-    {SINK_EARLY_OPENSMTPD,
-     false,
-     {EHLO, MAIL, RCPT, "DATA\r\n.\r\n"},
-     RCPT_OK OPENSMTPD,
-     "Sa@bRc@dC",
-     1},
-    {SINK_EARLY_OPENSMTPD,
+    {"opensmtpd", false, {EHLO, MAIL, RCPT, "DATA\r\n.\r\n"}, RCPT_OK OPENSMTPD, "Sa@bRc@dC", 1},
+    {"opensmtpd",
      true,
      {EHLO, MAIL RCPT "DATA\r\n", ".\r\nQUIT\r\n"},
      ACCEPTED "221 2.0.0 Bye\r\n",
      "Sa@bRc@dBEC",
      0},
-    {SINK_EARLY_OPENSMTPD, true, {EHLO, MAIL RCPT "DATA\r\n.\r\n"}, GO ACCEPTED, "Sa@bRc@dBE", 1},
-    {SINK_EARLY_EXIM, false, {EHLO, MAIL RCPT}, EHLO_END EXIM, "C", 1},
-    {SINK_EARLY_EXIM, false, {EHLO, MAIL, RCPT, "DATA\r\n.\r\n"}, RCPT_OK EXIM, "Sa@bRc@dC", 1},
-    {SINK_EARLY_EXIM, true, {EHLO, MAIL RCPT "NOOP\r\nNOOP\r\n"}, RCPT_OK EXIM, "Sa@bRc@dC", 1},
-    {SINK_EARLY_EXIM, false, {"HELO c\r\n" MAIL}, BANNER EXIM, "C", 1},
-    {SINK_EARLY_POSTFIX, false, {EHLO, MAIL RCPT}, MAIL_OK RCPT_OK, "Sa@bRc@d", 1},
-    {SINK_EARLY_POSTFIX, false, {EHLO, MAIL RCPT "DATA\r\n."}, RCPT_OK POSTFIX, "Sa@bRc@dC", 3},
-    {SINK_EARLY_POSTFIX, true, {EHLO, "NOOP\r\nNOOP\r\n"}, EHLO_END POSTFIX, "C", 1},
-    {SINK_EARLY_POSTFIX, false, {"HELO c\r\n", MAIL RCPT}, "250 s\r\n" POSTFIX, "C", 1},
-    {SINK_EARLY_POSTFIX, false, {"RSET\r\nRSET\r\n"}, BANNER POSTFIX, "C", 1},
-    {SINK_EARLY_OPENSMTPD,
+    {"opensmtpd", true, {EHLO, MAIL RCPT "DATA\r\n.\r\n"}, GO ACCEPTED, "Sa@bRc@dBE", 1},
+    {"exim", false, {EHLO, MAIL RCPT}, MAIL_OK RCPT_OK, "Sa@bRc@d", 1},
+    {"exim", false, {EHLO, MAIL RCPT "DATA\r\n"}, MAIL_OK EXIM, "Sa@bC", 2},
+    {"exim", false, {EHLO, MAIL, RCPT, "DATA\r\n.\r\n"}, GO ACCEPTED, "Sa@bRc@dBE", 1},
+    {"exim", false, {EHLO, POLITE_MAIL, ".\r\n", MAIL RCPT}, ACCEPTED EXIM, "Sa@bRc@dBEC", 1},
+    {"exim", true, {EHLO, MAIL RCPT "NOOP\r\nNOOP\r\n"}, OK OK, "Sa@bRc@d", 1},
+    {"exim", true, {EHLO, POLITE_MAIL, ".\r\n", "NOOP\r\nN"}, ACCEPTED EXIM, "Sa@bRc@dBEC", 1},
+    {"exim", false, {"HELO c\r\n" MAIL}, "250 s\r\n" MAIL_OK, "Sa@b", 1},
+    {"sendmail",
+     true,
+     {EHLO "NOOP\r\n", MAIL},
+     SENDMAIL OK "550 5.0.0 Command rejected\r\n",
+     "",
+     1},
+    {"sendmail", true, {EHLO, MAIL RCPT "DATA\r\n."}, RCPT_OK SENDMAIL, "Sa@bRc@dC", 1},
+    {"postfix", false, {EHLO, MAIL RCPT}, MAIL_OK RCPT_OK, "Sa@bRc@d", 1},
+    {"postfix", false, {EHLO, MAIL RCPT "DATA\r\n."}, RCPT_OK POSTFIX, "Sa@bRc@dC", 3},
+    {"postfix", true, {EHLO, "NOOP\r\nNOOP\r\n"}, EHLO_END POSTFIX, "C", 1},
+    {"postfix", false, {"HELO c\r\n", MAIL RCPT}, "250 s\r\n" POSTFIX, "C", 1},
+    {"postfix", false, {"RSET\r\nRSET\r\n"}, BANNER POSTFIX, "C", 1},
+    {"opensmtpd",
      false,
      {EHLO, "AUTH LOGIN\r\n", "dQ==\r\ncA==\r\n"},
      "334 VXNlcm5hbWU6\r\n" OPENSMTPD,
      "C",
      1},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, OVERLONG "\r\n"}, EHLO_END TOO_LONG, "", 0},
-    {SINK_EARLY_OPENSMTPD, false, {EHLO, OVERLONG "\r\nR"}, EHLO_END OPENSMTPD, "C", 1},
-    {SINK_EARLY_TAKEN, false, {EHLO MAIL RCPT}, MAIL_OK RCPT_OK, "Sa@bRc@d", 2},
-    {SINK_EARLY_TAKEN, true, {EHLO, MAIL RCPT "DATA\r\n"}, RCPT_OK GO, "Sa@bRc@dB", 0},
+    {"opensmtpd", false, {EHLO, OVERLONG "\r\n"}, EHLO_END TOO_LONG, "", 0},
+    {"opensmtpd", false, {EHLO, OVERLONG "\r\nR"}, EHLO_END OPENSMTPD, "C", 1},
+    {"strict", false, {EHLO MAIL RCPT}, MAIL_OK RCPT_OK, "Sa@bRc@d", 2},
+    {"strict", true, {EHLO, MAIL RCPT "DATA\r\n"}, RCPT_OK GO, "Sa@bRc@dB", 0},
 };
 
 Test(sink_early, early_talk_costs_what_it_costs_elsewhere)
@@ -96,7 +104,7 @@ Test(sink_early, early_talk_costs_what_it_costs_elsewhere)
         struct sink_settings settings = sink_play_settings();
 
         settings.auth = SINK_AUTH_ANY;
-        settings.early = row->early;
+        settings.manners = sink_personality_find(span_of_string(row->manners));
         if (!row->offered)
             settings.offered &= ~SINK_BIT(PIPELINING);
         sink_play_begin(&settings);
@@ -114,7 +122,7 @@ Test(sink_early, a_delayed_answer_makes_a_later_read_early)
 {
     struct sink_settings settings = sink_play_settings();
 
-    settings.early = SINK_EARLY_OPENSMTPD;
+    settings.manners = sink_personality_find(SPAN("opensmtpd"));
     settings.offered &= ~SINK_BIT(PIPELINING);
     settings.reply_delay_ms = 100;
     sink_play_begin(&settings);
@@ -142,7 +150,7 @@ Test(sink_early, before_the_banner_is_early)
 {
     struct sink_settings settings = sink_play_settings();
 
-    settings.early = SINK_EARLY_POSTFIX;
+    settings.manners = sink_personality_find(SPAN("postfix"));
     settings.reply_delay_ms = 100;
     sink_play_begin(&settings);
     sink_play_feed(SPAN(EHLO), 50, NULL);

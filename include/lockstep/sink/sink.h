@@ -31,14 +31,19 @@
 #include "lockstep/smtp/command.h"
 #include "lockstep/smtp/extension.h"
 
-/* What happens to a client that talks before it was answered (F-40). */
-enum sink_early {
-    SINK_EARLY_TAKEN,     /* its commands are handled in their turn */
-    SINK_EARLY_OPENSMTPD, /* any byte behind a command line or a final dot: 500 and the end */
-    SINK_EARLY_EXIM,      /* before the banner, behind HELO EHLO MAIL RCPT DATA ...: 554, the end */
-    SINK_EARLY_POSTFIX,   /* before the banner, behind anything after HELO, and behind HELO EHLO
-                             DATA NOOP VRFY: 554, the end */
-};
+/*
+ * How a server talks: its replies, to the letter, and its state machine, as data. The strict one
+ * keeps to the standards and is nobody's; the others are those of servers in the wild.
+ */
+struct sink_personality;
+
+/* The strict one is the first; NULL behind the last. */
+const struct sink_personality *sink_personality_row(size_t row);
+/* NULL: there is none of that name. */
+const struct sink_personality *sink_personality_find(struct span name);
+struct span sink_personality_name(const struct sink_personality *personality);
+/* One sentence, for those who choose. */
+struct span sink_personality_says(const struct sink_personality *personality);
 
 enum sink_auth {
     SINK_AUTH_NONE, /* not offered */
@@ -51,25 +56,22 @@ struct sink_verdict {
     enum verb verb;      /* MAIL, RCPT, DATA or END (the dot, the last chunk) */
     struct span pattern; /* fits the mailbox, in any case; a `*` is any run of bytes. The mailbox of
                             DATA and END is empty */
-    struct span reply;   /* "550 5.1.1 No such user"; with a 2xx the row is an exception */
+    struct span reply;   /* "550 5.1.1 No such user"; with a 2xx the row is an exception; empty, of
+                            RCPT: in the personality's own words */
 };
-
-/* How a server talks; the strict one is the only one so far. */
-struct sink_words;
-extern const struct sink_words sink_words_strict;
 
 /* Shared by many machines and never changed by them; its spans outlive them. */
 struct sink_settings {
-    const struct sink_words *words; /* what it says: sink_words_strict */
+    const struct sink_personality *personality;
+    const struct sink_personality *manners; /* who answers early talk in its own way (F-40) */
     struct span hostname;
-    struct span banner;  /* behind the hostname in the 220 */
+    struct span banner;  /* behind the hostname in the strict 220 */
     uint32_t offered;    /* one bit per enum extension, out of SINK_OFFERABLE */
     uint64_t size_bytes; /* longest message; 0: any */
     uint32_t recipients; /* most of one message */
     uint32_t reply_delay_ms;
-    enum sink_early early;
     enum sink_auth auth;
-    bool auth_required; /* MAIL is 530 without it */
+    bool auth_required; /* MAIL or RCPT is refused without it */
     struct span user;
     struct span password;
     const struct sink_verdict *verdicts;
@@ -84,8 +86,10 @@ struct sink_settings {
 /* AUTH is offered by `auth`. */
 #define SINK_OFFERABLE (SINK_OFFERED_DEFAULT | SINK_BIT(DELIVERBY) | SINK_BIT(MT_PRIORITY))
 
-/* Every extension it implements, no limit but its own, nothing refused. */
+/* The strict one: every extension it implements, no limit but its own, nothing refused. */
 void sink_settings_default(struct sink_settings *settings_r);
+/* That personality, with what it offers, its limits and its manners. */
+void sink_settings_take(struct sink_settings *settings, const struct sink_personality *personality);
 
 enum sink_output_kind {
     SINK_REPLY,     /* one whole reply, with its line ends */
@@ -118,9 +122,12 @@ struct sink_counts {
  * parameters; RFC 4954 4). */
 #define SINK_LINE_BYTES 2048U
 #define SINK_AUTH_LINE_BYTES 12288U
-#define SINK_REPLY_BYTES 2048U
+#define SINK_REPLY_BYTES 4096U
+/* Most of one thing that a reply repeats of what the client said, and of a refusal that it does. */
+#define SINK_REPEAT_BYTES 256U
+#define SINK_NAME_BYTES 160U
 /* Most outputs that one step makes. */
-#define SINK_QUEUE_MAX 4U
+#define SINK_QUEUE_MAX 6U
 
 enum sink_phase {
     SINK_PHASE_BANNER,
@@ -141,17 +148,31 @@ struct sink_mail {
     bool utf8;              /* SMTPUTF8 */
     bool refused;           /* some RCPT was refused */
     bool chunks;            /* BDAT has begun */
+    bool stuck;             /* behind chunks, and RSET must come */
     bool begun;             /* BEGIN was told, and neither END nor ABANDON */
     uint16_t failure;       /* why it can't be accepted (enum sink_say); 0: it can */
     uint32_t recipients;    /* accepted */
     uint64_t bytes;         /* of content so far */
     uint64_t chunk_bytes;   /* of the open chunk, still to come */
+    uint64_t chunk_whole;   /* of the open chunk in all */
     uint16_t chunk_refusal; /* why that chunk is only read; 0: it is taken */
     bool chunk_last;
+    uint8_t place;   /* where bare line ends count: what stood before */
     bool line_start; /* of body_unstuff */
     struct body body;
     struct span stuffed; /* found content whose dots still stand; may be borrowed input */
     struct span stuffed_next;
+};
+
+/* What the words of a reply may repeat of the command that is being answered. */
+struct sink_telling {
+    enum verb verb;
+    struct span line;
+    struct span argument;
+    struct span path;
+    struct span before; /* the fault in the path */
+    struct span mailbox;
+    struct span option;
 };
 
 struct sink {
@@ -162,16 +183,32 @@ struct sink {
     bool greeted;
     bool extended; /* by EHLO */
     bool authenticated;
-    uint8_t auth_step; /* of the exchange: which line is awaited */
-    bool auth_user;    /* LOGIN's user was the right one */
-    uint16_t overlong; /* what to say at the end of a line that is too long */
+    bool lines;           /* some were read */
+    bool spoilt;          /* by early talk */
+    bool pipelined;       /* something stood behind a command that takes its time */
+    bool behind_rcpt;     /* the last command was RCPT */
+    bool behind_refusal;  /* or RCPTs behind a refused MAIL */
+    bool refusals_differ; /* of the recipients */
+    uint32_t spared;      /* verbs that still count for nothing */
+    uint32_t faults[5];   /* by enum sink_count */
+    uint8_t auth_step;    /* of the exchange: which line is awaited */
+    bool auth_user;       /* LOGIN's user was the right one */
+    uint16_t overlong;    /* what to say at the end of a line that is too long */
     struct sink_mail mail;
     struct sink_counts counts;
     struct span input; /* not yet looked at: fed bytes, or `kept` */
     uint32_t queue_first;
     uint32_t queue_count;
     struct sink_output queue[SINK_QUEUE_MAX];
-    struct text reply; /* over `said` */
+    struct sink_telling telling;
+    struct span peer;    /* the client's address; may be set behind sink_init() */
+    struct text name;    /* what the client calls itself, over `named` */
+    struct text queued;  /* what the message is queued as, over `queue_id` */
+    struct text refusal; /* what recipients heard, over `refused` */
+    struct text reply;   /* over `said` */
+    char named[SINK_REPEAT_BYTES];
+    char queue_id[SINK_NAME_BYTES];
+    char refused[SINK_REPEAT_BYTES];
     char said[SINK_REPLY_BYTES];
     char kept[SINK_INPUT_BYTES];
 };
@@ -183,6 +220,8 @@ bool sink_take(struct sink *sink, struct sink_output *output_r);
 /* After END, before the next take: one line without its end, such as "452 4.3.1 Disk full". Only a
  * 2xx accepts the message. */
 void sink_answer(struct sink *sink, struct span reply);
+/* The same, for a message that is accepted: what it is called; the words are the personality's. */
+void sink_queued(struct sink *sink, struct span name);
 /* When to feed at the latest, though nothing came; MOMENT_NEVER: not before bytes come. */
 moment sink_deadline(const struct sink *sink);
 

@@ -1,0 +1,61 @@
+/* qmail, as notqmail keeps it. No package has it: its words are the wire catalogue's, and what that
+ * does not hold is from its source, and for AUTH from the usual patch. That a path is refused by
+ * 555 takes more than 900 bytes of it. */
+#include "personality.h"
+
+/* clang-format off */
+const struct sink_personality sink_qmail = {
+    .name = SPAN_INIT("qmail"),
+    .says = SPAN_INIT("notqmail: minds next to nothing, begins anew at a second MAIL, and hangs up at a "
+                      "bare LF in a message"),
+    .words = {
+        SAYS(BANNER, "220 %h ESMTP"),
+        SAYS(HELO_OK, "250 %h"),
+        SAYS(EHLO_OK, "250 %h"),
+        SAYS(OK, "250 ok"),
+        SAYS(RESET_OK, "250 flushed"),
+        SAYS(SENDER_OK, "250 ok"),
+        SAYS(RECIPIENT_OK, "250 ok"),
+        SAYS(GO_AHEAD, "354 go ahead"),
+        SAYS(ACCEPTED, "250 ok 0 qp %q"),
+        SAYS(BYE, "221 %h"),
+        SAYS(HELP, "214 notqmail home page: https://notqmail.org"),
+        SAYS(VRFY, "252 send some mail, i'll try my best"),
+        SAYS(UNKNOWN, "502 unimplemented (#5.5.1)"),
+        SAYS(LINE_LONG, "502 unimplemented (#5.5.1)"),
+        SAYS(AUTH_LONG, "502 unimplemented (#5.5.1)"),
+        SAYS(RECIPIENT_EARLY, "503 MAIL first (#5.5.1)"),
+        SAYS(DATA_EARLY, "503 MAIL first (#5.5.1)"),
+        SAYS(DATA_EMPTY, "503 RCPT first (#5.5.1)"),
+        SAYS(DATA_REFUSED, "503 RCPT first (#5.5.1)"),
+        SAYS(SENDER_LONG, "555 syntax error (#5.5.4)"),
+        SAYS(RECIPIENT_LONG, "555 syntax error (#5.5.4)"),
+        SAYS(RECIPIENT_REFUSED,
+             "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"),
+        SAYS(RECIPIENT_MANY, "452 too many recipients (#4.5.3)"),
+        SAYS(CONTENT_BIG, "552 sorry, that message size exceeds my databytes limit (#5.3.4)"),
+        SAYS_AND_ENDS(BARE_CONTENT, "451 See https://cr.yp.to/docs/smtplf.html."),
+        SAYS(AUTH_OFF, "502 unimplemented (#5.5.1)"),
+        SAYS(AUTH_PLAIN, "334 "),
+        SAYS(AUTH_USER, "334 VXNlcm5hbWU6"),
+        SAYS(AUTH_PASSWORD, "334 UGFzc3dvcmQ6"),
+        SAYS(AUTH_OK, "235 ok, go ahead (#2.0.0)"),
+        SAYS(AUTH_FAILED, "535 authorization failed (#5.7.0)"),
+        SAYS(AUTH_CANCELLED, "501 auth exchange cancelled (#5.0.0)"),
+        SAYS(AUTH_BASE64, "501 malformed auth input (#5.5.4)"),
+        SAYS(AUTH_SYNTAX, "501 malformed auth input (#5.5.4)"),
+        SAYS(AUTH_MECHANISM, "504 auth type unimplemented (#5.5.1)"),
+        SAYS(AUTH_TWICE, "503 you're already authenticated (#5.5.0)"),
+        SAYS(AUTH_INSIDE, "503 no auth during mail transaction (#5.5.0)"),
+        SAYS(AUTH_NEEDED_RECIPIENT,
+             "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"),
+    },
+    .keywords = {
+        KEYWORD(AUTH, "AUTH LOGIN PLAIN"),
+        KEYWORD(PIPELINING, "PIPELINING"),
+        KEYWORD(EIGHTBITMIME, "8BITMIME"),
+    },
+    .offered = SINK_BIT(PIPELINING) | SINK_BIT(EIGHTBITMIME),
+    .bare = SINK_BARE_ENDS,
+    .exact_verbs = true,
+};
