@@ -274,6 +274,14 @@ class Postfix(Relay):
     """Postfix, the installed one, with folders of its own."""
 
     name = "postfix"
+    # It must bear with tests that try a client's patience, and take large messages.
+    limits = """
+message_size_limit = 314572800
+smtpd_hard_error_limit = 1000
+smtpd_soft_error_limit = 1000
+smtpd_junk_command_limit = 100000
+smtputf8_enable = no
+"""
 
     def _settings(self, _here):
         return "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination"
@@ -316,17 +324,13 @@ virtual_gid_maps = static:{UID}
 virtual_minimum_uid = 1000
 virtual_mailbox_limit = 0
 mailbox_size_limit = 0
-message_size_limit = 314572800
+{self.limits}
 {self._settings(here)}
 smtpd_forbid_unauth_pipelining = yes
 smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
-smtpd_hard_error_limit = 1000
-smtpd_soft_error_limit = 1000
-smtpd_junk_command_limit = 100000
 line_length_limit = 2048
-smtputf8_enable = no
 """, encoding="ascii")
         (here / "config" / "master.cf").write_text(f"""
 {self._services()}

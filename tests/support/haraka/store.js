@@ -8,10 +8,17 @@ exports.register = function () {
     this.wanted = this.config.get('store.json');
 };
 
+// Whoever looks something up answers later, and Haraka itself counts on it: a MAIL or EHLO inside a
+// transaction that is answered at once is the last it ever answers.
+const later = (next) => setImmediate(next);
+exports.hook_helo = later;
+exports.hook_ehlo = later;
+exports.hook_mail = later;
+
 exports.hook_rcpt = function (next, connection, [recipient]) {
     const { domain, users } = this.wanted;
-    if (recipient.host === domain && users.includes(recipient.user)) return next(OK);
-    next(DENY, 'No such user');
+    if (recipient.host === domain && users.includes(recipient.user)) setImmediate(next, OK);
+    else setImmediate(next, DENY, 'No such user');
 };
 
 exports.hook_queue = function (next, connection) {
