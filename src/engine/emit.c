@@ -339,7 +339,7 @@ void emit_plan(struct engine *engine, const struct plan *plan)
     struct text words = text_over(bytes, sizeof(bytes));
     struct span reason = ledger_reason(engine);
 
-    if (plan->raw.size > 0) {
+    if (plan->raw) {
         trouble_answer(engine, plan);
         return;
     }

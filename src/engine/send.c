@@ -446,7 +446,7 @@ bool release_next(struct engine *engine)
     if (engine->phase != PHASE_TALKING || ledger_empty(engine))
         return false;
     row = ledger_row(engine, ledger->release);
-    if (row->state == ROW_SENT && row->plan.raw.size > 0 && !row->unheard) {
+    if (row->state == ROW_SENT && row->plan.raw && !row->unheard) {
         trouble_answer(engine, &row->plan); /* and the relay's own will not be heard */
         row->unheard = true;
         return true;

@@ -34,6 +34,8 @@
 #include "lockstep/engine/engine.h"
 #include "lockstep/smtp/body.h"
 
+#include "note.h"
+
 /* Bytes handed over and not yet SENT, above which nothing more is made for that side. */
 #define UNSENT_BYTES_MAX BLOCK_SIZE
 /* The words of a refusal that are kept, to be quoted later. */
@@ -93,10 +95,10 @@ struct row {
     uint32_t text_at; /* in the ledger's text ring */
     uint32_t text_size;
     uint32_t held_back; /* of the text: not said yet, an interim answer will ask for it */
-    uint32_t past;      /* so many others are to go first */
     uint8_t verb;       /* enum verb */
     uint8_t state;      /* enum row_state */
-    uint8_t past_verb;  /* the next of which has to be this; 0: any */
+    uint8_t past;       /* so many others are to go first, ... */
+    uint8_t past_verb;  /* ... the next of which has to be this; 0: any */
     bool ours;          /* put in by us: the client never hears its answer */
     bool last_chunk;
     bool upgraded;  /* HELO, said as EHLO */
@@ -587,43 +589,5 @@ void session_conclude(struct engine *engine);
 void session_overdue(struct engine *engine);
 moment session_deadline(const struct engine *engine);
 struct plan farewell_to(struct engine *engine, const struct row *row);
-
-/* --- note.c --- */
-void note_said(struct engine *engine, enum side side, bool to_upstream, struct span bytes);
-/* What leaves for a side by a wire: bytes, the last `secret` of `line` a credential, content. */
-void note_left(struct engine *engine, enum side side, struct span bytes);
-void note_secret(struct engine *engine, enum side side, struct span line, size_t secret,
-                 struct span end);
-void note_left_content(struct engine *engine, struct span bytes);
-void note_left_unread(struct engine *engine, enum side side, struct span bytes);
-/* How many bytes at the end of a command line may be a credential. */
-size_t note_secret_size(const struct engine *engine, enum verb verb, struct span line);
-/* Is the answer to a line that may hold a credential awaited? */
-bool awaits_secret(const struct engine *engine);
-/* Does the answer to the row in front show the credential that the row said? */
-bool says_secret_back(const struct engine *engine, struct span said);
-/* A reply of the upstream on either leg; where it says a secret back, only its code. */
-void note_reply(struct engine *engine, enum side side, struct span reply);
-/* What the upstream said and is no whole reply: in the place of one to a credential it may quote a
- * part of that. */
-void note_rubbish(struct engine *engine, struct span bytes);
-/* A command line that may hold a secret, on either leg. */
-void note_command(struct engine *engine, enum side side, enum verb verb, struct span text,
-                  struct span end);
-/* Bytes that passed from that side to the other, and nobody read them. */
-void note_unread(struct engine *engine, enum side from, uint64_t bytes);
-/* Content of a message that the client said, or that went upstream: recorded whole or counted. */
-void note_content(struct engine *engine, enum side side, struct span bytes);
-/* There may be more of it; what was held back is told apart. */
-void note_content_part(struct engine *engine);
-/* That was all of it. */
-void note_content_end(struct engine *engine);
-void note_stop(struct engine *engine);
-void note(struct engine *engine, struct span word, struct span key, struct span value);
-void note_code(struct engine *engine, struct span word, struct span what, uint16_t code);
-void note_open(struct engine *engine, const struct event *event);
-void note_told(struct engine *engine, const struct advice *advice, struct span words,
-               bool with_mechanism);
-void note_life(struct engine *engine, enum side side, struct span what, struct span why);
 
 #endif

@@ -202,7 +202,7 @@ void trouble_put_answer(struct engine *engine, const struct fault_plan *plan)
 void trouble_answer(struct engine *engine, const struct plan *plan)
 {
     trouble_put_answer(engine,
-                       &(struct fault_plan){.answer = plan->raw, .end = (enum fault_end)plan->end});
+                       &(struct fault_plan){.answer = plan->words, .end = (enum fault_end)plan->end});
 }
 
 void trouble_tell(struct engine *engine, struct span whole)

@@ -72,7 +72,7 @@ static bool wait_for_others(struct engine *engine, struct row *row, const struct
 
     trouble->held_row = engine->ledger.send;
     trouble->held_until = engine->now + plan->hold_ms;
-    row->past = plan->past;
+    row->past = plan->past < ROWS_MAX ? (uint8_t)plan->past : ROWS_MAX;
     row->past_verb = plan->past_verb;
     if (engine->input == INPUT_WAIT && engine->ledger.send == engine->ledger.tail - 1)
         engine->input = INPUT_COMMAND; /* what it does it does not do yet */
@@ -110,7 +110,8 @@ static bool waited(struct engine *engine, struct row *row)
 /* The client hears of the row what the plan says, in its turn. */
 void trouble_answer_row(struct engine *engine, struct row *row, const struct fault_plan *plan)
 {
-    row->plan = (struct plan){.answer_here = true, .raw = plan->answer, .end = (uint8_t)plan->end};
+    row->plan = (struct plan){
+        .answer_here = true, .raw = true, .words = plan->answer, .end = (uint8_t)plan->end};
     if (!plan->ask)
         row_answer_here(engine, row, &row->plan);
 }

@@ -154,7 +154,7 @@ FLAGS = (
     ("--upstream lmtp://x", "command line: --upstream: `address` is `lmtp://x`: write a URL, as in "
                             "smtp://mx.example:25, starttls://mx.example:587 or "
                             "smtps://mx.example:465"),
-    ("--mode fix", "command line: --mode: `mode` is `fix`: write repair or observe"),
+    ("--mode fix", "command line: --mode: `mode` is `fix`: write repair, observe or fault"),
     ("--set limits.row=1", "command line: --set: unknown word `limits.row`: did you mean `rows`?"),
     ("--set listeners=x", "command line: --set: `listeners` is more than one value: write it in a "
                           "file"),

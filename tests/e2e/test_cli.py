@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import suite  # noqa: E402
 
 LOCKSTEP = os.environ["LOCKSTEP"]
-COMMANDS = ("run", "check", "sink", "secret", "oauth", "play", "explain", "manual", "completion")
+COMMANDS = ("run", "check", "fault", "sink", "secret", "oauth", "play", "explain", "manual", "completion")
 
 # Typed, exit code, first line on stderr. {folder} is a fresh one, {busy} a port in use, {file} a
 # file that is there, {locked} a file that nobody may read.
@@ -34,7 +34,7 @@ TABLE = (
     ("run --frobnicate", 64, "lockstep run: there is no option --frobnicate"),
     ("run -x", 64, "lockstep run: there is no option -x"),
     ("run --listen", 64, "lockstep run: --listen needs a value: ADDR:PORT"),
-    ("run --mode", 64, "lockstep run: --mode needs a value: repair|observe"),
+    ("run --mode", 64, "lockstep run: --mode needs a value: repair|observe|fault"),
     ("run -c", 64, "lockstep run: --config needs a value: FILE"),
     ("run --sizes=4", 64, "lockstep run: --sizes takes no value"),
     ("run 127.0.0.1:25", 64,

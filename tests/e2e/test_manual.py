@@ -27,9 +27,9 @@ COMPLETED = (
     (["ch"], ["check"]),
     (["he"], ["help"]),
     (["run", "--pipe"], ["--pipelining"]),
-    (["run", "--mode", ""], ["repair", "observe"]),
+    (["run", "--mode", ""], ["repair", "observe", "fault"]),
     (["run", "--mode", "o"], ["observe"]),
-    (["run", "--mode", "="], ["repair", "observe"]),
+    (["run", "--mode", "="], ["repair", "observe", "fault"]),
     (["run", "--mode", "=", "r"], ["repair"]),
     (["run", "--listen", ""], []),
     (["run", "--set", "limits.r"], ["limits.reply=", "limits.rows="]),
@@ -188,7 +188,7 @@ class Completions(Written):
     def test_fish_offers(self):
         path = self.write("lockstep.fish", say("completion", "fish"))
         for typed, offered in (("ch", ["check"]), ("run --pipe", ["--pipelining"]),
-                               ("run --mode ", ["observe", "repair"]),
+                               ("run --mode ", ["fault", "observe", "repair"]),
                                ("sink --no-pipelining=e", ["--no-pipelining=exim"])):
             code, said, wrong = shell("fish", "--no-config", "-c",
                                       f"source {path}; complete -C 'lockstep {typed}'",

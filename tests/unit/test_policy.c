@@ -16,9 +16,9 @@ struct row {
 static const struct row rows[] = {
     {"mode", "observe", NULL},
     {"mode", "REPAIR", NULL},
-    {"mode", "fault", "`mode` is `fault`: write repair or observe"},
-    {"mode", "", "`mode` is empty: write repair or observe"},
-    {"mode", "repair|observe", "`mode` is `repair|observe`: write repair or observe"},
+    {"mode", "fault", NULL},
+    {"mode", "", "`mode` is empty: write repair, observe or fault"},
+    {"mode", "repair|observe", "`mode` is `repair|observe`: write repair, observe or fault"},
     {"pipelining", "never", NULL},
     {"pipelining", "always", "`pipelining` is `always`: write auto or never"},
     {"auth.clients", "check", NULL},

@@ -20,6 +20,6 @@ Test(size, values_stay_small)
     cr_assert_leq(sizeof(struct command), 64);
     cr_assert_leq(sizeof(struct reply), 96);
     cr_assert_leq(sizeof(struct record), 96);
-    cr_assert_leq(sizeof(struct event), 64);
+    cr_assert_leq(sizeof(struct event), 80);
     cr_assert_leq(sizeof(struct effect), 168);
 }

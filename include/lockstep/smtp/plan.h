@@ -26,8 +26,8 @@ struct plan {
     bool quote_reason;     /* add the envelope's first refusal, code and words, to the text */
     bool verbatim;         /* say the kept refusal itself, in its own words, instead of `words` */
     bool close;            /* then end the session */
-    struct span raw;       /* said instead of code and words, as a fault's rule has it */
-    uint8_t end;           /* enum fault_end: what follows that */
+    bool raw;              /* the words are all that is said, as a fault's rule has them, ... */
+    uint8_t end;           /* ... and enum fault_end: what follows that */
     bool keywords;         /* 250 and the keywords of EHLO, as the upstream told them before */
     bool extended;         /* HELO is said as EHLO, and the client hears the answer's first line */
     uint32_t held_back; /* so much at the command's end is said to its first interim answer, which
