@@ -165,6 +165,19 @@ void replay_look(struct engine *engine, const struct reply *reply, enum verb_doe
 
 /* --- answers that do not fit --- */
 
+static bool speaks_of(struct span words, const struct span *marks, size_t count)
+{
+    size_t i, at;
+
+    for (i = 0; i < count; i++) {
+        for (at = 0; at + marks[i].size <= words.size; at++) {
+            if (span_starts_fold(span_tail(words, at), marks[i]))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* What only DATA is answered with: to RCPT it says that one reply has gone missing (F-36). */
 static bool speaks_of_data(struct span words)
 {
@@ -175,15 +188,16 @@ static bool speaks_of_data(struct span words)
         SPAN_INIT("must precede data"),
         SPAN_INIT("no recipient specified"),
     };
-    size_t i, at;
 
-    for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-        for (at = 0; at + marks[i].size <= words.size; at++) {
-            if (span_starts_fold(span_tail(words, at), marks[i]))
-                return true;
-        }
-    }
-    return false;
+    return speaks_of(words, marks, sizeof(marks) / sizeof(marks[0]));
+}
+
+/* What those say that mind a batch (F-40); whatever came in between has made one of it. */
+static bool speaks_of_batches(struct span words)
+{
+    static const struct span marks[] = {SPAN_INIT("synchronization"), SPAN_INIT("pipelining")};
+
+    return speaks_of(words, marks, sizeof(marks) / sizeof(marks[0]));
 }
 
 /* A refusal of the order, where by all replies so far the order was right; or an answer that is
@@ -199,9 +213,11 @@ static bool out_of_order(const struct engine *engine, const struct row *row,
         return reply->code == 503 && view->greeted && !view->mail_open;
     case DOES_RECIPIENT:
         return view->mail_open && reply->code >= 500 &&
-               (reply->code == 503 || speaks_of_data(reply->text));
+               (reply->code == 503 || speaks_of_data(reply->text) ||
+                (speaks_in_groups(engine) && speaks_of_batches(reply->text)));
     case DOES_MESSAGE:
-        return (reply->code == 503 || (reply->code < 300 && speaks_in_groups(engine))) &&
+        return (reply->code == 503 || (speaks_in_groups(engine) &&
+                                       (reply->code < 300 || speaks_of_batches(reply->text)))) &&
                view->mail_open && engine->envelope.accepted > 0;
     case DOES_NONE:
     case DOES_GREET:
