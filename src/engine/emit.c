@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "header.h"
 #include "mend.h"
 #include "trouble.h"
 
@@ -229,6 +230,16 @@ static void add_size(struct engine *engine, struct text *text, uint64_t offered,
     add_keyword(text, text_span(&line), last_r);
 }
 
+/* Where a header may have to be mended, the message comes with DATA: of chunks the relay hears the
+ * size before what is in them. */
+static bool takes_chunks(const struct engine *engine)
+{
+    const struct capabilities *offered = &engine->peers[SIDE_UPSTREAM].view.capabilities;
+
+    return !header_may_be_mended(engine) && (capabilities_offer(offered, EXTENSION_CHUNKING) ||
+                                             repair_on(engine, REPAIR_BDAT_TO_DATA));
+}
+
 /* What of the upstream's keyword lines the client may see. */
 static bool passes(const struct engine *engine, enum extension extension)
 {
@@ -237,7 +248,7 @@ static bool passes(const struct engine *engine, enum extension extension)
     if (extension == EXTENSION_AUTH)
         return login_passes(engine);
     if (extension == EXTENSION_BINARYMIME)
-        return capabilities_offer(offered, EXTENSION_CHUNKING);
+        return takes_chunks(engine) && capabilities_offer(offered, EXTENSION_CHUNKING);
     return extension != EXTENSION_NONE && extension_facts(extension)->relay == OFFER_PASSED;
 }
 
@@ -269,7 +280,7 @@ static void end_keywords(struct engine *engine, struct text *text, size_t last)
     const struct capabilities *offered = &upstream_of(engine)->view.capabilities;
 
     add_keyword(text, SPAN("PIPELINING"), &last);
-    if (capabilities_offer(offered, EXTENSION_CHUNKING) || repair_on(engine, REPAIR_BDAT_TO_DATA))
+    if (takes_chunks(engine))
         add_keyword(text, SPAN("CHUNKING"), &last);
     add_our_own(engine, text, &last);
     if (capabilities_offer(offered, EXTENSION_SIZE) || engine->policy->limits.message_bytes > 0)

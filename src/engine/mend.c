@@ -42,6 +42,8 @@ static uint64_t lookers(const struct engine *engine, enum repair_stage stage, en
 {
     uint64_t set = engine->policy->mode == MODE_FAULT ? 0 : engine->policy->repairs_at[stage][does];
 
+    if (stage == STAGE_HEADER)
+        set &= ~engine->message.header.acted;
     return observing(engine) && stage != STAGE_ANSWER ? set : set & repairs_of(engine);
 }
 
@@ -199,6 +201,8 @@ static enum verdict mend_once(struct engine *engine, enum repair_id id, struct s
 
     if (verdict == UNTOUCHED || mended.text.cut)
         return UNTOUCHED;
+    if (repair_row(id)->stage == STAGE_HEADER)
+        engine->message.header.acted |= REPAIR_BIT(id);
     if (verdict == BEYOND)
         mending->beyond = mended.plan;
     else
@@ -230,7 +234,8 @@ enum verdict mend_text(struct engine *engine, enum repair_stage stage, enum verb
 
     situation.rewrite = &rewrite;
     situation.seen = *seen;
-    situation.first = engine->ledger.tail == 0;
+    situation.first =
+        stage == STAGE_HEADER ? engine->message.header.first : engine->ledger.tail == 0;
     mending->used = 0;
     for (i = 0; set >> i != 0 && all != BEYOND; i++) {
         const char *before = situation.seen.at;

@@ -3,6 +3,7 @@
  * terminator leaves whole, in one write (F-03). Who owns a message at every instant is table 4.7.
  */
 #include "message.h"
+#include "header.h"
 #include "keep.h"
 #include "mend.h"
 #include "trouble.h"
@@ -69,6 +70,7 @@ void message_start(struct engine *engine)
     engine->message.passed = 0;
     engine->message.stray = 0;
     keep_drop(engine);
+    header_start(engine);
 }
 
 void message_swallow(struct engine *engine)
@@ -270,7 +272,7 @@ static void body_end(struct engine *engine)
  * between the scans of one input and begins 0.
  */
 static enum body_found scan(struct engine *engine, body_scanner *scanner, struct span *input,
-                            size_t *told, struct body_piece *piece_r)
+                            uint32_t *told, struct body_piece *piece_r)
 {
     struct span part = *told > 0 ? span_head(*input, *told) : *input;
     struct span taken = part;
@@ -279,7 +281,7 @@ static enum body_found scan(struct engine *engine, body_scanner *scanner, struct
     taken = span_head(taken, taken.size - part.size);
     *input = span_tail(*input, taken.size);
     note_content(engine, SIDE_CLIENT, span_tail(taken, *told));
-    *told -= taken.size < *told ? taken.size : *told;
+    *told -= taken.size < *told ? (uint32_t)taken.size : *told;
     if (taken.size > 0 || input->size == 0 || *told > 0)
         return found;
     if (found == BODY_BARE || engine->policy->record_bodies) {
@@ -295,31 +297,45 @@ static struct span readable(const struct engine *engine, struct span view)
     return engine->troubled ? span_head(view, FAULT_CONTENT_BYTES_MAX) : view;
 }
 
+enum body_found message_scan(struct engine *engine, struct span *input, struct body_piece *piece_r)
+{
+    enum body_found found = scan(engine, body_scan, input, &engine->message.header.told, piece_r);
+
+    engine->message.total = engine->message.body.bytes;
+    return found;
+}
+
+void message_pass(struct engine *engine, enum body_found found, struct body_piece piece)
+{
+    if (engine->message.fate == FATE_SWALLOW)
+        return;
+    if (!pass_within_limit(engine, piece) || (found == BODY_END && !ends_within_limit(engine)))
+        message_fail(engine, &too_large);
+    else if (found == BODY_BARE)
+        message_fail(engine, &bare_refused);
+}
+
 bool body_read(struct engine *engine)
 {
     struct message *message = &engine->message;
     struct inbox *inbox = &client_of(engine)->inbox;
     struct span view = readable(engine, inbox->view);
     struct span input = view;
-    enum body_found found = BODY_PIECE;
+    enum body_found found;
     struct body_piece piece;
-    size_t told = 0;
     size_t mark = keep_mark(engine);
 
     if (input.size == 0 || message->fate == FATE_PENDING || !ledger_has_room(engine, 0))
         return false;
     if (message->fate == FATE_FORWARD && !emit_may(engine, SIDE_UPSTREAM))
         return false;
+    found = header_read(engine, &input);
     while (found != BODY_MORE && found != BODY_END) {
-        found = scan(engine, body_scan, &input, &told, &piece);
-        message->total = message->body.bytes;
-        if (message->fate == FATE_SWALLOW)
-            continue;
-        if (!pass_within_limit(engine, piece) || (found == BODY_END && !ends_within_limit(engine)))
-            message_fail(engine, &too_large);
-        else if (found == BODY_BARE)
-            message_fail(engine, &bare_refused);
+        found = message_scan(engine, &input, &piece);
+        message_pass(engine, found, piece);
     }
+    if (input.size == view.size)
+        return false;
     inbox_take(inbox, view.size - input.size);
     engine->client_since = engine->now;
     if (found == BODY_END)
@@ -334,7 +350,7 @@ static bool convert_content(struct engine *engine, struct span content)
 {
     enum body_found found = BODY_PIECE;
     struct body_piece piece;
-    size_t told = 0;
+    uint32_t told = 0;
 
     while (found == BODY_PIECE) {
         found = scan(engine, body_stuff, &content, &told, &piece);
@@ -435,7 +451,7 @@ static bool chunk_convert(struct engine *engine, struct row *row)
 
     if (engine->ledger.in_flight > 0)
         return false;
-    switch (message->convert) {
+    switch ((enum convert)message->convert) {
     case CONVERT_NONE:
         if (message->binary) {
             engine->reset_owed = true;

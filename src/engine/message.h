@@ -7,6 +7,10 @@
 /* Read what the client says of its message, as far as it can go on; false: nothing moved. */
 bool body_read(struct engine *engine);
 bool chunk_read(struct engine *engine);
+/* One scan of what the client says of its message, and the record of what it took. */
+enum body_found message_scan(struct engine *engine, struct span *input, struct body_piece *piece_r);
+/* Passes that piece on, or fails the message for what was found. */
+void message_pass(struct engine *engine, enum body_found found, struct body_piece piece);
 /* The upstream waits for a message now. */
 void message_start(struct engine *engine);
 /* The upstream refused a chunk that was not the last. */

@@ -13,6 +13,7 @@
  *   answer.c    what the upstream's replies mean, and who hears them
  *   message.c   messages and chunks on their way
  *   keep.c      what of a message went upstream, so that it can be said to another one
+ *   header.c    the fields of a message's header, for the repairs that look at them
  *   replay.c    putting an envelope to an upstream once more, and what was learnt of the path
  *   ending.c    how a session ends, and what the client hears of a lost upstream
  *   note.c      the transcript
@@ -153,19 +154,29 @@ struct copy {
     uint32_t size;
 };
 
+/* How far the header of a message is looked at. */
+struct header {
+    uint64_t acted; /* set of repairs that have, in this message */
+    uint32_t told;  /* bytes of what is unread that the record has already */
+    bool looks;     /* what comes next may be a field, and some repair looks at those */
+    bool first;     /* nothing of the message was read */
+    bool passes;    /* the middle of a field that is too long to be looked at */
+};
+
 struct message {
     struct counted counted[SIDE_COUNT];
     struct body body;
     struct copy copy;
+    struct header header;
     struct plan verdict; /* FATE_SWALLOW: what the client hears at the end */
     uint64_t chunk_left;
     uint64_t total;  /* of the message so far */
+    uint64_t passed; /* of a DATA message, to the upstream */
+    uint8_t fate;    /* enum fate */
+    uint8_t convert; /* enum convert */
     uint8_t stray;   /* FATE_SWALLOW: 1 + the repair that swallows what nobody asked for; or 0 */
     bool binary;     /* its MAIL said BODY=BINARYMIME (RFC 3030 3) */
     bool begun;      /* a chunk of it went upstream as such */
-    uint64_t passed; /* of a DATA message, to the upstream */
-    enum fate fate;
-    enum convert convert;
 };
 
 enum auth {

@@ -40,8 +40,8 @@
  * back. What the engine records as said is compared with what it sent.
  *
  * A transcript that only counts messages is played with made up ones. So where bytes of a message
- * were changed on the way (dots stuffed in a converted chunk, bare line ends normalised) it does
- * not play back to the byte; one that keeps messages whole does.
+ * were changed on the way (dots stuffed in a converted chunk, bare line ends normalised, a header
+ * mended) it does not play back to the byte; one that keeps messages whole does.
  *
  * Pure: the caller lends the memory.
  */

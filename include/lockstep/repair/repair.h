@@ -24,6 +24,9 @@ enum repair_stage {
                     * back a plan */
     STAGE_SENDING, /* a command being sent, the client's or one that is said again; hands back
                     * text */
+    STAGE_HEADER,  /* a field of a message's header, or a line that stands in front of it, on its
+                    * way to the upstream; hands back text, of one line or more. Once it has acted a
+                    * repair is asked no more in that message. Not where BDAT brings the message */
     STAGE_REPLY,   /* a whole reply of the upstream, before it is read; hands back text */
     STAGE_ANSWER,  /* a whole reply for the client, before it is said; hands back text */
     STAGE_FRAMING, /* how bytes are cut into commands and messages: done by the engine itself */
@@ -56,7 +59,8 @@ struct rewrite {
 /* What a repair may look at; all of it read-only, and borrowed for the call. */
 struct situation {
     const struct verb_facts *verb; /* of the command, or of the one that is answered */
-    struct span seen;              /* the line without its end, or the whole reply */
+    struct span seen;              /* the line without its end, or the whole reply; a field has the
+                                    * line ends in its middle */
     const struct view *client;
     const struct view *upstream;
     const struct envelope *envelope;
@@ -64,7 +68,8 @@ struct situation {
     struct span hostname; /* what lockstep calls itself */
     struct span address;  /* the client's, without port; empty: not known */
     struct span account;  /* whom lockstep speaks for upstream; empty: for nobody */
-    bool first;           /* STAGE_COMMAND: the client has said nothing before */
+    bool first;           /* STAGE_COMMAND: the client has said nothing before; STAGE_HEADER: this
+                           * is what the message begins with */
     bool mail_pending;    /* STAGE_ORDER: a transaction is open upstream, or may be when the command
                            * is read there */
     bool reset_sent;    /* STAGE_ORDER: RSET is on its way to the upstream, and no MAIL behind it */
