@@ -141,6 +141,9 @@ struct mended {
     X(MATCH_SENDER,         match_sender,       "match-sender",       STAGE_SENDING,               \
       DOES_BIT(DOES_SENDER),                    INITIALLY_OFF,                                     \
       "The envelope's sender becomes `rewrite.sender`, or the account that is used at the relay.") \
+    X(FROM_LINE,            from_line,          "from-line",          STAGE_HEADER,                \
+      DOES_BIT(DOES_MESSAGE),                   INITIALLY_OFF,                                     \
+      "A mailbox's `From ` line in front of a message becomes a field, `X-Mailbox-Line`.")         \
     X(EARLY_TALK,           framing_only,       "early-talk",         STAGE_FRAMING,               \
       DOES_ALL,                                 INITIALLY_ON,                                      \
       "What a client says before the greeting waits for it; off, as is wise on a port that the "   \
