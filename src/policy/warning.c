@@ -63,8 +63,8 @@ static bool pops_in_clear(const struct config *config, uint32_t number)
     return false;
 }
 
-/* Repairs that only clients one knows should have, and that some of the listener's sessions do. */
-static uint64_t trusted_repairs(const struct config *config, uint32_t number)
+/* Repairs that some of the listener's sessions have. */
+static uint64_t repairs_of(const struct config *config, uint32_t number)
 {
     const struct policy *policy = &config->listeners[number].policy;
     uint64_t on = policy->repairs;
@@ -72,7 +72,18 @@ static uint64_t trusted_repairs(const struct config *config, uint32_t number)
 
     for (i = 0; i < policy->route_count; i++)
         on |= policy->routes[i].repairs;
-    return policy->mode == MODE_REPAIR ? on & repairs_trusted() : 0;
+    return policy->mode == MODE_REPAIR ? on : 0;
+}
+
+static bool breaks_signatures(const struct config *config, uint32_t number)
+{
+    return (repairs_of(config, number) & REPAIR_BIT(REPAIR_MATCH_HEADER_FROM)) != 0;
+}
+
+/* Of these, those that only clients one knows should have. */
+static uint64_t trusted_repairs(const struct config *config, uint32_t number)
+{
+    return repairs_of(config, number) & repairs_trusted();
 }
 
 static bool trusts_clients(const struct config *config, uint32_t number)
@@ -114,6 +125,10 @@ static const struct {
      SPAN_INIT("`pop` opens the provider's relay for all who share this machine's address"), NULL},
     {BASE_LISTENER, pops_in_clear,
      SPAN_INIT("`pop3+clear://`: that password crosses the line in clear"), NULL},
+    {BASE_LISTENER, breaks_signatures,
+     SPAN_INIT("`match-header-from` breaks clients' signatures (DKIM, DMARC) and tells readers "
+               "another author"),
+     NULL},
     {BASE_LISTENER, trusts_clients,
      SPAN_INIT("these repairs are only for clients that you trust, see lockstep(1):"),
      name_trusted},

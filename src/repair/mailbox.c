@@ -30,6 +30,13 @@ void addressed_with(const struct addressed *addressed, struct span mailbox, stru
     text_add(text, addressed->after);
 }
 
+struct span mailbox_of_account(const struct situation *situation)
+{
+    struct span sender = situation->rewrite->sender;
+
+    return sender.size > 0 ? sender : situation->account;
+}
+
 size_t mailbox_domain(struct span mailbox)
 {
     size_t found = mailbox.size;

@@ -16,6 +16,9 @@ bool addressed_parse(const struct situation *situation, struct addressed *addres
 /* The same line with that mailbox. */
 void addressed_with(const struct addressed *addressed, struct span mailbox, struct text *text);
 
+/* The address that lockstep stands for upstream: what is configured, or else the account's name,
+ * which may be none. */
+struct span mailbox_of_account(const struct situation *situation);
 /* The place of the last `@` that stands in no quotes; the size when there is none. */
 size_t mailbox_domain(struct span mailbox);
 /* Could it stand before a domain without quotes? */

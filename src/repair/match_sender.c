@@ -12,11 +12,9 @@
 
 enum verdict match_sender(const struct situation *situation, struct mended *mended_r)
 {
-    struct span sender = situation->rewrite->sender;
+    struct span sender = mailbox_of_account(situation);
     struct addressed addressed;
 
-    if (sender.size == 0)
-        sender = situation->account;
     if (!mailbox_is_plain(sender) || !addressed_parse(situation, &addressed))
         return UNTOUCHED;
     if (addressed.mailbox.size == 0 || span_equal(addressed.mailbox, sender))

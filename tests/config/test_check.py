@@ -47,7 +47,12 @@ listeners:
     allow: 10.0.0.0/8
     tls: {certificate: c, key: k, legacy-networks: 10.0.0.0/9, legacy-minimum: TLSv1.1}
     routes: [{pop: pop3+clear://pop.example, credential: c}]
-  - {name: c, listen: 127.0.0.1:27, relay: old}
+  - name: c
+    listen: 127.0.0.1:27
+    relay: old
+    repairs: {bare-lf: on}
+    routes: [{sender: "*@b", repairs: {match-header-from: on}}]
+  - {name: d, listen: 127.0.0.1:28, relay: old, mode: observe, repairs: {match-header-from: on}}
 """
 
 WARNINGS = (
@@ -57,6 +62,10 @@ WARNINGS = (
     "listener `a`: `auth.clear: on`: passwords of clients may cross the line in clear",
     "listener `b`: `pop` opens the provider's relay for all who share this machine's address",
     "listener `b`: `pop3+clear://`: that password crosses the line in clear",
+    "listener `c`: `match-header-from` breaks clients' signatures (DKIM, DMARC) and tells readers "
+    "another author",
+    "listener `c`: these repairs are only for clients that you trust, see lockstep(1): "
+    "match-header-from, bare-lf",
     "relay `clear`: `allow_clear: on`: passwords may cross the line in clear",
     "relay `anybody`: `verify: none`: anybody on the way can pose as it",
     "relay `stripped`: `tls: offered`: anybody on the way can take STARTTLS out of its offers",

@@ -38,6 +38,8 @@ static void choose_lines(struct policy *policy, struct dice *dice)
 
         if ((stage == STAGE_COMMAND || stage == STAGE_SENDING) && dice_chance(dice, 30))
             policy->repairs ^= REPAIR_BIT(id);
+        if (stage == STAGE_HEADER && dice_chance(dice, 60))
+            policy->repairs ^= REPAIR_BIT(id);
     }
     if (dice_chance(dice, 50))
         policy->rewrite.sender = SPAN("scanner@shop.example");

@@ -214,7 +214,8 @@ static void write_content(struct world *world, struct message *message)
     bool ends_lf = repairs(world, REPAIR_LF_END_OF_DATA) && repairs(world, REPAIR_BARE_LF);
     uint32_t count = dice_chance(dice, 1) ? 25000 : dice_below(dice, 12);
 
-    bytes_say(&message->content, "Id: ~%u~\r\n", message->tag);
+    message->head = head_row(dice_chance(dice, 30) ? dice_below(dice, HEADS) : 0);
+    bytes_say(&message->content, "%sId: ~%u~\r\n", message->head->said, message->tag);
     while (count-- > 0)
         bytes_say(&message->content, "%s", lines[dice_below(dice, 9)]);
     if (dice_chance(dice, 8)) {

@@ -1,14 +1,48 @@
 /* Who gets what: a message that the upstream takes, compared with what the client wrote. */
+#include <string.h>
+
 #include "sim.h"
 
+#define SENDER "scanner@shop.example"
+
+static const struct head heads[HEADS] = {
+    {"", "", REPAIR_FROM_LINE},
+    {"From a@b Mon Jan  1\r\n", "X-Mailbox-Line: From a@b Mon Jan  1\r\n", REPAIR_FROM_LINE},
+    {"From: Bob <a@b>\r\n", "X-Original-From: Bob <a@b>\r\nFrom: Bob <" SENDER ">\r\n",
+     REPAIR_MATCH_HEADER_FROM},
+    {"..x: y\r\nFrom:\r\n a@b\r\n",
+     "..x: y\r\nX-Original-From:\r\n a@b\r\nFrom:\r\n " SENDER "\r\n", REPAIR_MATCH_HEADER_FROM},
+    {"From: a@b, c@d\r\n", "From: a@b, c@d\r\n", REPAIR_MATCH_HEADER_FROM},
+    {"no header\r\nFrom: a@b\r\n", "no header\r\nFrom: a@b\r\n", REPAIR_MATCH_HEADER_FROM},
+};
+
+const struct head *head_row(uint32_t number)
+{
+    return &heads[number];
+}
+
+/* What the message's head is to be when it comes with DATA. */
+static struct span head_expected(const struct world *world, const struct message *message)
+{
+    bool known =
+        message->head->id != REPAIR_MATCH_HEADER_FROM || world->policy.rewrite.sender.size > 0;
+    bool mended = repairs(world, message->head->id) && known && !message->by_chunks;
+
+    return span_of_string(mended ? message->head->mended : message->head->said);
+}
+
 static bool same_content(const struct message *message, struct span content, bool normal,
-                         bool drop_cr)
+                         bool drop_cr, struct span head)
 {
     struct span rest = bytes_span(&message->content);
     size_t at = 0, i;
 
     if (!normal)
         return span_equal(rest, content);
+    if (!span_starts(content, head))
+        return false;
+    content = span_tail(content, head.size);
+    rest = span_tail(rest, strlen(message->head->said));
     for (i = 0; i < rest.size; i++) { /* LF is CRLF, CR is a blank, CR CR LF is CRLF */
         bool crlf = rest.at[i] == '\r' && i + 1 < rest.size && rest.at[i + 1] == '\n';
         struct span next = crlf || rest.at[i] == '\n' ? SPAN("\r\n")
@@ -53,7 +87,8 @@ void delivery_take(struct world *world, bool by_chunks)
     if (world->confused) /* a reply nobody asked for may have passed for MAIL's */
         return;
     if (!message->complete ||
-        !same_content(message, content, normal, repairs(world, REPAIR_DOUBLED_CR)))
+        !same_content(message, content, normal, repairs(world, REPAIR_DOUBLED_CR),
+                      head_expected(world, message)))
         world_doubt(world, "what is delivered is what the client said, to its end");
     if (!by_chunks && !right_recipients(world)) /* a chunk may come before answers to RCPT */
         world_doubt(world, "a message goes to those whom the client was told it would");

@@ -43,8 +43,17 @@ enum mischief {
 /* How the client's and the upstream's bytes are cut. */
 enum cutting { CUT_WHOLE, CUT_TRICKLE, CUT_RANDOM };
 
+/* What a message's header begins with, and what is made of it where the repairs are on. */
+struct head {
+    const char *said, *mended;
+    enum repair_id id;
+};
+
+#define HEADS 6U
+
 struct message {
     uint32_t tag;
+    const struct head *head;
     struct bytes content; /* as the client's user wrote it */
     bool by_chunks;
     bool complete; /* its end was said by the client */
@@ -238,6 +247,7 @@ void choose_policy(struct world *world);
 
 /* --- delivery.c --- */
 /* The upstream takes the message that it has read. */
+const struct head *head_row(uint32_t number);
 void delivery_take(struct world *world, bool by_chunks);
 
 /* --- outside.c --- */

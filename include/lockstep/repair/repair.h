@@ -52,7 +52,7 @@ struct rewrite {
     struct span helo;           /* a name for clients that have none of their own */
     struct span domain;         /* behind addresses without one (B-34) */
     struct span default_sender; /* for clients that never say MAIL (B-26) */
-    struct span sender;         /* of every envelope (B-35) */
+    struct span sender;         /* of every envelope, and of headers (B-35) */
     struct span codes;          /* reply codes told in the place of others (smtp/remap.h) */
 };
 
@@ -141,6 +141,10 @@ struct mended {
     X(MATCH_SENDER,         match_sender,       "match-sender",       STAGE_SENDING,               \
       DOES_BIT(DOES_SENDER),                    INITIALLY_OFF,                                     \
       "The envelope's sender becomes `rewrite.sender`, or the account that is used at the relay.") \
+    X(MATCH_HEADER_FROM,    match_header_from,  "match-header-from",  STAGE_HEADER,                \
+      DOES_BIT(DOES_MESSAGE),                   ONLY_TRUSTED,                                      \
+      "As `match-sender`, the address in the header's From, which breaks signatures of the "       \
+      "client's (DKIM); what it was is kept in `X-Original-From`.")                                \
     X(FROM_LINE,            from_line,          "from-line",          STAGE_HEADER,                \
       DOES_BIT(DOES_MESSAGE),                   INITIALLY_OFF,                                     \
       "A mailbox's `From ` line in front of a message becomes a field, `X-Mailbox-Line`.")         \
