@@ -67,7 +67,7 @@ class Client:
 
     def __init__(self, port, row, number):
         self.row = row
-        self.message = (f"X-Lockstep-Test: {number}\r\nFrom: <sender@client.test>\r\n"
+        self.message = (f"X-Lockstep-Test: {number}\r\nFrom: <{row.author}>\r\n"
                         f"Subject: {row.entry}\r\n\r\nwords\r\n").encode()
         self.outcome = Outcome()
         self.last = b""
@@ -154,6 +154,18 @@ def listeners_of(rows, leaf):
     return yaml, places
 
 
+class External(relays.Exim):
+    """Takes whoever says that somebody else knows him; the one of these relays that asks for it."""
+
+    authenticators = """begin authenticators
+EXTERNAL:
+  driver = plaintext
+  public_name = EXTERNAL
+  server_prompts = Well?
+  server_condition = ${if eq{$auth1}{}}
+"""
+
+
 class Broken(unittest.TestCase):
     """A subclass per relay; `key` names it in relays.RELAYS."""
 
@@ -165,7 +177,7 @@ class Broken(unittest.TestCase):
         cls.folder = place.Folder("broken")
         cls.addClassCleanup(cls.folder.remove)
         cls.leaf = certificates.Authority(cls.folder.path).issue("localhost")
-        cls.relay = relays.RELAYS[cls.key]()
+        cls.relay = External() if cls.key == "exim" else relays.RELAYS[cls.key]()
         cls.addClassCleanup(cls.relay.stop)
         cls.rows = [row for row in broken.ROWS if not row.elsewhere and not unknown(row)]
 
@@ -215,7 +227,7 @@ class Broken(unittest.TestCase):
                     self.assertTrue(through[row].stored, f"it worked directly: {told}")
                 if row.attack:
                     self.assertFalse(through[row].stored, f"{row.attack}: {told}")
-                elif row.expected is not None:
+                elif row.expected is not None and self.key in (row.relays or KEYS):
                     self.assertEqual(through[row].stored, row.expected == broken.DELIVERED, told)
 
 

@@ -18,6 +18,7 @@ from support.process import Process
 
 DOMAIN = "lockstep.test"
 USERS = ("one", "two")
+STRANGER = "stranger@client.test"  # whom no relay takes for its sender; some, nor for its author
 UID = 20001  # of the first user; inside a jail it means nothing to the machine
 
 # Every test message starts with this header, so what stands before it is the relay's trace.
@@ -179,6 +180,7 @@ class OpenSmtpd(Relay):
 smtp max-message-size 300M
 {self._listeners(jail)}
 action "store" maildir "/mail/%{{rcpt.user}}"
+match from any mail-from "{STRANGER}" for any reject
 match {self.matches} for domain "{DOMAIN}" action "store"
 """)
         self.process = Process("smtpd", jail.command("/usr/sbin/smtpd", "-d", "-T", "smtp"),
@@ -236,13 +238,19 @@ smtp_accept_queue_per_connection = 0
 smtp_accept_max = 0
 keep_environment =
 acl_smtp_rcpt = rcpt
-acl_smtp_data = accept_all
+acl_smtp_data = data
 log_file_path = /var/log/exim4/%slog
 begin acl
 rcpt:
+  deny
+    message = Not your address
+    senders = {STRANGER}
   require verify = recipient
 {self.accepts}
-accept_all:
+data:
+  deny
+    message = Not your From
+    condition = ${{if eqi{{${{address:$h_from:}}}}{{{STRANGER}}}}}
   accept
 begin routers
 local:
@@ -326,6 +334,9 @@ virtual_mailbox_limit = 0
 mailbox_size_limit = 0
 {self.limits}
 {self._settings(here)}
+smtpd_sender_restrictions = check_sender_access
+ inline:{{ {{ {STRANGER} = 553 5.7.1 Not your address }} }}
+header_checks = regexp:{{ {{ /^From:.*{STRANGER}/ REJECT Not your From }} }}
 smtpd_forbid_unauth_pipelining = yes
 smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
@@ -433,6 +444,9 @@ FEATURE(`accept_unresolvable_domains')dnl
 LOCAL_DOMAIN(`{DOMAIN}')dnl
 MAILER(`local')dnl
 MAILER(`smtp')dnl
+LOCAL_RULESETS
+SLocal_check_mail
+R$*{STRANGER}$*	$#error $@ 5.7.1 $: "553 Not your address"
 """, capture_output=True, text=True, timeout=30, check=True)
         return made.stdout
 
@@ -463,7 +477,7 @@ class Haraka(Relay):
                            ("host_list", f"{DOMAIN}\n"), ("loglevel", "protocol\n"),
                            ("smtp.ini", f"listen=127.0.0.1:{self.port}\nnodes=0\n"),
                            ("store.json", json.dumps({"mail": str(self.mail), "users": USERS,
-                                                      "domain": DOMAIN}))):
+                                                      "domain": DOMAIN, "stranger": STRANGER}))):
             (here / "config" / name).write_text(text, encoding="utf-8")
         self.process = Process("haraka", [packages.program("node"),
                                           program / "Haraka/bin/haraka", "-c", here], here)

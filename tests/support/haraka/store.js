@@ -13,7 +13,17 @@ exports.register = function () {
 const later = (next) => setImmediate(next);
 exports.hook_helo = later;
 exports.hook_ehlo = later;
-exports.hook_mail = later;
+
+exports.hook_mail = function (next, connection, [sender]) {
+    if (sender.address() === this.wanted.stranger) setImmediate(next, DENY, 'Not your address');
+    else setImmediate(next);
+};
+
+exports.hook_data_post = function (next, connection) {
+    const author = connection.transaction.header.get('From');
+    if (author.includes(this.wanted.stranger)) return next(DENY, 'Not your From');
+    next();
+};
 
 exports.hook_rcpt = function (next, connection, [recipient]) {
     const { domain, users } = this.wanted;
