@@ -62,15 +62,33 @@ static enum parsed field_begins(struct span input, bool first)
     return input.at[at] == ':' ? PARSED : PARSED_BAD;
 }
 
-/* The size of the field that the input begins with; 0: where it ends is not seen yet. */
-static size_t field_size(struct span input)
+/* Does the field in front of that line go on with it? A lone CR may be a blank upstream. */
+static enum parsed goes_on(const struct body *body, struct span line)
 {
+    size_t returns = 0;
+    bool empty;
+
+    while (returns < line.size && line.at[returns] == '\r')
+        returns++;
+    if (returns == line.size)
+        return PARSED_MORE;
+    if (returns == 0)
+        return is_blank(line.at[0]) ? PARSED : PARSED_BAD;
+    empty = line.at[returns] == '\n' && (returns == 1 || (returns == 2 && body->drop_cr));
+    return empty ? PARSED_BAD : PARSED;
+}
+
+/* The size of the field that the input begins with; 0: where it ends is not seen yet. */
+static size_t field_size(const struct body *body, struct span input)
+{
+    enum parsed more = PARSED;
     size_t size = 0;
 
-    do
+    while (more == PARSED && size < input.size) {
         size += span_find(span_tail(input, size), '\n') + 1;
-    while (size < input.size && is_blank(input.at[size]));
-    return size < input.size ? size : 0;
+        more = goes_on(body, span_tail(input, size));
+    }
+    return more == PARSED_BAD ? size : 0;
 }
 
 /* It will not be waited for, or not any longer. */
@@ -177,12 +195,15 @@ static enum body_found pass_line(struct engine *engine, struct span *input)
 /* One field, or part of a long one. */
 static enum body_found read_some(struct engine *engine, struct span *input)
 {
+    const struct body *body = &engine->message.body;
     struct header *header = &engine->message.header;
     enum parsed begins = field_begins(*input, header->first);
-    size_t size = field_size(*input);
+    size_t size = field_size(body, *input);
 
-    if (header->passes && (engine->message.body.place != BODY_LINE_START || is_blank(input->at[0])))
+    if (header->passes && (body->place != BODY_LINE_START || goes_on(body, *input) == PARSED))
         return pass_line(engine, input);
+    if (header->passes && goes_on(body, *input) == PARSED_MORE && !client_of(engine)->ended)
+        return BODY_MORE;
     header->passes = false;
     if (begins == PARSED_BAD || (size == 0 && client_of(engine)->ended) ||
         (begins == PARSED_MORE && too_long(*input, size))) {

@@ -47,22 +47,22 @@ static void lender_free(struct lender *lender)
 static void happen(struct bench *bench, enum event_kind kind, enum side side, struct span bytes)
 {
     struct event event = {.kind = kind, .side = side, .bytes = bytes};
+    size_t sent[SIDE_COUNT] = {0};
     struct effect effect;
-    size_t size;
     uint32_t i;
 
     engine_step(bench->engine, &event);
     while (engine_take(bench->engine, &effect)) {
-        size = 0;
         for (i = 0; effect.kind == EFFECT_SEND && i < effect.piece_count; i++) {
             text_add(&bench->run.said[effect.side], effect.pieces[i]);
-            size += effect.pieces[i].size;
+            sent[effect.side] += effect.pieces[i].size;
         }
-        if (size == 0)
-            continue;
-        event = (struct event){.kind = EVENT_SENT, .side = effect.side, .count = size};
-        must(i == effect.piece_count);
+    }
+    for (i = 0; i < SIDE_COUNT; i++) {
+        event = (struct event){.kind = EVENT_SENT, .side = (enum side)i, .count = sent[i]};
         engine_step(bench->engine, &event);
+        while (engine_take(bench->engine, &effect))
+            must(effect.kind != EFFECT_SEND);
     }
 }
 
