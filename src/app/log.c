@@ -175,6 +175,7 @@ const struct log_field log_fields[] = {
     {"login", "The name the client logged in with; not there when it did not."},
     {"credential", "The credential that the relay took; not there when none was used."},
     {"ending", "Why it ended, one word such as quit."},
+    {"relay_error", "What a connection to a relay last failed of; not there when none did."},
     {"why", "More words; not there but for a client that never came to begin."},
     {"commands", "Commands of the client that were answered."},
     {"messages", "Messages that the upstream accepted."},
@@ -213,6 +214,8 @@ void log_session(const struct report *report)
     if (report->credential.size > 0)
         log_word(&line, "credential", report->credential);
     log_word(&line, "ending", span_of_string(summary->ending != NULL ? summary->ending : "lost"));
+    if (report->relay_error.size > 0)
+        log_words(&line, "relay_error", report->relay_error);
     if (report->why.size > 0)
         log_words(&line, "why", report->why);
     log_number(&line, "commands", summary->commands);

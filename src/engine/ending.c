@@ -12,6 +12,12 @@
 /* Of a line that is no reply, with its end, what is quoted at most. */
 #define UNREADABLE_QUOTED_MAX 200U
 
+/* Which addresses were tried, and what the system said, is for the record and the log. */
+static const struct plan unreachable = {.answer_here = true,
+                                        .code = 421,
+                                        .status = SPAN_INIT("4.4.1"),
+                                        .words =
+                                            SPAN_INIT("No answer from the relay, try again later")};
 static const struct plan lost = {.answer_here = true,
                                  .code = 421,
                                  .status = SPAN_INIT("4.4.2"),
@@ -41,11 +47,6 @@ static const struct plan relay_slow = {
     .code = 421,
     .status = SPAN_INIT("4.4.2"),
     .words = SPAN_INIT("The relay did not answer in time, try again later")};
-static const struct plan no_answer = {.answer_here = true,
-                                      .code = 421,
-                                      .status = SPAN_INIT("4.4.1"),
-                                      .words = SPAN_INIT("No answer from the relay:"),
-                                      .quote_reason = true};
 static const struct plan client_slow = {.answer_here = true,
                                         .code = 421,
                                         .status = SPAN_INIT("4.4.2"),
@@ -286,12 +287,8 @@ void upstream_leave(struct engine *engine, const struct plan *farewell)
 
 void upstream_gone(struct engine *engine, struct span why)
 {
-    char bytes[160];
-    struct text words = text_over(bytes, sizeof(bytes));
-    struct plan unreachable = {.answer_here = true, .code = 421, .status = SPAN("4.4.1")};
-
     if (engine->phase == PHASE_TALKING && upstream_of(engine)->securing) {
-        prepare_failed(engine, why);
+        prepare_failed(engine);
         return;
     }
     if (replay(engine, why) || replay_greeting(engine, why))
@@ -303,13 +300,9 @@ void upstream_gone(struct engine *engine, struct span why)
         return;
     }
     if (message_waits(engine)) {
-        ledger_keep_words(engine, why);
-        upstream_leave(engine, &no_answer);
+        upstream_leave(engine, &unreachable);
         return;
     }
-    text_add(&words, SPAN("No answer from the relay: "));
-    text_add(&words, why);
-    unreachable.words = text_span(&words);
     say(engine, &unreachable);
     session_close(engine, "relay-unreachable");
 }

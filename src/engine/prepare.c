@@ -51,8 +51,8 @@ static const struct plan tls_refused = {.answer_here = true,
 static const struct plan tls_failed = {.answer_here = true,
                                        .code = 421,
                                        .status = SPAN_INIT("4.7.5"),
-                                       .words = SPAN_INIT("No TLS with the relay:"),
-                                       .quote_reason = true};
+                                       .words =
+                                           SPAN_INIT("No TLS with the relay, try again later")};
 static const struct plan tls_mixed = {
     .answer_here = true,
     .code = 421,
@@ -482,10 +482,9 @@ void prepare_secured(struct engine *engine)
     engine->answer_since = engine->client_since = engine->now;
 }
 
-void prepare_failed(struct engine *engine, struct span why)
+void prepare_failed(struct engine *engine)
 {
     upstream_of(engine)->securing = false;
-    ledger_keep_words(engine, why);
     upstream_leave(engine, &tls_failed);
 }
 

@@ -514,8 +514,8 @@ void prepare_greeted_old(struct engine *engine, const struct reply *reply);
 void prepare_greeted(struct engine *engine, const struct reply *reply);
 void prepare_secure(struct engine *engine, const struct reply *reply);
 void prepare_secured(struct engine *engine);
-/* TLS with the upstream failed. */
-void prepare_failed(struct engine *engine, struct span why);
+/* TLS with the upstream failed; why is for the record, because it names who is there. */
+void prepare_failed(struct engine *engine);
 /* The relay greeted a leg that is not the first. */
 void prepare_arrived(struct engine *engine, const struct reply *reply);
 /* Does the refusal ask for AUTH? */

@@ -50,6 +50,7 @@ static void session_sum_up(const struct session *session, struct report *report_
         .relay_name = session_relay_name(session),
         .tls = {span_of_string(session->tls[SIDE_CLIENT]),
                 span_of_string(session->tls[SIDE_UPSTREAM])},
+        .relay_error = span_of_string(session->relay_error),
         .duration_ms = (uint64_t)(session_now(session) - session->opened_at),
         .repairs = session->worker->lender.repairs,
     };
@@ -208,6 +209,15 @@ void session_note_tls(struct session *session, enum side side)
     session->tls[side][kept.size] = 0;
 }
 
+/* For the log: the client does not hear it. */
+static void session_note_failure(struct session *session, const struct event *event)
+{
+    if (event->kind != EVENT_FAILED || event->side != SIDE_UPSTREAM)
+        return;
+    free(session->relay_error);
+    session->relay_error = strndup(event->bytes.at, event->bytes.size);
+}
+
 /* Back to the worker's free sessions, once nothing of libuv's points here any more. */
 void session_release(struct session *session)
 {
@@ -259,6 +269,8 @@ void session_end(struct session *session, const char *ending, struct span why)
     /* Whoever reads of the end finds the transcript whole. */
     session->worker->user->report(&report);
     memset(session->worker->lender.repairs, 0, sizeof(session->worker->lender.repairs));
+    free(session->relay_error);
+    session->relay_error = NULL;
     engine_close(session->engine);
     session_unstarve(session);
     uv_timer_stop(&session->timer);
@@ -352,6 +364,7 @@ static void session_feed(struct session *session, struct event event)
 
     do {
         event.at = session_now(session);
+        session_note_failure(session, &event);
         engine_step(session->engine, &event);
         while (engine_take(session->engine, &effect))
             session_apply(session, &effect);

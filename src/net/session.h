@@ -27,6 +27,7 @@ struct session {
     struct heading *heading; /* of its transcripts; NULL: there are none */
     struct moved *moved;     /* where the adviser sent it; NULL: nowhere */
     void *memo;              /* the adviser's */
+    char *relay_error;       /* what a connection to a relay last failed of; NULL: none did */
     struct span server;      /* name of the upstream that was connected to */
     uint32_t relay_number;   /* of that upstream */
     uint32_t census;

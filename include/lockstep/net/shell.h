@@ -23,6 +23,7 @@ struct report {
     struct summary summary;
     struct span tls[SIDE_COUNT]; /* "TLSv1.3"; empty: in clear */
     struct span credential;      /* name of the one that the relay took; empty: none */
+    struct span relay_error;     /* what a connection to a relay last failed of; empty: none did */
     struct span why;             /* of an ending before there was a session, may be empty */
     uint64_t duration_ms;
     /* What repairs did in any session of this worker since its report before, one per row. */
