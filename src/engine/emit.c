@@ -344,11 +344,30 @@ void emit_first_line(struct engine *engine, const struct reply *reply)
         emit_line(engine, reply->code, line);
 }
 
+/* The refusal that is the reason, as far as it is known; without any there is nothing to announce.
+ */
+static void add_quote(const struct engine *engine, struct text *words)
+{
+    const struct envelope *envelope = &engine->envelope;
+    struct span reason = ledger_reason(engine);
+    bool coded = !envelope->worded && envelope->code != 0;
+
+    if (coded) {
+        text_add_byte(words, ' ');
+        text_add_number(words, envelope->code);
+    }
+    if (reason.size > 0) {
+        text_add_byte(words, ' ');
+        text_add(words, reason);
+    }
+    if (!coded && reason.size == 0 && span_ends(text_span(words), SPAN(":")))
+        words->size--;
+}
+
 void emit_plan(struct engine *engine, const struct plan *plan)
 {
     char bytes[REPLY_LINE_BYTES_MAX];
     struct text words = text_over(bytes, sizeof(bytes));
-    struct span reason = ledger_reason(engine);
 
     if (plan->raw) {
         trouble_answer(engine, plan);
@@ -359,21 +378,15 @@ void emit_plan(struct engine *engine, const struct plan *plan)
             emit_known_capabilities(engine);
         return;
     }
-    if (plan->verbatim && reason.size > 0) {
-        emit_line(engine, plan->code, reason);
+    if (plan->verbatim && ledger_reason(engine).size > 0) {
+        emit_line(engine, plan->code, ledger_reason(engine));
         return;
     }
     text_add(&words, plan->status);
     if (plan->status.size > 0)
         text_add_byte(&words, ' ');
     text_add(&words, plan->words);
-    if (plan->quote_reason && !engine->envelope.worded) {
-        text_add_byte(&words, ' ');
-        text_add_number(&words, engine->envelope.code);
-    }
-    if (plan->quote_reason) {
-        text_add_byte(&words, ' ');
-        text_add(&words, reason);
-    }
+    if (plan->quote_reason)
+        add_quote(engine, &words);
     emit_line(engine, plan->code, text_span(&words));
 }

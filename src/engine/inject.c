@@ -224,6 +224,19 @@ void inject_told(struct engine *engine, enum question_kind kind, const struct ad
         inject_refuse(engine, advice->told == TOLD_NO, words);
 }
 
+/* A later envelope finds the words forgotten, and the relay's code must do, if there was one. */
+static void remember_code(struct engine *engine)
+{
+    char bytes[8];
+    struct text code = text_over(bytes, sizeof(bytes));
+
+    if (ledger_reason(engine).size > 0)
+        return;
+    if (engine->leg.code != 0)
+        text_add_number(&code, engine->leg.code);
+    ledger_keep_words(engine, text_span(&code));
+}
+
 bool inject_refused(struct engine *engine, struct row *row)
 {
     struct leg *leg = &engine->leg;
@@ -242,6 +255,7 @@ bool inject_refused(struct engine *engine, struct row *row)
         plan = &closed;
         break;
     }
+    remember_code(engine);
     row_decide(engine, row, plan);
     if (leg->code == 0) { /* the relay was not asked: the next envelope has another try */
         leg->auth = AUTH_NONE;
