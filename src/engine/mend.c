@@ -109,7 +109,7 @@ static struct situation situation_of_row(const struct engine *engine, const stru
     situation.extended_refused =
         engine->leg.ehlo_refused || engine->leg.downgraded || avoids_ehlo(engine);
     situation.envelope_kept = engine->kept.replay != REPLAY_NONE;
-    situation.idle_ms = engine->now - engine->upstream_told;
+    situation.idle_ms = engine->leg.gone ? 0 : engine->now - engine->upstream_told;
     return situation;
 }
 

@@ -351,6 +351,13 @@ static bool bid_farewell(struct engine *engine, struct row *row)
     return true;
 }
 
+/* Nobody is there, and nobody is needed for what is answered here. */
+static bool answers_for_nobody(struct engine *engine, struct row *row, enum verb_does does)
+{
+    return engine->leg.gone && !row->ours && (does == DOES_NONE || does == DOES_RESET) &&
+           order_mended(engine, row, does);
+}
+
 bool send_next(struct engine *engine)
 {
     struct ledger *ledger = &engine->ledger;
@@ -367,6 +374,8 @@ bool send_next(struct engine *engine)
     if (bid_farewell(engine, row))
         return true;
     does = verb_facts((enum verb)row->verb)->does;
+    if (answers_for_nobody(engine, row, does))
+        return true;
     /* While the upstream reads a converted message, whatever is said for a command would be in it.
      */
     if (engine->message.convert != CONVERT_OPEN) {

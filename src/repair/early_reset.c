@@ -8,8 +8,8 @@ enum verdict early_reset(const struct situation *situation, struct mended *mende
 {
     const struct view *upstream = situation->upstream;
 
-    if (situation->reply_code != 0 || upstream->greeted || upstream->ungreetable ||
-        surely_open(situation))
+    if (situation->reply_code != 0 || situation->client->greeted || upstream->greeted ||
+        upstream->ungreetable || surely_open(situation))
         return UNTOUCHED;
     mended_r->plan = (struct plan){
         .answer_here = true, .code = 250, .status = SPAN("2.0.0"), .words = SPAN("Reset")};

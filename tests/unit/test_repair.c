@@ -107,6 +107,7 @@ static void order_check(enum repair_id id, const struct order_row *rows, size_t 
         cr_assert(repair_row(id)->does & DOES_BIT(verb_facts(rows[i].verb)->does));
         situation.verb = verb_facts(rows[i].verb);
         situation.upstream = &rows[i].upstream;
+        situation.client = situation.client != NULL ? situation.client : &none;
         situation.envelope = &envelope;
         situation.rewrite = &rewrite;
         cr_assert_eq(repair_row(id)->mend(&situation, &mended), rows[i].verdict, "row %zu", i);
@@ -161,6 +162,7 @@ Test(repair, reset_and_noop_are_answered_where_they_do_nothing)
     ORDER_CHECK(
         REPAIR_EARLY_RESET, {VERB_RSET, {0}, none, REPAIRED, FIRST_NOTHING, 250},
         {VERB_RSET, {0}, greeted, UNTOUCHED, FIRST_NOTHING, 0},
+        {VERB_RSET, {.client = &greeted}, none, UNTOUCHED, FIRST_NOTHING, 0},
         {VERB_RSET, {0}, refusing, UNTOUCHED, FIRST_NOTHING, 0},
         {VERB_RSET, {.mail_pending = true}, {.mail_open = true}, UNTOUCHED, FIRST_NOTHING, 0});
     ORDER_CHECK(
