@@ -290,8 +290,7 @@ static void end_keywords(struct engine *engine, struct text *text, size_t last)
     tell(engine, text_span(text));
 }
 
-/* The upstream's keywords once more, from what is known of them; those whose parameters are not
- * known any more are left out. */
+/* The upstream's keywords once more, from what is known of them: all, see capabilities_whole(). */
 static void emit_known_capabilities(struct engine *engine)
 {
     const struct capabilities *offered = &upstream_of(engine)->view.capabilities;

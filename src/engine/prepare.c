@@ -361,12 +361,15 @@ static bool learn(struct engine *engine, struct row *row, enum verb_does does,
 }
 
 /* The upstream was greeted in this state already, by us or before the client's TLS. Nobody is
- * greeted twice, for some servers refuse that (trap 19): the client hears what is known. */
+ * greeted twice, for some servers refuse that (trap 19): the client hears what is known, if that is
+ * all; if not, see second_greeting.c. */
 static enum prepared answer_greeting(struct engine *engine, struct row *row, enum verb_does does)
 {
+    const struct view *view = &upstream_of(engine)->view;
     struct plan plan = greeted;
 
-    if (!greets(does) || !upstream_of(engine)->view.extended || client_of(engine)->view.greeted)
+    if (!greets(does) || !view->extended || client_of(engine)->view.greeted ||
+        (does == DOES_GREET && !capabilities_whole(&view->capabilities)))
         return PREPARED;
     if (engine->ledger.in_flight > 0)
         return PREPARE_WAIT; /* what the client gives up is not settled yet */

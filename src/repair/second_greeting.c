@@ -5,15 +5,17 @@
  * there hears RSET.
  *
  * Keywords are known only of an upstream that was greeted with EHLO: an EHLO behind HELO goes on,
- * but for one that does not get through there.
- * A keyword whose parameters are not kept (LIMITS, DELIVERBY) is not repeated.
+ * but for one that does not get through there. So it does where a keyword came with parameters,
+ * which are not kept (LIMITS, DELIVERBY): a relay that says such things is no OpenSMTPD, and a
+ * client must not hear them once and then no more.
  */
 #include "repairs.h"
 
 enum verdict second_greeting(const struct situation *situation, struct mended *mended_r)
 {
     const struct view *upstream = situation->upstream;
-    bool known = upstream->extended || situation->extended_refused;
+    bool known = (upstream->extended && capabilities_whole(&upstream->capabilities)) ||
+                 situation->extended_refused;
     bool old = situation->verb->does == DOES_GREET_OLD;
 
     if (situation->reply_code != 0 || !upstream->greeted || (!old && !known))

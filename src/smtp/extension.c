@@ -41,6 +41,18 @@ bool capabilities_offer(const struct capabilities *capabilities, enum extension 
     return (capabilities->offered >> extension & 1U) != 0;
 }
 
+bool capabilities_whole(const struct capabilities *capabilities)
+{
+    uint32_t lost = capabilities->offered & ~capabilities->plain;
+    size_t i;
+
+    for (i = 0; i < EXTENSION_NONE; i++) {
+        if ((lost >> i & 1U) != 0 && facts[i].relay == OFFER_PASSED && i != EXTENSION_AUTH)
+            return false;
+    }
+    return true;
+}
+
 void capabilities_add(struct capabilities *capabilities, enum extension extension)
 {
     capabilities->offered |= 1U << extension;

@@ -41,6 +41,18 @@ Test(extension, find)
         cr_expect_eq(extension_find(extension_facts((enum extension)i)->keyword, NULL), i);
 }
 
+Test(extension, capabilities_are_whole_where_no_parameter_is_lost)
+{
+    struct capabilities whole = parsed(SPAN("250-x\r\n250-SIZE 1000\r\n250-AUTH PLAIN\r\n"
+                                            "250-DELIVERBY\r\n250 BURL imap\r\n"));
+    struct capabilities lost = parsed(SPAN("250-x\r\n250 DELIVERBY 240\r\n"));
+    struct capabilities nothing = {0};
+
+    cr_assert(capabilities_whole(&whole));
+    cr_assert(capabilities_whole(&nothing));
+    cr_assert_not(capabilities_whole(&lost));
+}
+
 Test(extension, capabilities_are_what_the_reply_says)
 {
     struct capabilities offer = parsed(SPAN("250-PIPELINING is my name\r\n250-SIZE 1000\r\n"

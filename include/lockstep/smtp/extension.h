@@ -72,6 +72,9 @@ const struct extension_facts *extension_facts(enum extension extension);
 enum extension extension_find(struct span line, struct span *parameters_r);
 
 bool capabilities_offer(const struct capabilities *capabilities, enum extension extension);
+/* Is everything known of it that its keywords, those that are passed, said to a client? Parameters
+ * are not kept, but for SIZE and AUTH. */
+bool capabilities_whole(const struct capabilities *capabilities);
 void capabilities_add(struct capabilities *capabilities, enum extension extension);
 /* From an EHLO reply: its first line is the greeting, every other one keyword. */
 void capabilities_parse(const struct reply *reply, struct capabilities *capabilities_r);
