@@ -4,6 +4,8 @@ Clients and an upstream made of random words, verdicts and losses talk through l
 transcript it wrote is then played through the engine, in each way of cutting it.
 """
 
+import concurrent.futures
+import contextlib
 import os
 import pathlib
 import random
@@ -19,6 +21,7 @@ from support.fake import Lost, Polite, Upstream, server_context  # noqa: E402
 
 SEED = int(os.environ.get("LOCKSTEP_SEED", "1"))
 SESSIONS = 60
+LANES = 15
 
 TIMEOUTS = """{client: 500ms, command: 500ms, mail: 500ms, rcpt: 500ms, data: 500ms,
   data-block: 500ms, data-end: 500ms}"""
@@ -30,6 +33,9 @@ WORDS = [b"EHLO client.test\r\n", b"HELO client.test\r\n", b"MAIL FROM:<a@client
          b"\xff\r\n", b">\r\n", b"..\r\n"]
 MESSAGE = (b"MAIL FROM:<a@client.test>\r\nRCPT TO:<one@fake.test>\r\nDATA\r\n"
            b"Subject: x\r\n\r\n..words\r\n.\r\n")
+FROM = MESSAGE.replace(b"Subject: x", b"From b@c\r\nFrom: Bob\r\n <b@c>\r\nSubject: x")
+HEADERS = ("rewrite: {sender: a@client.test}\n"
+           "repairs: {match-header-from: on, from-line: on, match-sender: on}")
 # Where AUTH is offered, whatever is no command could be a secret, and is not written down.
 ENVELOPES = [b"EHLO other.test\r\n", *WORDS[:3], *WORDS[2:5], *WORDS[9:12]]
 
@@ -60,21 +66,67 @@ class Moody(Polite):
                 else super().other(talk, line))
 
 
-class Playback(unittest.TestCase):
-    def record(self, lockstep, numbers, words=(MESSAGE, *WORDS)):
-        for _ in range(SESSIONS):
-            text = b"".join(numbers.choice(words)
-                            for _ in range(numbers.randrange(1, 40)))
-            with wire.Conversation(lockstep.port) as talk:
-                if numbers.random() < 0.5:
+class Lane:
+    """A listener, its relay, and sessions one after the other: what is random in one lane hangs on
+    its seed alone, and lanes wait for their relays side by side."""
+
+    def __init__(self, seed, keywords, broken, context=None):
+        self.numbers = random.Random(seed)
+        self.upstream = Upstream(Moody(random.Random(f"{seed} relay"), keywords, broken,
+                                       context=context))
+
+    def record(self, port, words):
+        for _ in range(SESSIONS // LANES):
+            numbers = self.numbers
+            text = b"".join(numbers.choice(words) for _ in range(numbers.randrange(1, 40)))
+            greets = numbers.random() < 0.5
+            cut = numbers.randrange(len(text))
+            with wire.Conversation(port, seconds=60) as talk:
+                if greets:
                     talk.say(b"EHLO client.test\r\n")
-                cut = numbers.randrange(len(text))
                 talk.say(text[:cut])
                 talk.say(text[cut:])
                 talk.finish_sending()
                 talk.rest()
 
-    def play(self, lockstep):
+
+class Recording:
+    """Lanes behind one lockstep, and whether what they left plays back."""
+
+    words = (MESSAGE, FROM, *WORDS)
+    scheme, relay, settings = "smtp://127.0.0.1", "", ""
+
+    def __init__(self, listener, keywords, broken, context=None):
+        self.listener = listener
+        self.seed = f"{SEED} {listener} {keywords}"
+        self.lanes = [Lane(f"{self.seed} {at}", keywords, broken, context) for at in range(LANES)]
+
+    def yaml(self):
+        """Of the listeners, and of the relays."""
+        listeners = relays = ""
+        for at, lane in enumerate(self.lanes):
+            listener = self.listener.replace("SPARE", f"spare{at}").replace("\n", "\n  ")
+            listeners += f"- name: l{at}\n  listen: 127.0.0.1:0\n  relay: r{at}\n  {listener}\n"
+            relays += (f"r{at}:\n  address: {self.scheme}:{lane.upstream.port}\n{self.relay}"
+                       f"spare{at}: {{address: smtp://127.0.0.1:{lane.upstream.port}}}\n")
+        return listeners, relays
+
+    def play(self):
+        listeners, relays = self.yaml()
+        with contextlib.ExitStack() as ends:
+            for lane in self.lanes:
+                ends.enter_context(lane.upstream)
+            lockstep = ends.enter_context(proxy.Proxy(
+                self.lanes[0].upstream.port, listeners=listeners, relays=relays, transcripts=True,
+                settings=f"timeouts: {TIMEOUTS}\n{self.settings}"))
+            with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
+                recorded = [pool.submit(lane.record, port, self.words)
+                            for lane, port in zip(self.lanes, lockstep.ports[1:])]
+            for one in recorded:
+                one.result()
+            return self.play_back(lockstep)
+
+    def play_back(self, lockstep):
         folder = lockstep.folder.path / "transcripts"
         files = place.await_true("every transcript to be written", lambda: (
             found if len(found := sorted(folder.glob("*.smtp"))) == SESSIONS else None))
@@ -83,48 +135,59 @@ class Playback(unittest.TestCase):
                                 stderr=subprocess.STDOUT, timeout=300, check=False)
         return played.returncode, played.stdout.decode(errors="replace")[-3000:]
 
+
+def recordings():
+    for mode in ("repair", "observe"):
+        for keywords in (("8BITMIME",), ("PIPELINING", "SIZE 1000"), ("PIPELINING", "CHUNKING")):
+            # In `observe` everything behind a broken reply passes unread, and what was only counted
+            # can't be played.
+            headers = HEADERS if keywords == ("8BITMIME",) else ""
+            yield Recording(f"mode: {mode}\ntranscripts: {{bodies: whole}}\n{headers}", keywords,
+                            mode == "repair")
+
+
+def recording_of_routes(folder):
+    authority = Authority(folder)
+    password = folder / "password"
+    password.write_text(artefacts.secret("playback-pass") + "\n")
+    password.chmod(0o600)
+    recording = Recording("""transcripts: {bodies: whole}
+routes:
+  - {helo: "other*", relay: SPARE}
+  - {sender: "*@client.test", credential: c, repairs: {refused-sender: off}}""",
+                          ("PIPELINING", "AUTH PLAIN"), broken=False,
+                          context=server_context(authority.issue("localhost")))
+    recording.words = ENVELOPES
+    recording.scheme = "starttls://localhost"
+    recording.relay = f"  ca: {authority.certificate}\n  auth-refused: pass\n"
+    recording.settings = f"credentials: {{c: {{user: u, password_file: {password}}}}}"
+    return recording
+
+
+class Playback(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        """All at once: what takes long is waiting, for relays that are put to again."""
+        folder = place.Folder("playback")
+        cls.addClassCleanup(folder.remove)
+        cls.routes = recording_of_routes(folder.path)
+        everything = [cls.routes, *recordings()]
+        with concurrent.futures.ThreadPoolExecutor(len(everything)) as pool:
+            cls.played = {one: pool.submit(one.play) for one in everything}
+
+    def check(self, recording):
+        status, said = self.played[recording].result()
+        self.assertEqual(status, 0, said)
+
     def test_everything_plays_back(self):
-        for mode in ("repair", "observe"):
-            for keywords in (("8BITMIME",), ("PIPELINING", "SIZE 1000"),
-                             ("PIPELINING", "CHUNKING")):
-                with self.subTest(seed=SEED, mode=mode, keywords=keywords):
-                    numbers = random.Random(f"{SEED} {mode} {keywords}")
-                    # In `observe` everything behind a broken reply passes unread, and what was
-                    # only counted can't be played.
-                    relay = Moody(numbers, keywords, broken=mode == "repair")
-                    with Upstream(relay) as upstream:
-                        with proxy.Proxy(upstream.port, listener=f"mode: {mode}\n"
-                                                  "transcripts: {bodies: whole}",
-                                         settings="timeouts: " + TIMEOUTS,
-                                         transcripts=True) as lockstep:
-                            self.record(lockstep, numbers)
-                            status, said = self.play(lockstep)
-                            self.assertEqual(status, 0, said)
+        for recording in set(self.played) - {self.routes}:
+            with self.subTest(seed=SEED, recording=recording.seed):
+                self.check(recording)
 
     def test_tls_and_logins_by_routes_play_back(self):
-        folder = place.Folder("playback")
-        self.addCleanup(folder.remove)
-        authority = Authority(folder.path)
-        password = folder.path / "password"
-        password.write_text(artefacts.secret("playback-pass") + "\n")
-        password.chmod(0o600)
-        numbers = random.Random(f"{SEED} routes")
-        relay = Moody(numbers, ("PIPELINING", "AUTH PLAIN"), broken=False,
-                      context=server_context(authority.issue("localhost")))
-        listener = """transcripts: {bodies: whole}
-routes:
-  - {helo: "other*", relay: spare}
-  - {sender: "*@client.test", credential: c, repairs: {refused-sender: off}}"""
-        with Upstream(relay) as upstream, proxy.Proxy(
-                addresses=[f"starttls://localhost:{upstream.port}"], listener=listener,
-                relay=f"ca: {authority.certificate}\nauth-refused: pass", transcripts=True,
-                relays=f"spare: {{address: smtp://127.0.0.1:{upstream.port}}}",
-                settings=f"timeouts: {TIMEOUTS}\n"
-                         f"credentials: {{c: {{user: u, password_file: {password}}}}}") as lockstep:
-            self.record(lockstep, numbers, ENVELOPES)
-            status, said = self.play(lockstep)
-            self.assertEqual(status, 0, said)
-            self.assertTrue(any(b"\r\nAUTH PLAIN " in heard for heard in upstream.heard))
+        self.check(self.routes)
+        self.assertTrue(any(b"\r\nAUTH PLAIN " in heard for lane in self.routes.lanes
+                            for heard in lane.upstream.heard))
 
 
 if __name__ == "__main__":
