@@ -80,7 +80,7 @@ struct situation {
     bool extended_refused; /* STAGE_ORDER: and EHLO is refused there, or lost on the way */
     bool envelope_kept;  /* STAGE_ORDER: the client's envelope is known here, and the upstream hears
                           * it, or hears it again, before whatever belongs to it */
-    moment idle_ms;      /* STAGE_ORDER: since the upstream heard anything; 0 when nobody is there */
+    moment idle_ms;      /* STAGE_ORDER: since the upstream heard anything; 0: nobody is there */
     uint16_t reply_code; /* STAGE_ORDER: what the upstream answered, and then nothing can come
                           * first any more; 0: it was not asked yet */
 };
