@@ -200,6 +200,15 @@ static bool speaks_of_batches(struct span words)
     return speaks_of(words, marks, sizeof(marks) / sizeof(marks[0]));
 }
 
+/* DATA with recipients that the relay has accepted: it knows of none (F-36, F-38), minds the order,
+ * or what answers is meant for another command. */
+static bool data_out_of_order(const struct engine *engine, const struct reply *reply)
+{
+    if (speaks_in_groups(engine) && (reply->code < 300 || speaks_of_batches(reply->text)))
+        return true;
+    return reply->code == 503 || (reply->code >= 500 && speaks_of_data(reply->text));
+}
+
 /* A refusal of the order, where by all replies so far the order was right; or an answer that is
  * another command's (F-38): DATA has no 2xx, and of the message nothing was said yet.
  */
@@ -216,9 +225,7 @@ static bool out_of_order(const struct engine *engine, const struct row *row,
                (reply->code == 503 || speaks_of_data(reply->text) ||
                 (speaks_in_groups(engine) && speaks_of_batches(reply->text)));
     case DOES_MESSAGE:
-        return (reply->code == 503 || (speaks_in_groups(engine) &&
-                                       (reply->code < 300 || speaks_of_batches(reply->text)))) &&
-               view->mail_open && engine->envelope.accepted > 0;
+        return view->mail_open && engine->envelope.accepted > 0 && data_out_of_order(engine, reply);
     case DOES_NONE:
     case DOES_GREET:
     case DOES_GREET_OLD:
