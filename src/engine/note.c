@@ -449,6 +449,10 @@ void note_open(struct engine *engine, const struct event *event)
         text_add(&words, SPAN(" certificate="));
         text_add(&words, arrival->certificate);
     }
+    if (engine->troubled && event->session > 0) {
+        text_add(&words, SPAN(" session="));
+        text_add_number(&words, event->session);
+    }
     note_life(engine, event->side, SPAN("open"), text_span(&words));
 }
 

@@ -65,7 +65,7 @@ bool trouble_judge(struct engine *engine, struct fault_scene *scene, struct room
     return true;
 }
 
-static void shape_wires(struct engine *engine)
+void trouble_shape(struct engine *engine)
 {
     struct trouble *trouble = trouble_of(engine);
     struct fault_scene scene = trouble_scene(engine, FAULT_TO_CLIENT, VERB_UNKNOWN, SPAN(""));
@@ -75,13 +75,27 @@ static void shape_wires(struct engine *engine)
     fault_shape(trouble->faults, &scene, &trouble->wires[SIDE_UPSTREAM].shape);
 }
 
+/* A rule that held before goes on counting where it was. */
 void trouble_change(struct engine *engine, const struct faults *faults)
 {
     struct trouble *trouble = trouble_of(engine);
+    const struct faults *before = trouble->faults;
+    struct fault_count counts[FAULT_RULES_MAX] = {{0}};
+    uint32_t i, k;
 
+    for (i = 0; i < faults->rule_count; i++) {
+        for (k = 0; k < before->rule_count; k++) {
+            if (span_equal(faults->rules[i].source, before->rules[k].source))
+                counts[i] = trouble->counts[k];
+        }
+    }
+    memcpy(trouble->counts, counts, sizeof(counts));
     trouble->faults = faults;
-    memset(trouble->counts, 0, sizeof(trouble->counts));
-    shape_wires(engine);
+    for (i = 0; i < SIDE_COUNT; i++) {
+        if (!trouble->wires[i].shape.limited)
+            trouble->wires[i].passed = 0;
+    }
+    trouble_shape(engine);
 }
 
 /* --- ends --- */
@@ -422,7 +436,7 @@ bool trouble_opened(struct engine *engine, const struct event *event)
     struct rooms rooms;
 
     trouble->session = event->session > 0 ? event->session : 1;
-    shape_wires(engine);
+    trouble_shape(engine);
     scene = trouble_scene(engine, FAULT_OPEN, VERB_UNKNOWN, brief_span(&engine->address));
     if (!trouble_judge(engine, &scene, &rooms, &plan))
         return true;

@@ -18,6 +18,8 @@ struct fault_scene trouble_scene(struct engine *engine, enum fault_event event, 
 /* Asks, and tells the record who acts; of a message's parts only who acts for the first time. */
 bool trouble_judge(struct engine *engine, struct fault_scene *scene, struct rooms *rooms,
                    struct fault_plan *plan_r);
+/* Asks how bytes leave from now on, for both sides. */
+void trouble_shape(struct engine *engine);
 /* The end that a plan asks for, now. */
 void trouble_come_to_end(struct engine *engine, enum fault_end end);
 /* The words of a rule as whole lines. */

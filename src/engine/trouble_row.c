@@ -187,6 +187,17 @@ static bool carry_out(struct engine *engine, struct row *row, const struct fault
     return say_row(engine, plan);
 }
 
+/* Rules may ask for the name that the client greets with. */
+static void learn_name(struct engine *engine, const struct row *row)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+
+    if (does != DOES_GREET && does != DOES_GREET_OLD)
+        return;
+    brief_keep(&engine->helo, trouble_line(ledger_argument(engine, row)));
+    trouble_shape(engine);
+}
+
 bool trouble_send(struct engine *engine)
 {
     struct trouble *trouble = trouble_of(engine);
@@ -209,6 +220,7 @@ bool trouble_send(struct engine *engine)
     if (row->judged)
         return say_row(engine, &plan);
     row->judged = true;
+    learn_name(engine, row);
     scene = trouble_scene(engine, FAULT_COMMAND, (enum verb)row->verb, trouble_line(text));
     scene.column = 0;
     scene.split = row->split;

@@ -34,12 +34,13 @@ static bool take_trait(struct event *event, struct span word)
     return false;
 }
 
-/* `open 192.0.2.1 tls tls-before to=192.0.2.2:25 certificate=name`, all of it optional. */
+/* `open 192.0.2.1 tls tls-before to=192.0.2.2:25 certificate=name session=3`, all of it optional. */
 void play_open(struct play *play, enum side side, struct span rest)
 {
     struct event event = {.kind = EVENT_OPENED, .side = side, .at = play->now};
     struct arrival arrival = {.destination = SPAN("")};
     struct span word, after = rest;
+    uint64_t number = 0;
 
     if (span_word(&after, &word) && !take_trait(&event, word) &&
         span_find(word, '=') == word.size) {
@@ -51,6 +52,8 @@ void play_open(struct play *play, enum side side, struct span rest)
     arrival.destination = take_value(&rest, SPAN("to="));
     arrival.certificate = take_value(&rest, SPAN("certificate="));
     event.arrival = &arrival;
+    if (span_number(take_value(&rest, SPAN("session=")), &number) && number <= UINT32_MAX)
+        event.session = (uint32_t)number;
     if (!play->peers[side].shut)
         play_step(play, &event);
 }

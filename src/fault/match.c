@@ -114,6 +114,7 @@ static bool fits_one(const struct fault_value *value, const struct fault_scene *
     case TRIGGER_EVERY:
     case TRIGGER_FIRST:
     case TRIGGER_CHANCE:
+    case TRIGGER_SHARE:
     case TRIGGER_OVER:
     case TRIGGER_NEW:
     case FAULT_TRIGGER_COUNT:
@@ -170,11 +171,20 @@ static bool is_new(uint64_t ms, const struct fault_scene *scene)
     return true;
 }
 
+/* Drawn once in a session. */
+static bool drawn(const struct fault_value *value, const struct fault_scene *scene,
+                  struct fault_count *count)
+{
+    if (count->lot == LOT_NONE)
+        count->lot = seed_below(scene->seed, 100) < value->number ? LOT_IN : LOT_OUT;
+    return count->lot == LOT_IN;
+}
+
 /* Everything else fits: now what counts. */
 static bool counts(const struct fault_value *value, const struct fault_scene *scene,
                    uint32_t number)
 {
-    const struct fault_count *count = &scene->counts[number];
+    struct fault_count *count = &scene->counts[number];
 
     switch ((enum fault_trigger)value->what) {
     case TRIGGER_NTH:
@@ -185,6 +195,8 @@ static bool counts(const struct fault_value *value, const struct fault_scene *sc
         return count->acted < value->number;
     case TRIGGER_CHANCE:
         return seed_below(scene->seed, 100) < value->number;
+    case TRIGGER_SHARE:
+        return drawn(value, scene, count);
     case TRIGGER_OVER:
         return runs_over(value, scene, number);
     case TRIGGER_NEW:

@@ -93,6 +93,7 @@ struct fault_memory {
 struct fault_count {
     uint32_t fitted; /* how often it fitted but for the triggers that count */
     uint32_t acted;
+    enum fault_lot { LOT_NONE, LOT_IN, LOT_OUT } lot; /* `share`: what the session has drawn */
 };
 
 /* What happens, and what is known of the session then. Spans are borrowed. */

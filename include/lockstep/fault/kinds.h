@@ -33,6 +33,7 @@ enum fault_form {
     X(EVERY,    "every",    FORM_NUMBER, "every so manieth in its session")                        \
     X(FIRST,    "first",    FORM_NUMBER, "only so many of its session")                            \
     X(CHANCE,   "chance",   FORM_NUMBER, "so many in a hundred, by the session's seed")            \
+    X(SHARE,    "share",    FORM_NUMBER, "in so many of a hundred sessions, by the session's seed") \
     X(SESSIONS, "sessions", FORM_NUMBER, "every so manieth session")                               \
     X(OVER,     "over",     FORM_RATE,   "more than so many in a time, 100/1m, of all sessions")   \
     X(NEW,      "new",      FORM_TIME,   "until the same was first said so long ago by that client") \
