@@ -126,16 +126,6 @@ static bool same_addresses(const struct config_addresses *one, const struct conf
     return true;
 }
 
-static const struct config_listener *find_listener(const struct config *config, struct span name)
-{
-    uint32_t i;
-
-    for (i = 0; i < config->listener_count; i++)
-        if (span_equal(config->listeners[i].name, name))
-            return &config->listeners[i];
-    return NULL;
-}
-
 static bool same_admin(const struct config_admin *old, const struct config_admin *new)
 {
     return span_equal(old->token_file, new->token_file) &&
@@ -154,31 +144,9 @@ static bool same_frame(const struct config *old, const struct config *new)
            same_admin(&old->admin, &new->admin);
 }
 
-/* Sockets and threads are made once; whoever changes them must hear that nothing happens. */
+/* Threads are made once; whoever changes them must hear that nothing happens. */
 static void say_what_waits(const struct config *old, const struct config *new)
 {
-    uint32_t i;
-
-    for (i = 0; i < old->listener_count; i++) {
-        struct span name = old->listeners[i].name;
-        const struct config_listener *now = find_listener(new, name);
-
-        if (now == NULL)
-            log_say(LOG_WARNING,
-                    "listener %.*s is no longer configured: it goes on as it was until"
-                    " a restart",
-                    (int)name.size, name.at);
-        else if (!same_addresses(&now->listen, &old->listeners[i].listen))
-            log_say(LOG_WARNING, "listener %.*s has other addresses: they need a restart",
-                    (int)name.size, name.at);
-    }
-    for (i = 0; i < new->listener_count; i++) {
-        struct span name = new->listeners[i].name;
-
-        if (find_listener(old, name) == NULL)
-            log_say(LOG_WARNING, "listener %.*s is new: it needs a restart", (int)name.size,
-                    name.at);
-    }
     if (!same_frame(old, new))
         log_say(LOG_WARNING,
                 "changes of workers, memory, log, transcripts and admin need a restart");
@@ -196,6 +164,21 @@ static void say_warnings(const struct config *config)
     }
 }
 
+/* False: the addresses can't be listened on, and the log has the reason. */
+static bool run_use(struct run *run, struct running *next)
+{
+    char where[ADDRESS_TEXT_MAX];
+    int error = shell_reload(run->shell, &next->setup, where);
+
+    if (error != 0) {
+        log_say(LOG_ERROR, "%s: %s", where, uv_strerror(error));
+        return false;
+    }
+    setup_drop(&run->newest->setup);
+    run->newest = next;
+    return true;
+}
+
 static void run_reload(struct run *run)
 {
     int code;
@@ -207,15 +190,16 @@ static void run_reload(struct run *run)
         setup_drop(&next->setup);
         next = NULL;
     }
+    if (next != NULL && !run_use(run, next)) {
+        setup_drop(&next->setup);
+        next = NULL;
+    }
     if (next == NULL) {
         log_say(LOG_ERROR, "the configuration was not read again: the old one stays in force");
         return;
     }
     say_what_waits(&run->started->loaded.config, &next->loaded.config);
     say_warnings(&next->loaded.config);
-    shell_reload(run->shell, &next->setup);
-    setup_drop(&run->newest->setup);
-    run->newest = next;
     log_say(LOG_INFO, "the configuration was read again and is in force for new sessions");
 }
 

@@ -64,12 +64,14 @@ static void arrive_done(struct session *session)
     session->links[SIDE_CLIENT].user = &session_users[SIDE_CLIENT];
     if (secured)
         session_note_tls(session, SIDE_CLIENT);
+    session_tell_faults(session);
     visitor_look(session, &visitor);
     session_event(session, &(struct event){.kind = EVENT_OPENED,
                                            .side = SIDE_CLIENT,
                                            .bytes = visitor.address,
                                            .secured = secured,
-                                           .arrival = &visitor.arrival});
+                                           .arrival = &visitor.arrival,
+                                           .session = session->number});
 }
 
 static void arrive_late(uv_timer_t *timer)
@@ -194,7 +196,16 @@ static struct heading *arrive_heading(struct port *port)
     return heading_hold(port->heading);
 }
 
-static struct session *arrive_new(struct port *port, const struct address *client)
+/* Its engine's random numbers begin here. */
+static uint64_t arrive_id(struct worker *worker, const struct config_listener *listener,
+                          uint32_t number)
+{
+    struct seed seed = {.state = listener->seed + ((uint64_t)number << 32)};
+
+    return listener->seed != 0 ? seed_next(&seed) : seed_next(&worker->seed);
+}
+
+static struct session *arrive_new(struct port *port, const struct address *client, uint32_t number)
 {
     struct worker *worker = port->worker;
     const struct config_listener *listener = &port->setup->config->listeners[port->index];
@@ -205,8 +216,10 @@ static struct session *arrive_new(struct port *port, const struct address *clien
     session->worker = worker;
     session->setup = port->setup;
     session->listener = listener;
-    session->id = seed_next(&worker->seed);
-    session->census = port->census;
+    session->id = arrive_id(worker, listener, number);
+    session->number = number;
+    session->census = census_hold(port->census);
+    session->faults = &listener->policy.faults;
     session->client = *client;
     session->heading = arrive_heading(port);
     session->opened_at = session_now(session);
@@ -236,16 +249,18 @@ void arrive(struct port *port, int fd, const struct address *client)
     struct worker *worker = port->worker;
     const struct config_listener *listener = &port->setup->config->listeners[port->index];
     struct session *session;
+    uint32_t number;
 
     if (!arrive_allowed(listener, client)) {
         refuse(port, fd, client, REFUSED_OUTSIDE);
         return;
     }
-    if (!census_enter(worker->census, port->census, client, listener)) {
+    number = census_enter(port->census, client, listener);
+    if (number == 0) {
         refuse(port, fd, client, REFUSED_FULL);
         return;
     }
-    session = arrive_new(port, client);
+    session = arrive_new(port, client, number);
     if (link_open(&session->links[SIDE_CLIENT], &worker->links, &arriving, fd) != 0) {
         session_end(session, "client-lost", (struct span){0});
         return;

@@ -1,6 +1,7 @@
 /*
- * census: how many sessions there are, by listener and by client address, in all workers together.
- * A session enters before anything is done for it and leaves when its memory is free again.
+ * census: how many sessions a listener has, in all and by client address, in all workers together,
+ * and how many it has had. A session enters before anything is done for it and leaves when its
+ * memory is free again. It is counted by those who hold it: the shell, ports and sessions.
  */
 #ifndef LOCKSTEP_NET_CENSUS_H
 #define LOCKSTEP_NET_CENSUS_H
@@ -10,11 +11,14 @@
 
 struct census;
 
+/* Born with one holder. */
 struct census *census_new(void);
-void census_close(struct census **census);
-/* False: the listener, or this client at it, has as many as it may have. */
-bool census_enter(struct census *census, uint32_t listener, const struct address *client,
-                  const struct config_listener *limits);
-void census_leave(struct census *census, uint32_t listener, const struct address *client);
+struct census *census_hold(struct census *census);
+void census_drop(struct census **census);
+/* The session's number in its listener, from 1; 0: the listener, or this client at it, has as many
+ * as it may have. */
+uint32_t census_enter(struct census *census, const struct address *client,
+                      const struct config_listener *limits);
+void census_leave(struct census *census, const struct address *client);
 
 #endif

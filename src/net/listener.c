@@ -116,12 +116,22 @@ void listener_start(struct listener *listener, uv_loop_t *loop, int fd, listener
     uv_poll_start(&listener->poll, UV_READABLE, listener_ready);
 }
 
+static void listener_closed(uv_handle_t *handle)
+{
+    struct listener *listener = handle->data;
+
+    listener->closing--;
+    if (listener->closing == 0 && listener->stopped != NULL)
+        listener->stopped(listener);
+}
+
 void listener_stop(struct listener *listener)
 {
     if (listener->fd < 0)
         return;
-    uv_close((uv_handle_t *)&listener->pause, NULL);
-    uv_close((uv_handle_t *)&listener->poll, NULL);
+    listener->closing = 2;
+    uv_close((uv_handle_t *)&listener->pause, listener_closed);
+    uv_close((uv_handle_t *)&listener->poll, listener_closed);
     close(listener->fd);
     listener->fd = -1;
 }

@@ -226,8 +226,11 @@ void session_release(struct session *session)
     if (!session->over || session->links[SIDE_CLIENT].state != LINK_NONE ||
         session->links[SIDE_UPSTREAM].state != LINK_NONE)
         return;
-    census_leave(worker->census, session->census, &session->client);
+    census_leave(session->census, &session->client);
+    census_drop(&session->census);
     setup_drop(session->setup);
+    if (session->faults_of != NULL)
+        setup_drop(session->faults_of);
     if (session->before != NULL)
         session->before->next = session->next;
     else
@@ -358,7 +361,7 @@ static bool session_follow(struct session *session, struct event *event_r)
     return false;
 }
 
-static void session_feed(struct session *session, struct event event)
+void session_feed(struct session *session, struct event event)
 {
     struct effect effect;
 

@@ -2,7 +2,7 @@
  * session: an engine between two links. It carries events in and effects out, and nothing else.
  *
  * session.c is the loop and the end; arrive.c makes a session of an accepted socket; advice.c
- * carries its questions to the adviser.
+ * carries its questions to the adviser; change.c tells it that its listener is another.
  */
 #ifndef LOCKSTEP_NET_SESSION_H
 #define LOCKSTEP_NET_SESSION_H
@@ -30,7 +30,10 @@ struct session {
     char *relay_error;       /* what a connection to a relay last failed of; NULL: none did */
     struct span server;      /* name of the upstream that was connected to */
     uint32_t relay_number;   /* of that upstream */
-    uint32_t census;
+    struct census *census;
+    struct setup *faults_of; /* whose faults hold; NULL: those of `setup` */
+    const struct faults *faults;
+    uint32_t number; /* in its listener, from 1 */
     size_t sent[SIDE_COUNT];               /* left at once during this step */
     bool lost[SIDE_COUNT];                 /* the engine was told, or told us */
     bool starved;                          /* stands in the worker's list */
@@ -55,11 +58,17 @@ extern const struct link_user session_users[SIDE_COUNT];
 moment session_now(const struct session *session);
 /* Steps the engine, and does what follows; afterwards the session may be over and released. */
 void session_event(struct session *session, const struct event *event);
+/* The same, and those who wait for a block go on waiting: no other session is touched. */
+void session_feed(struct session *session, struct event event);
 /* An answer from the desk; it may come too late. */
 void session_told(struct session *session, uint64_t id, uint32_t serial,
                   const struct answer *answer);
 /* Keeps for the report what TLS that side speaks. */
 void session_note_tls(struct session *session, enum side side);
+/* The setup of new sessions is another: its faults hold, and it may end the session. */
+void session_reload(struct session *session, struct setup *setup);
+/* Tells the engine of faults that came while the session was arriving. */
+void session_tell_faults(struct session *session);
 /* Tells the session to end soon; at once. */
 void session_stop(struct session *session);
 void session_kill(struct session *session);

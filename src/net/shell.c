@@ -3,141 +3,99 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lockstep/base/must.h"
+#include "place.h"
 #include "session.h"
 
-#define SHELL_ADDRESSES_MAX (CONFIG_LISTENERS_MAX * CONFIG_ADDRESSES_MAX * 2U)
+/* For all workers to have done what they were told. */
+#define SHELL_WAIT_NS (5ULL * 1000 * 1000 * 1000)
 
 struct shell {
-    struct setup *setup; /* that of the start */
+    struct places *places; /* of the newest setup */
     struct shell_user user;
-    struct census *census;
     struct transcripts *transcripts;
     atomic_uint running;
-    uint32_t address_count;
-    struct address addresses[SHELL_ADDRESSES_MAX];
-    uint32_t listeners[SHELL_ADDRESSES_MAX]; /* whose address it is */
-    int sockets[SHELL_ADDRESSES_MAX];        /* the first worker's */
     uint32_t worker_count;
     struct worker *workers;
-    struct port *ports; /* address_count for each worker */
+    struct address *addresses; /* of the places, for those who ask */
+    uv_mutex_t lock;
+    uv_cond_t changed;
+    uint32_t outstanding; /* orders that were given and not carried out yet */
 };
 
-/* --- addresses --- */
+/* --- orders --- */
 
-/* One socket of the first worker; the others join its address later, whose port is known then. */
-static int shell_bind(struct shell *shell, struct address address, uint32_t listener)
+static struct port *port_new(const struct place *place, uint32_t worker)
 {
-    enum listener_share share = shell->worker_count > 1 ? LISTENER_FIRST : LISTENER_ALONE;
-    uint32_t at = shell->address_count;
-    int fd = listener_bind(&address, share);
+    struct port *port = calloc(1, sizeof(*port));
 
-    must(at < SHELL_ADDRESSES_MAX);
-    shell->addresses[at] = address; /* also a failed one, to be named */
-    if (fd < 0)
-        return fd;
-    shell->listeners[at] = listener;
-    shell->sockets[at] = fd;
-    shell->address_count++;
-    return 0;
+    must(port != NULL);
+    port->serial = place->serial;
+    port->census = census_hold(place->census);
+    port->fd = place->sockets[worker];
+    return port;
 }
 
-/* "*" is every address there is: IPv6 on the port that IPv4 got, if the machine has IPv6. */
-static int shell_bind_all(struct shell *shell, const struct config_address *row, uint32_t listener)
+static struct order *order_new(const struct places *places, uint32_t worker)
 {
-    struct address address;
-    int error;
+    struct order *order =
+        calloc(1, sizeof(*order) + places->count * sizeof(order->placed[0]));
+    uint32_t i;
 
-    address_literal(SPAN("0.0.0.0"), row->port, &address);
-    error = shell_bind(shell, address, listener);
-    if (error != 0)
-        return error;
-    address_literal(SPAN("::"), address_port(&shell->addresses[shell->address_count - 1]),
-                    &address);
-    error = shell_bind(shell, address, listener);
-    return error == UV_EAFNOSUPPORT || error == UV_EADDRNOTAVAIL ? 0 : error;
-}
+    must(order != NULL);
+    setup_hold(places->setup);
+    order->setup = places->setup;
+    order->count = places->count;
+    for (i = 0; i < places->count; i++) {
+        const struct place *place = &places->rows[i];
 
-/* A name is looked up once, at the start, when waiting for it harms nobody. */
-static int shell_bind_name(struct shell *shell, const struct config_address *row, uint32_t listener)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *result;
-    uv_getaddrinfo_t request;
-    uv_loop_t loop;
-    char name[256] = "";
-    int error;
-
-    if (row->host.size >= sizeof(name))
-        return UV_EAI_NONAME;
-    memcpy(name, row->host.at, row->host.size);
-    must(uv_loop_init(&loop) == 0);
-    error = uv_getaddrinfo(&loop, &request, NULL, name, NULL, &hints);
-    uv_loop_close(&loop);
-    if (error != 0)
-        return error;
-    for (result = request.addrinfo; result != NULL && error == 0; result = result->ai_next) {
-        struct address address;
-
-        if (!address_copy(result->ai_addr, &address))
-            continue;
-        address_set_port(&address, row->port);
-        error = shell_bind(shell, address, listener);
+        order->placed[i] = (struct placed){.serial = place->serial, .listener = place->listener};
+        if (place->sockets != NULL)
+            order->placed[i].port = port_new(place, worker);
     }
-    uv_freeaddrinfo(request.addrinfo);
-    return error;
+    return order;
 }
 
-static int shell_bind_row(struct shell *shell, const struct config_address *row, uint32_t listener)
+/* From the worker's thread. */
+static void shell_carried_out(void *data)
 {
-    struct address address;
+    struct shell *shell = data;
 
-    if (span_equal(row->host, SPAN("*")))
-        return shell_bind_all(shell, row, listener);
-    if (address_literal(row->host, row->port, &address))
-        return shell_bind(shell, address, listener);
-    return shell_bind_name(shell, row, listener);
+    uv_mutex_lock(&shell->lock);
+    shell->outstanding--;
+    uv_cond_signal(&shell->changed);
+    uv_mutex_unlock(&shell->lock);
+}
+
+/* These are the places from now on. */
+static void shell_order(struct shell *shell, struct places *places)
+{
+    uint32_t n;
+
+    uv_mutex_lock(&shell->lock);
+    shell->outstanding += shell->worker_count;
+    uv_mutex_unlock(&shell->lock);
+    for (n = 0; n < shell->worker_count; n++)
+        worker_order(&shell->workers[n], order_new(places, n));
+    places_handed(places);
+    if (shell->places != NULL)
+        places_free(&shell->places);
+    shell->places = places;
+}
+
+static void shell_await(struct shell *shell)
+{
+    uint64_t until = uv_hrtime() + SHELL_WAIT_NS;
+    uint64_t now;
+
+    uv_mutex_lock(&shell->lock);
+    while (shell->outstanding > 0 && (now = uv_hrtime()) < until)
+        uv_cond_timedwait(&shell->changed, &shell->lock, until - now);
+    uv_mutex_unlock(&shell->lock);
 }
 
 /* --- start --- */
-
-static int shell_listen(struct shell *shell)
-{
-    const struct config *config = shell->setup->config;
-    uint32_t i;
-    uint32_t n;
-    int error = 0;
-
-    for (i = 0; i < config->listener_count && error == 0; i++)
-        for (n = 0; n < config->listeners[i].listen.count && error == 0; n++)
-            error = shell_bind_row(shell, &config->listeners[i].listen.rows[n], i);
-    return error;
-}
-
-/* Makes every worker's ports; the sockets of the others join those of the first. */
-static int shell_join(struct shell *shell)
-{
-    uint32_t count = shell->worker_count * shell->address_count;
-    uint32_t i;
-
-    must(count > 0);
-    shell->ports = calloc(count, sizeof(struct port));
-    must(shell->ports != NULL);
-    for (i = 0; i < count; i++) {
-        uint32_t at = i % shell->address_count;
-        struct port *port = &shell->ports[i];
-
-        port->index = shell->listeners[at];
-        port->census = shell->listeners[at];
-        port->fd = i < shell->address_count ? shell->sockets[i]
-                                            : listener_bind(&shell->addresses[at], LISTENER_JOINED);
-        if (port->fd < 0)
-            return port->fd;
-    }
-    return 0;
-}
 
 static void shell_worker_over(void *data)
 {
@@ -147,7 +105,7 @@ static void shell_worker_over(void *data)
         shell->user.over(shell->user.data);
 }
 
-static void shell_run(struct shell *shell)
+static void shell_run(struct shell *shell, struct places *places)
 {
     uint32_t n;
 
@@ -156,33 +114,36 @@ static void shell_run(struct shell *shell)
         struct worker *worker = &shell->workers[n];
 
         worker->user = &shell->user;
-        worker->census = shell->census;
         worker->transcripts = shell->transcripts;
         if (shell->user.history != NULL)
             worker->history = history_join(shell->user.history);
         worker->over = shell_worker_over;
+        worker->carried_out = shell_carried_out;
         worker->data = shell;
-        worker_init(worker, shell->setup, &shell->ports[n * shell->address_count],
-                    shell->address_count);
-        if (shell->setup->config->seed != 0)
-            worker->seed.state = shell->setup->config->seed + n;
+        worker_init(worker, places->setup);
+        if (places->setup->config->seed != 0)
+            worker->seed.state = places->setup->config->seed + n;
     }
+    shell_order(shell, places);
     for (n = 0; n < shell->worker_count; n++)
         must(worker_start(&shell->workers[n]) == 0);
+    shell_await(shell);
 }
 
 static void shell_free(struct shell *shell)
 {
-    setup_drop(shell->setup);
+    if (shell->places != NULL)
+        places_free(&shell->places);
     if (shell->transcripts != NULL)
         transcripts_close(&shell->transcripts);
-    census_close(&shell->census);
-    free(shell->ports);
+    uv_mutex_destroy(&shell->lock);
+    uv_cond_destroy(&shell->changed);
+    free(shell->addresses);
     free(shell->workers);
     free(shell);
 }
 
-static struct shell *shell_new(struct setup *setup, const struct shell_user *user)
+static struct shell *shell_new(const struct setup *setup, const struct shell_user *user)
 {
     struct shell *shell = calloc(1, sizeof(*shell));
     uint32_t workers = setup->config->workers;
@@ -190,72 +151,93 @@ static struct shell *shell_new(struct setup *setup, const struct shell_user *use
     must(shell != NULL);
     if (workers == 0)
         workers = uv_available_parallelism();
-    setup_hold(setup);
-    shell->setup = setup;
     shell->user = *user;
-    shell->census = census_new();
+    must(uv_mutex_init(&shell->lock) == 0 && uv_cond_init(&shell->changed) == 0);
     shell->worker_count = workers;
     shell->workers = calloc(workers, sizeof(struct worker));
-    must(shell->workers != NULL);
+    shell->addresses = calloc(PLACES_MAX, sizeof(struct address));
+    must(shell->workers != NULL && shell->addresses != NULL);
     return shell;
 }
 
-/* Before the workers run: gives back what was bound. */
-static void shell_abandon(struct shell *shell)
+/* 0, or what keeps its directory from being written to. */
+static int shell_transcribe(struct shell *shell, const struct config_transcripts *transcripts,
+                            char *where_r)
 {
-    uint32_t i;
+    if (transcripts->directory.size == 0)
+        return 0;
+    shell->transcripts = transcripts_new(transcripts);
+    if (shell->transcripts != NULL)
+        return 0;
+    snprintf(where_r, ADDRESS_TEXT_MAX, "%.*s", (int)transcripts->directory.size,
+             transcripts->directory.at);
+    return -errno;
+}
 
-    for (i = 0; i < shell->address_count; i++)
-        close(shell->sockets[i]);
-    for (i = shell->address_count;
-         shell->ports != NULL && i < shell->worker_count * shell->address_count; i++)
-        if (shell->ports[i].fd > 0)
-            close(shell->ports[i].fd);
-    shell_free(shell);
+static int shell_listen(const struct shell *shell, struct setup *setup, struct places **places_r,
+                        char *where_r)
+{
+    int error = places_make(places_r, shell->places, setup, shell->worker_count);
+
+    if (error == 0)
+        return 0;
+    address_text(&(*places_r)->wanted, where_r);
+    places_free(places_r);
+    return error;
 }
 
 struct shell *shell_start(struct setup *setup, const struct shell_user *user, int *error_r,
                           char *where_r)
 {
     struct shell *shell = shell_new(setup, user);
-    const struct config_transcripts *transcripts = &setup->config->transcripts;
+    struct places *places;
 
     where_r[0] = 0;
-    if (transcripts->directory.size > 0) {
-        shell->transcripts = transcripts_new(transcripts);
-        *error_r = shell->transcripts != NULL ? 0 : -errno;
-        if (*error_r != 0) {
-            snprintf(where_r, ADDRESS_TEXT_MAX, "%.*s", (int)transcripts->directory.size,
-                     transcripts->directory.at);
-            shell_abandon(shell);
-            return NULL;
-        }
-    }
-    *error_r = shell_listen(shell);
-    if (*error_r != 0)
-        address_text(&shell->addresses[shell->address_count], where_r);
-    else
-        *error_r = shell_join(shell);
+    *error_r = shell_transcribe(shell, &setup->config->transcripts, where_r);
+    if (*error_r == 0)
+        *error_r = shell_listen(shell, setup, &places, where_r);
     if (*error_r != 0) {
-        shell_abandon(shell);
+        shell_free(shell);
         return NULL;
     }
-    shell_run(shell);
+    shell_run(shell, places);
     return shell;
 }
 
 uint32_t shell_addresses(const struct shell *shell, const struct address **addresses_r)
 {
+    uint32_t i;
+
+    for (i = 0; i < shell->places->count; i++)
+        shell->addresses[i] = shell->places->rows[i].address;
     *addresses_r = shell->addresses;
-    return shell->address_count;
+    return shell->places->count;
 }
 
-void shell_reload(struct shell *shell, struct setup *setup)
+bool shell_address(const struct shell *shell, struct span listener, struct address *address_r)
 {
-    uint32_t n;
+    const struct places *places = shell->places;
+    uint32_t i;
 
-    for (n = 0; n < shell->worker_count; n++)
-        worker_reload(&shell->workers[n], setup);
+    for (i = 0; i < places->count; i++) {
+        if (!span_equal(places->setup->config->listeners[places->rows[i].listener].name, listener))
+            continue;
+        *address_r = places->rows[i].address;
+        return true;
+    }
+    return false;
+}
+
+int shell_reload(struct shell *shell, struct setup *setup, char *where_r)
+{
+    struct places *places;
+    int error = shell_listen(shell, setup, &places, where_r);
+
+    if (error != 0)
+        return error;
+    shell_order(shell, places);
+    shell_await(shell);
+    return 0;
 }
 
 void shell_drain(struct shell *shell)

@@ -28,7 +28,10 @@ static void worker_lend(struct worker *worker)
     worker->lender.outboxes[SIDE_UPSTREAM].scratch = at + SCRATCH_SEND_BYTES;
     worker->lender.record_scratch = at + SIDE_COUNT * SCRATCH_SEND_BYTES;
     pool_init(&worker->lender.pool, at + scratch, (uint32_t)count);
+    worker->lender.faults = &worker->faults;
 }
+
+/* --- ports --- */
 
 static void worker_accepted(struct listener *listener, int fd, const struct address *peer)
 {
@@ -46,6 +49,58 @@ static void worker_rests(struct listener *listener, int error)
         return;
     worker->warn_at = now + WARN_EVERY_MS;
     worker->user->warn("clients have to wait until others have ended", error);
+}
+
+static void port_stopped(struct listener *listener)
+{
+    free(listener); /* the port's first member */
+}
+
+/* Not to be looked at again. */
+static void port_stop(struct port *port)
+{
+    setup_drop(port->setup);
+    heading_drop(&port->heading);
+    census_drop(&port->census);
+    listener_stop(&port->listener);
+}
+
+/* One that no loop has seen. */
+static void port_abandon(struct port *port)
+{
+    census_drop(&port->census);
+    close(port->fd);
+    free(port);
+}
+
+static void port_use(struct port *port, struct setup *setup, uint32_t listener)
+{
+    setup_hold(setup);
+    if (port->setup != NULL)
+        setup_drop(port->setup);
+    heading_drop(&port->heading);
+    port->setup = setup;
+    port->index = listener;
+}
+
+static void port_start(struct worker *worker, struct port *port)
+{
+    port->worker = worker;
+    port->next = worker->ports;
+    worker->ports = port;
+    listener_start(&port->listener, &worker->uv, port->fd, worker_accepted, port);
+    port->listener.rests = worker_rests;
+    port->listener.stopped = port_stopped;
+}
+
+static void worker_stop_ports(struct worker *worker)
+{
+    while (worker->ports != NULL) {
+        struct port *port = worker->ports;
+
+        worker->ports = port->next;
+        port_stop(port);
+    }
 }
 
 /* --- the end --- */
@@ -104,11 +159,9 @@ static uint32_t worker_drain_ms(const struct worker *worker)
 static void worker_begin_drain(struct worker *worker)
 {
     struct session *session = worker->sessions;
-    uint32_t i;
 
     worker->draining = true;
-    for (i = 0; i < worker->port_count; i++)
-        listener_stop(&worker->ports[i].listener);
+    worker_stop_ports(worker);
     uv_timer_start(&worker->drain, worker_drained, worker_drain_ms(worker), 0);
     while (session != NULL) {
         struct session *next = session->next;
@@ -121,55 +174,126 @@ static void worker_begin_drain(struct worker *worker)
 
 /* --- orders --- */
 
-/* Each port goes on with the listener of its name. */
-static void worker_use(struct worker *worker, struct setup *setup)
+static const struct placed *find_placed(const struct order *order, uint64_t serial)
 {
     uint32_t i;
-    uint32_t n;
 
-    for (i = 0; i < worker->port_count; i++) {
-        struct port *port = &worker->ports[i];
-        struct span name = port->setup->config->listeners[port->index].name;
+    for (i = 0; i < order->count; i++) {
+        if (order->placed[i].serial == serial)
+            return &order->placed[i];
+    }
+    return NULL;
+}
 
-        for (n = 0; n < setup->config->listener_count; n++) {
-            if (!span_equal(setup->config->listeners[n].name, name))
-                continue;
-            setup_hold(setup);
-            setup_drop(port->setup);
-            heading_drop(&port->heading);
-            port->setup = setup;
-            port->index = n;
-            break;
+static void worker_use_ports(struct worker *worker, const struct order *order)
+{
+    struct port **at = &worker->ports;
+    uint32_t i;
+
+    while (*at != NULL) {
+        struct port *port = *at;
+        const struct placed *placed = find_placed(order, port->serial);
+
+        if (placed != NULL) {
+            port_use(port, order->setup, placed->listener);
+            at = &port->next;
+        } else {
+            *at = port->next;
+            port_stop(port);
         }
     }
+    for (i = 0; i < order->count; i++) {
+        struct port *port = order->placed[i].port;
+
+        if (port == NULL)
+            continue;
+        port_use(port, order->setup, order->placed[i].listener);
+        port_start(worker, port);
+    }
+}
+
+static void worker_use(struct worker *worker, struct order *order)
+{
+    struct session *session = worker->sessions;
+
+    if (!worker->draining)
+        worker_use_ports(worker, order);
+    while (session != NULL && !worker->draining) {
+        struct session *next = session->next;
+
+        session_reload(session, order->setup);
+        session = next;
+    }
+    session_feed_starved(worker);
+    setup_hold(order->setup);
     setup_drop(worker->setup);
-    worker->setup = setup;
+    worker->setup = order->setup;
+}
+
+static void order_free(struct order *order)
+{
+    setup_drop(order->setup);
+    free(order);
+}
+
+/* Nobody will carry it out. */
+static void order_abandon(struct order *order)
+{
+    uint32_t i;
+
+    for (i = 0; i < order->count; i++) {
+        if (order->placed[i].port != NULL)
+            port_abandon(order->placed[i].port);
+    }
+    order_free(order);
+}
+
+static void worker_carry_out(struct worker *worker, struct order *order)
+{
+    bool late = worker->draining;
+
+    worker_use(worker, order);
+    if (late)
+        order_abandon(order);
+    else
+        order_free(order);
+    worker->carried_out(worker->data);
+}
+
+static struct order *take_orders(struct worker *worker, bool *drain_r)
+{
+    struct order *first;
+
+    uv_mutex_lock(&worker->orders.lock);
+    first = worker->orders.first;
+    worker->orders.first = NULL;
+    worker->orders.last = &worker->orders.first;
+    *drain_r = worker->orders.drain;
+    uv_mutex_unlock(&worker->orders.lock);
+    return first;
 }
 
 static void worker_wake(uv_async_t *wake)
 {
     struct worker *worker = wake->data;
-    struct setup *setup;
     bool drain;
+    struct order *order = take_orders(worker, &drain);
 
-    uv_mutex_lock(&worker->orders.lock);
-    setup = worker->orders.setup;
-    drain = worker->orders.drain;
-    worker->orders.setup = NULL;
-    uv_mutex_unlock(&worker->orders.lock);
-    if (setup != NULL)
-        worker_use(worker, setup);
+    while (order != NULL) {
+        struct order *next = order->next;
+
+        worker_carry_out(worker, order);
+        order = next;
+    }
     if (drain && !worker->draining)
         worker_begin_drain(worker);
 }
 
-void worker_reload(struct worker *worker, struct setup *setup)
+void worker_order(struct worker *worker, struct order *order)
 {
-    setup_hold(setup);
     uv_mutex_lock(&worker->orders.lock);
-    if (worker->orders.setup != NULL)
-        setup_drop(worker->orders.setup);
-    worker->orders.setup = setup;
+    *worker->orders.last = order;
+    worker->orders.last = &order->next;
     uv_mutex_unlock(&worker->orders.lock);
     uv_async_send(&worker->wake);
 }
@@ -184,17 +308,13 @@ void worker_drain(struct worker *worker)
 
 /* --- the beginning --- */
 
-void worker_init(struct worker *worker, struct setup *setup, struct port *ports,
-                 uint32_t port_count)
+void worker_init(struct worker *worker, struct setup *setup)
 {
-    uint32_t i;
-
     setup_hold(setup);
     worker->setup = setup;
-    worker->ports = ports;
-    worker->port_count = port_count;
     must(uv_loop_init(&worker->uv) == 0);
     must(uv_mutex_init(&worker->orders.lock) == 0);
+    worker->orders.last = &worker->orders.first;
     must(uv_async_init(&worker->uv, &worker->wake, worker_wake) == 0);
     uv_timer_init(&worker->uv, &worker->drain);
     worker->wake.data = worker;
@@ -203,13 +323,6 @@ void worker_init(struct worker *worker, struct setup *setup, struct port *ports,
     link_loop_init(&worker->links, &worker->uv);
     desk_open(&worker->desk, &worker->uv);
     worker_lend(worker);
-    for (i = 0; i < port_count; i++) {
-        setup_hold(setup);
-        ports[i].setup = setup;
-        ports[i].worker = worker;
-        listener_start(&ports[i].listener, &worker->uv, ports[i].fd, worker_accepted, &ports[i]);
-        ports[i].listener.rests = worker_rests;
-    }
 }
 
 static void worker_run(void *data)
@@ -227,15 +340,17 @@ int worker_start(struct worker *worker)
 
 void worker_close(struct worker *worker)
 {
-    uint32_t i;
+    struct order *order;
+    bool drain;
 
     uv_thread_join(&worker->thread);
-    for (i = 0; i < worker->port_count; i++) {
-        setup_drop(worker->ports[i].setup);
-        heading_drop(&worker->ports[i].heading);
+    order = take_orders(worker, &drain);
+    while (order != NULL) {
+        struct order *next = order->next;
+
+        order_abandon(order);
+        order = next;
     }
-    if (worker->orders.setup != NULL)
-        setup_drop(worker->orders.setup);
     setup_drop(worker->setup);
     uv_mutex_destroy(&worker->orders.lock);
     must(uv_loop_close(&worker->uv) == 0);

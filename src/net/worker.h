@@ -16,21 +16,41 @@
 
 struct session;
 
-/* A listening socket and the listener of the setup that its next sessions belong to. */
+/* A listening socket and the listener of the setup that its next sessions belong to. On the heap;
+ * it is gone when its socket is closed. */
 struct port {
-    struct listener listener;
+    struct listener listener; /* first, so that it is found again */
+    struct port *next;
     struct worker *worker;
     struct setup *setup;
     struct heading *heading; /* of its next sessions; NULL: not made yet */
-    uint32_t index;          /* in the setup */
-    uint32_t census;         /* in the census: the index at the start, whatever reloads bring */
-    int fd;                  /* until the listener has it */
+    struct census *census;
+    uint64_t serial; /* of its place */
+    uint32_t index;  /* in the setup */
+    int fd;          /* until the listener has it */
 };
 
-/* Orders from outside, taken by the worker when it wakes up. */
+/* A place that is listened on. */
+struct placed {
+    uint64_t serial;
+    uint32_t listener; /* in the setup */
+    struct port *port; /* a new one, which becomes the worker's; NULL: it has one */
+};
+
+/* What is to be used from now on: ports that are not named are closed. On the heap, with a hold on
+ * the setup. */
+struct order {
+    struct order *next;
+    struct setup *setup;
+    uint32_t count;
+    struct placed placed[];
+};
+
+/* Orders from outside, taken by the worker when it wakes up, in their order. */
 struct orders {
     uv_mutex_t lock;
-    struct setup *setup; /* to be used from now on */
+    struct order *first;
+    struct order **last;
     bool drain;
 };
 
@@ -53,10 +73,10 @@ struct worker {
     size_t memory_bytes;
     struct seed seed;
     const struct shell_user *user;
-    struct census *census;
     struct transcripts *transcripts; /* NULL: none are written */
     struct history_part *history;    /* NULL: nothing is remembered */
     void (*over)(void *data);        /* the thread is about to end */
+    void (*carried_out)(void *data); /* an order; from its thread */
     void *data;
     struct orders orders;
     struct desk desk;
@@ -68,16 +88,15 @@ struct worker {
     struct session *sessions; /* all that hold memory and are not free */
     struct session *starved;  /* those whose engine waits for a block */
     struct session *free;
-    uint32_t port_count;
     struct port *ports;
+    struct fault_memory faults;
 };
 
-/* Takes `port_count` zeroed ports, of which `fd`, `index` and `census` are set. */
-void worker_init(struct worker *worker, struct setup *setup, struct port *ports,
-                 uint32_t port_count);
+/* Ports come with the first order. */
+void worker_init(struct worker *worker, struct setup *setup);
 int worker_start(struct worker *worker);
-/* Any thread. */
-void worker_reload(struct worker *worker, struct setup *setup);
+/* Any thread. The order is the worker's from now on. */
+void worker_order(struct worker *worker, struct order *order);
 /* Any thread. */
 void worker_drain(struct worker *worker);
 /* After worker_start: waits for the thread to end. Then frees what it had. */

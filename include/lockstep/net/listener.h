@@ -21,8 +21,11 @@ struct listener {
     /* May be set: accepting has to rest a moment because the system is short of something; a
      * libuv error says of what. */
     void (*rests)(struct listener *listener, int error);
+    /* May be set: it has stopped, and its memory is nobody's any more. */
+    void (*stopped)(struct listener *listener);
     void *data; /* the user's */
     int fd;
+    uint32_t closing; /* handles */
 };
 
 enum listener_share {

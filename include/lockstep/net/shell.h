@@ -62,9 +62,16 @@ struct shell *shell_start(struct setup *setup, const struct shell_user *user, in
                           char *where_r);
 /* The listening addresses, with their real ports, in the order of the configuration. */
 uint32_t shell_addresses(const struct shell *shell, const struct address **addresses_r);
-/* New sessions begin under this setup; listeners are matched by name, and one that the new setup
- * does not name stays as it was. */
-void shell_reload(struct shell *shell, struct setup *setup);
+/* The first of that listener; false: it listens nowhere. */
+bool shell_address(const struct shell *shell, struct span listener, struct address *address_r);
+/*
+ * New sessions begin under this setup, and listeners are those of it: new addresses are listened on
+ * when this returns, former ones no more. Sessions go on under the setup they began with, but in
+ * `mode: fault` the faults of their listener's name hold from now on; and where it is switched off
+ * they are ended. Returns 0, or a negative libuv error: then nothing has changed, and `where_r` says
+ * in ADDRESS_TEXT_MAX bytes where.
+ */
+int shell_reload(struct shell *shell, struct setup *setup, char *where_r);
 /* No new sessions; the open ones are told to end, and after the `drain` time-out are ended. */
 void shell_drain(struct shell *shell);
 /* Waits for the workers' threads; then everything is given back. */

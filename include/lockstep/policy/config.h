@@ -79,6 +79,8 @@ struct config_listener {
     struct config_addresses listen;
     struct span relay_name;
     uint32_t relay;               /* index of the relay so named, or CONFIG_RELAY_NONE */
+    bool enabled;                 /* it is listened on */
+    uint64_t seed;                /* of its sessions' random numbers; 0: any */
     uint32_t sessions;            /* at most, in all workers together */
     uint32_t sessions_per_client; /* at most, from one client address */
     struct networks allow;        /* who may connect */
@@ -187,6 +189,7 @@ struct config_admin {
     uint32_t sessions;      /* ended ones that each worker remembers; 0: none, nor live ones */
     uint64_t session_bytes; /* of the transcript of one */
     uint64_t memory_bytes;  /* of all that one worker remembers */
+    bool control;           /* whoever may ask may also make listeners of `mode: fault` */
 };
 
 struct config_transcripts {
