@@ -34,7 +34,7 @@ static bool take_trait(struct event *event, struct span word)
     return false;
 }
 
-/* `open 192.0.2.1 tls tls-before to=192.0.2.2:25 certificate=name session=3`, all of it optional. */
+/* `open 192.0.2.1 tls tls-before to=192.0.2.2:25 certificate=name session=3`, all optional. */
 void play_open(struct play *play, enum side side, struct span rest)
 {
     struct event event = {.kind = EVENT_OPENED, .side = side, .at = play->now};

@@ -51,7 +51,7 @@ const struct row schema_serving[] = {
     {BASE_CONFIG, "admin", "memory", TYPE_SIZE, AT(config, admin.memory_bytes), 65536, 1ULL << 36,
      NULL, "16M", "What one worker remembers in all; the oldest session goes first."},
     {BASE_CONFIG, "admin", "control", TYPE_SWITCH, AT(config, admin.control), 0, 0, NULL, "off",
-     "Who may ask may also make and remove listeners of `mode: fault`, see ADMIN INTERFACE."},
+     "Who may ask may also make and remove listeners of `mode: fault`, see PROXIES AND TOXICS."},
     {BASE_CONFIG, "", "listeners", TYPE_LISTENERS, 0, 0, 1, CONFIG_LISTENERS_MAX, NULL, NULL,
      "Where clients are served, a list."},
     {BASE_CONFIG, "", "relays", TYPE_RELAYS, 0, 0, 1, CONFIG_RELAYS_MAX, NULL, NULL,

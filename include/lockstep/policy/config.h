@@ -280,6 +280,16 @@ void config_single(struct config *config, bool relay);
 bool config_set(struct config *config, struct span path, struct span value, struct text *arena,
                 struct text *error);
 
+enum config_part { PART_LISTENER, PART_RELAY };
+
+/* One more of them, with the defaults, to a configuration that may be whole already; a listener has
+ * nothing of the top of the file but its hostname. False: nothing changed, and `error` says why. */
+bool config_add_part(struct config *config, enum config_part part, struct span name,
+                     struct text *arena, struct text *error);
+/* As config_set(), of the one of that name. */
+bool config_set_part(struct config *config, enum config_part part, struct span name,
+                     struct span path, struct span value, struct text *arena, struct text *error);
+
 /* Draws what follows from the rest (which relay, what to record) and looks for words that are
  * right one by one and wrong together. config_read ends with it; whoever used config_set calls it
  * last. */
