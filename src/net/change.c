@@ -46,15 +46,28 @@ static void take_faults(struct session *session, struct setup *setup, const stru
         setup_drop(before);
 }
 
+static bool leads_elsewhere(const struct session *session, const struct setup *setup,
+                            const struct config_listener *now)
+{
+    const struct config *before = session->setup->config;
+    uint32_t relay = session->listener->relay;
+
+    return relay < before->relay_count && now->relay < setup->config->relay_count &&
+           !setup_same_relay(&before->relays[relay], &setup->config->relays[now->relay]);
+}
+
+/* A test's path that is no longer there, or leads elsewhere, is not there for open sessions either.
+ */
 void session_reload(struct session *session, struct setup *setup)
 {
     const struct config_listener *now = listener_named(setup, session->listener->name);
+    bool fault = session->listener->policy.mode == MODE_FAULT;
 
-    if (session->over || now == NULL)
+    if (session->over)
         return;
-    if (!now->enabled)
+    if (now == NULL ? fault : !now->enabled || (fault && leads_elsewhere(session, setup, now)))
         session_kill(session);
-    else if (session->listener->policy.mode == MODE_FAULT && now->policy.mode == MODE_FAULT &&
+    else if (now != NULL && fault && now->policy.mode == MODE_FAULT &&
              !same_faults(session->faults, &now->policy.faults))
         take_faults(session, setup, &now->policy.faults);
 }

@@ -11,7 +11,7 @@
 struct making {
     struct places *made;
     const struct places *old; /* may be NULL */
-    uint32_t listener; /* whose row it is */
+    uint32_t listener;        /* whose row it is */
     const struct config_address *row;
 };
 
@@ -155,8 +155,8 @@ static int bind_all(struct making *making)
     error = bind_address(making, &address);
     if (error != 0)
         return error;
-    address_literal(SPAN("::"),
-                    address_port(&making->made->rows[making->made->count - 1].address), &address);
+    address_literal(SPAN("::"), address_port(&making->made->rows[making->made->count - 1].address),
+                    &address);
     error = bind_address(making, &address);
     if (error != UV_EAFNOSUPPORT && error != UV_EADDRNOTAVAIL)
         return error;

@@ -22,15 +22,16 @@ struct place {
 
 struct places {
     struct setup *setup; /* held */
-    uint64_t serial; /* the last that was given */
+    uint64_t serial;     /* the last that was given */
     uint32_t workers;
     uint32_t count;
     struct place rows[PLACES_MAX]; /* in the order of the configuration */
     struct address wanted;         /* the one that was tried last */
 };
 
-/* Those of `setup`; `old`, which may be NULL, are those of now. New ones are bound and listen. 0, or
- * a negative libuv error: then `wanted` says where, and places_free() gives back what was bound. */
+/* Those of `setup`; `old`, which may be NULL, are those of now. New ones are bound and listen. 0,
+ * or a negative libuv error: then `wanted` says where, and places_free() gives back what was bound.
+ */
 int places_make(struct places **places_r, const struct places *old, struct setup *setup,
                 uint32_t workers);
 /* The sockets of the new ones have found their owners. */

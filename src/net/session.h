@@ -33,7 +33,7 @@ struct session {
     struct census *census;
     struct setup *faults_of; /* whose faults hold; NULL: those of `setup` */
     const struct faults *faults;
-    uint32_t number; /* in its listener, from 1 */
+    uint32_t number;                       /* in its listener, from 1 */
     size_t sent[SIDE_COUNT];               /* left at once during this step */
     bool lost[SIDE_COUNT];                 /* the engine was told, or told us */
     bool starved;                          /* stands in the worker's list */

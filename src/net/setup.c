@@ -23,7 +23,7 @@ void setup_drop(struct setup *setup)
 
 /* --- what is remembered of relays --- */
 
-static bool same_relay(const struct config_relay *one, const struct config_relay *other)
+bool setup_same_relay(const struct config_relay *one, const struct config_relay *other)
 {
     const struct config_addresses *here = &one->address;
     const struct config_addresses *there = &other->address;
@@ -46,7 +46,7 @@ static struct relay_memory *memory_find(const struct setup *before,
     for (i = 0; before != NULL && i < before->config->relay_count; i++) {
         struct relay_memory *memory = before->relays[i].memory;
 
-        if (memory == NULL || !same_relay(&before->config->relays[i], relay))
+        if (memory == NULL || !setup_same_relay(&before->config->relays[i], relay))
             continue;
         atomic_fetch_add(&memory->holders, 1);
         return memory;

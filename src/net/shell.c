@@ -39,8 +39,7 @@ static struct port *port_new(const struct place *place, uint32_t worker)
 
 static struct order *order_new(const struct places *places, uint32_t worker)
 {
-    struct order *order =
-        calloc(1, sizeof(*order) + places->count * sizeof(order->placed[0]));
+    struct order *order = calloc(1, sizeof(*order) + places->count * sizeof(order->placed[0]));
     uint32_t i;
 
     must(order != NULL);

@@ -54,6 +54,9 @@ void setup_drop(struct setup *setup);
 bool setup_secure(struct setup *setup, const struct setup *before, struct text *why);
 void setup_clear(struct setup *setup);
 
+/* Are they the same relay, at the same addresses? */
+bool setup_same_relay(const struct config_relay *one, const struct config_relay *other);
+
 /* What is known of the path to it, a set of enum trait. Any thread; moments are of the loops. */
 uint32_t setup_traits(const struct setup *setup, uint32_t relay, moment now);
 void setup_learn(const struct setup *setup, uint32_t relay, uint32_t traits, moment until);

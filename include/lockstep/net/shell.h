@@ -66,10 +66,11 @@ uint32_t shell_addresses(const struct shell *shell, const struct address **addre
 bool shell_address(const struct shell *shell, struct span listener, struct address *address_r);
 /*
  * New sessions begin under this setup, and listeners are those of it: new addresses are listened on
- * when this returns, former ones no more. Sessions go on under the setup they began with, but in
- * `mode: fault` the faults of their listener's name hold from now on; and where it is switched off
- * they are ended. Returns 0, or a negative libuv error: then nothing has changed, and `where_r` says
- * in ADDRESS_TEXT_MAX bytes where.
+ * when this returns, former ones no more. Sessions go on under the setup they began with, but where
+ * their listener is switched off they are ended. In `mode: fault` the faults of their listener's
+ * name hold from now on, and they are ended also where it is gone or leads to another relay.
+ * Returns 0, or a negative libuv error: then nothing has changed, and `where_r` says in
+ * ADDRESS_TEXT_MAX bytes where.
  */
 int shell_reload(struct shell *shell, struct setup *setup, char *where_r);
 /* No new sessions; the open ones are told to end, and after the `drain` time-out are ended. */
