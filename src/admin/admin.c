@@ -149,6 +149,7 @@ static struct snapshot visitor_snapshot(const struct visitor *visitor)
         .token = secret_reveal(&admin->token),
         .version = admin->user->version,
         .history = admin->user->history,
+        .control = admin->user->control,
         .ending = admin->ending,
         .now_ms = now_ms(),
     };

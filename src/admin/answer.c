@@ -11,7 +11,7 @@
 #define HEAD "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
 
 static const struct page_family *const families[] = {&family_health, &family_sessions,
-                                                     &family_verify};
+                                                     &family_verify, &family_toxiproxy};
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
 /* --- what pages say with --- */
@@ -251,12 +251,16 @@ static const char *status_words(uint16_t status)
         const char *words;
     } rows[] = {
         {200, "200 OK"},
+        {201, "201 Created"},
+        {204, "204 No Content"},
         {400, "400 Bad Request"},
         {401, "401 Unauthorized\r\nWWW-Authenticate: Bearer"},
         {403, "403 Forbidden"},
         {404, "404 Not Found"},
         {405, "405 Method Not Allowed"},
+        {409, "409 Conflict"},
         {413, "413 Content Too Large"},
+        {500, "500 Internal Server Error"},
         {503, "503 Service Unavailable"},
     };
     size_t i = 0;

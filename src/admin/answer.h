@@ -33,8 +33,9 @@ struct snapshot {
     struct span token; /* empty: none is wanted */
     const char *version;
     bool ending;
-    int64_t now_ms;          /* since 1970 */
-    struct history *history; /* NULL: no session is remembered */
+    int64_t now_ms;                      /* since 1970 */
+    struct history *history;             /* NULL: no session is remembered */
+    const struct admin_control *control; /* NULL: there is nothing to change */
     const struct counts *counts;
     size_t credential_count;
     const struct admin_credential *credentials;
@@ -66,6 +67,7 @@ struct page_family {
 extern const struct page_family family_health;
 extern const struct page_family family_sessions;
 extern const struct page_family family_verify;
+extern const struct page_family family_toxiproxy;
 
 /* A whole response of HTTP/1.1, to be freed. */
 char *admin_answer(const struct asked *asked, const struct snapshot *snapshot, size_t *size_r);

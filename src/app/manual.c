@@ -234,8 +234,27 @@ static const struct entry signals[] = {
      "after `timeouts.drain` is ended. A second one ends at once, with exit status 75."},
     {"SIGHUP",
      "`lockstep run` reads its configuration again. A bad one changes nothing and the log has the "
-     "reason. Open sessions end under the one that they began with; addresses to listen on, "
-     "workers, memory, log, transcripts and admin need a restart."},
+     "reason. Open sessions end under the one that they began with, but where their listener is "
+     "switched off they end at once. Workers, memory, log, transcripts and the address of the "
+     "admin interface need a restart."},
+};
+
+static const struct entry toxics[] = {
+    {"latency", "Every byte comes `latency` milliseconds later, more or less `jitter`."},
+    {"bandwidth", "No more than `rate` thousand bytes pass in a second; 0: none do."},
+    {"slow_close", "The connection is closed `delay` milliseconds later than it would be."},
+    {"timeout", "Nothing passes, and `timeout` milliseconds later it ends; 0: it never does."},
+    {"reset_peer", "The connection is reset `timeout` milliseconds after it began."},
+    {"slicer",
+     "Segments have `average_size` bytes, more or less `size_variation`, and come `delay` "
+     "microseconds apart."},
+    {"limit_data", "It ends behind `bytes`."},
+    {"rule", "A whole fault rule: `rule`, \"command RCPT do drop\"."},
+    {"a profile", "What some product is known to do, by its name; without attributes."},
+    {"a kind of fault",
+     "`on` says where it happens (command), `verb` to what (RCPT). The other attributes are "
+     "triggers (`nth`: 2) and arguments by their names, those without a name as `text`, `count`, "
+     "`time` in milliseconds and `end`."},
 };
 
 static const struct entry files[] = {
@@ -281,6 +300,21 @@ static const struct {
     {EX_NOPERM, {"EX_NOPERM", "The address to listen on is not allowed to this user."}},
     {EX_CONFIG, {"EX_CONFIG", "The configuration is wrong."}},
 };
+
+static void put_toxics(void)
+{
+    puts(".Sh PROXIES AND TOXICS");
+    put_text("Over the admin interface Toxiproxy's clients drive lockstep unchanged: a proxy is a "
+             "listener of `mode: fault`, and a toxic is what goes wrong in it, also in sessions "
+             "that are open. With `admin.control: on` proxies can be made, moved and removed; "
+             "toxics can be added to any that is there. What is made or changed so outlives a new "
+             "reading of the configuration, and is gone when lockstep ends.\n"
+             "`upstream` is HOST:PORT or smtps://HOST:PORT. With `seed` the sessions of a proxy, "
+             "by their numbers, go wrong the same way each time. A toxic goes wrong in so many of "
+             "the sessions as its `toxicity` says, to a hundredth, and with `tag` only in those "
+             "whose client greets with that name. Its `type` is one of:");
+    put_entries(toxics, COUNT(toxics), "Ds");
+}
 
 static void put_log(void)
 {
@@ -385,6 +419,7 @@ static int manual_start(int argc, char **argv)
     put_repairs();
     put_log();
     put_admin();
+    put_toxics();
     put_endings();
     return 0;
 }

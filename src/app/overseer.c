@@ -75,7 +75,7 @@ static size_t show_credentials(void *data, struct admin_credential *rows, size_t
 }
 
 bool overseer_open(uv_loop_t *uv, const struct config_admin *config, struct vault *vault,
-                   struct history *history, struct text *why)
+                   struct history *history, const struct admin_control *control, struct text *why)
 {
     static struct admin_user user = {
         .tally = &tally, .version = LOCKSTEP_VERSION, .credentials = show_credentials};
@@ -88,6 +88,7 @@ bool overseer_open(uv_loop_t *uv, const struct config_admin *config, struct vaul
         return true;
     credentials = vault;
     user.history = history;
+    user.control = control;
     admin = admin_open(uv, config, &user, why);
     if (admin == NULL)
         return false;

@@ -5,6 +5,7 @@
 #ifndef LOCKSTEP_SRC_APP_OVERSEER_H
 #define LOCKSTEP_SRC_APP_OVERSEER_H
 
+#include "lockstep/admin/admin.h"
 #include "lockstep/net/history.h"
 #include "lockstep/vault/vault.h"
 
@@ -14,7 +15,7 @@ void overseer_refused(const struct refusal *refusal);
 
 /* Opens the admin interface, when one is configured. False: `why` says why it can't be. */
 bool overseer_open(uv_loop_t *uv, const struct config_admin *config, struct vault *vault,
-                   struct history *history, struct text *why);
+                   struct history *history, const struct admin_control *control, struct text *why);
 /* Tells whoever asks that the proxy is ending. */
 void overseer_ending(void);
 /* Closes what stands on the loop; then, when the loop has ended, gives back the rest. */

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "commands.h"
+#include "control.h"
 #include "failure.h"
 #include "lockstep/base/must.h"
 #include "lockstep/net/history.h"
@@ -32,8 +33,8 @@ struct run {
     struct sink_server *sink; /* NULL: every listener has a relay */
     struct sink_settings sink_settings;
     uint16_t sink_port;
-    struct running *started; /* what the sockets and threads were made for */
-    struct running *newest;  /* what new sessions begin under */
+    struct running *started; /* what the threads were made for */
+    struct control control;  /* what new sessions begin under */
     const char *file;
     const char *key_log; /* NULL: none is written */
     struct config_flag flags[RUN_FLAGS_MAX];
@@ -75,6 +76,7 @@ static int run_embed(struct run *run, struct config *config)
             error = run_start_sink(run);
         must(sink < CONFIG_RELAYS_MAX); /* only flags leave the relay out, and then there is none */
         config->listeners[i].relay = sink;
+        config->listeners[i].relay_name = SPAN("sink");
         config->relay_count = sink + 1;
         config->relays[sink] = (struct config_relay){
             .name = SPAN("sink"),
@@ -152,6 +154,17 @@ static void say_what_waits(const struct config *old, const struct config *new)
                 "changes of workers, memory, log, transcripts and admin need a restart");
 }
 
+static void say_addresses(const struct shell *shell)
+{
+    const struct address *addresses;
+    uint32_t count = shell_addresses(shell, &addresses);
+    char text[ADDRESS_TEXT_MAX];
+    uint32_t i;
+
+    for (i = 0; i < count; i++)
+        log_say(LOG_INFO, "listening on %s", address_text(&addresses[i], text));
+}
+
 static void say_warnings(const struct config *config)
 {
     char memory[CONFIG_SENTENCE_MAX];
@@ -164,42 +177,36 @@ static void say_warnings(const struct config *config)
     }
 }
 
-/* False: the addresses can't be listened on, and the log has the reason. */
+/* False: the log has the reason. */
 static bool run_use(struct run *run, struct running *next)
 {
-    char where[ADDRESS_TEXT_MAX];
-    int error = shell_reload(run->shell, &next->setup, where);
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text why = text_over(memory, sizeof(memory));
 
-    if (error != 0) {
-        log_say(LOG_ERROR, "%s: %s", where, uv_strerror(error));
+    if (run_embed(run, &next->loaded.config) != 0 || !run_configure_vault(run, next)) {
+        setup_drop(&next->setup);
         return false;
     }
-    setup_drop(&run->newest->setup);
-    run->newest = next;
-    return true;
+    if (control_reload(&run->control, next, &why))
+        return true;
+    log_say(LOG_ERROR, "%.*s", (int)why.size, why.at);
+    run_configure_vault(run, run->control.base);
+    return false;
 }
 
 static void run_reload(struct run *run)
 {
     int code;
     struct running *next =
-        running_load(run->file, run->flags, run->flag_count, &run->newest->setup, &code);
+        running_load(run->file, run->flags, run->flag_count, &run->control.newest->setup, &code);
 
-    if (next != NULL &&
-        (run_embed(run, &next->loaded.config) != 0 || !run_configure_vault(run, next))) {
-        setup_drop(&next->setup);
-        next = NULL;
-    }
-    if (next != NULL && !run_use(run, next)) {
-        setup_drop(&next->setup);
-        next = NULL;
-    }
-    if (next == NULL) {
+    if (next == NULL || !run_use(run, next)) {
         log_say(LOG_ERROR, "the configuration was not read again: the old one stays in force");
         return;
     }
     say_what_waits(&run->started->loaded.config, &next->loaded.config);
     say_warnings(&next->loaded.config);
+    say_addresses(run->shell);
     log_say(LOG_INFO, "the configuration was read again and is in force for new sessions");
 }
 
@@ -216,7 +223,7 @@ static void run_signal(uv_signal_t *handle, int number)
         log_say(LOG_WARNING, "ending at once");
         _exit(EX_TEMPFAIL);
     } else {
-        run->draining = true;
+        run->draining = run->control.ending = true;
         log_say(LOG_INFO, "ending: no new sessions, waiting for those that are open");
         overseer_ending();
         shell_drain(run->shell);
@@ -303,7 +310,8 @@ static bool run_oversee(struct run *run)
     struct text why = text_over(memory, sizeof(memory));
 
     run->history = history_new(&run->started->loaded.config.admin);
-    if (overseer_open(&run->uv, &run->started->loaded.config.admin, run->vault, run->history, &why))
+    if (overseer_open(&run->uv, &run->started->loaded.config.admin, run->vault, run->history,
+                      &run->control.admin, &why))
         return true;
     running_complain(run->started, text_span(&why));
     return false;
@@ -328,6 +336,7 @@ static int run_open(struct run *run)
         user.adviser = vault_adviser(run->vault);
         user.history = run->history;
         run->shell = shell_start(&run->started->setup, &user, &error, where);
+        run->control.shell = run->shell;
     }
     if (run->shell == NULL)
         return failure_start(run->command->word, where, error);
@@ -390,8 +399,7 @@ static int run_start(struct run *run)
     run->started = running_load(run->file, run->flags, run->flag_count, NULL, &code);
     if (run->started == NULL)
         return code;
-    setup_hold(&run->started->setup);
-    run->newest = run->started;
+    control_begin(&run->control, run->started);
     log_open(run->started->loaded.config.log_format);
     say_warnings(&run->started->loaded.config);
     if (run->key_log != NULL)
@@ -401,7 +409,7 @@ static int run_start(struct run *run)
                 run->key_log);
     raise_descriptors(&run->started->loaded.config);
     code = run_serve(run);
-    setup_drop(&run->newest->setup);
+    control_end(&run->control);
     setup_drop(&run->started->setup);
     return code;
 }

@@ -14,6 +14,9 @@ static void running_dispose(struct setup *setup)
     setup_clear(setup);
     config_loaded_close(&running->loaded);
     free(running->refusals);
+    free(running->more);
+    if (running->base != NULL)
+        setup_drop(&running->base->setup);
     free(running);
 }
 
@@ -62,6 +65,17 @@ void running_complain(const struct running *running, struct span why)
     fprintf(stderr, "%s: %.*s\n", file != NULL ? file : "command line", (int)why.size, why.at);
 }
 
+static struct running *running_new(void)
+{
+    struct running *running = calloc(1, sizeof(*running));
+
+    must(running != NULL);
+    running->setup.holders = 1;
+    running->setup.dispose = running_dispose;
+    running->setup.config = &running->loaded.config;
+    return running;
+}
+
 /* False: stderr has the reason. */
 static bool running_secure(struct running *running, const struct setup *before)
 {
@@ -77,12 +91,8 @@ static bool running_secure(struct running *running, const struct setup *before)
 struct running *running_load(const char *file, const struct config_flag *flags, size_t flag_count,
                              const struct setup *before, int *code_r)
 {
-    struct running *running = calloc(1, sizeof(*running));
+    struct running *running = running_new();
 
-    must(running != NULL);
-    running->setup.holders = 1;
-    running->setup.dispose = running_dispose;
-    running->setup.config = &running->loaded.config;
     *code_r = config_load(&running->loaded, file, flags, flag_count);
     if (*code_r == 0 && !running_secure(running, before))
         *code_r = EX_CONFIG;
@@ -92,4 +102,26 @@ struct running *running_load(const char *file, const struct config_flag *flags, 
     }
     running_write_refusals(running);
     return running;
+}
+
+struct running *running_copy(struct running *base, size_t bytes, struct text *arena_r)
+{
+    struct running *running = running_new();
+
+    setup_hold(&base->setup);
+    running->base = base;
+    running->loaded.config = base->loaded.config;
+    running->loaded.file = base->loaded.file;
+    running->more = malloc(bytes + 1);
+    must(running->more != NULL);
+    *arena_r = text_over(running->more, bytes);
+    return running;
+}
+
+bool running_complete(struct running *running, const struct setup *before, struct text *why)
+{
+    if (!config_check(&running->loaded.config, why) || !setup_secure(&running->setup, before, why))
+        return false;
+    running_write_refusals(running);
+    return true;
 }

@@ -14,6 +14,7 @@
 #ifndef LOCKSTEP_ADMIN_ADMIN_H
 #define LOCKSTEP_ADMIN_ADMIN_H
 
+#include <jansson.h>
 #include <uv.h>
 
 #include "lockstep/admin/tally.h"
@@ -48,6 +49,28 @@ struct admin_credential {
     char error[ADMIN_ERROR_MAX]; /* what is wrong; never a secret */
 };
 
+/*
+ * What may be changed from outside: proxies, as Toxiproxy calls listeners of `mode: fault`. They
+ * are an object of them by name, each with its name, listen, upstream, enabled, toxics (toxic.h)
+ * and, when it has one, seed.
+ */
+enum admin_used {
+    ADMIN_USED,
+    ADMIN_REFUSED, /* they make no good configuration */
+    ADMIN_UNABLE,  /* an address can't be listened on */
+    ADMIN_ENDING,  /* too late */
+};
+
+struct admin_control {
+    json_t *(*proxies)(void *data); /* as they are; a new reference */
+    /* Puts these into use, whole; `why` says why not, and then nothing has changed. Listeners of
+     * the configuration can't be left out. */
+    enum admin_used (*use)(void *data, json_t *proxies, struct text *why);
+    bool (*is_configured)(void *data, const char *name); /* it stands in the configuration */
+    bool (*may_make)(void *data);                        /* new ones, and end those made */
+    void *data;
+};
+
 struct admin_user {
     struct tally *tally;
     const char *version;
@@ -55,6 +78,7 @@ struct admin_user {
     /* How the credentials are now: how many there are, of which as many as fit were written. */
     size_t (*credentials)(void *data, struct admin_credential *rows, size_t room);
     void *data;
+    const struct admin_control *control; /* NULL: there is nothing to change */
 };
 
 struct admin;
