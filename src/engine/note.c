@@ -7,7 +7,7 @@
 #include "lockstep/record/record.h"
 #include "lockstep/smtp/base64.h"
 
-#include "state.h"
+#include "trouble.h"
 
 #define CUT_LINE SPAN("! cut\n")
 /* A note's own words are short; what they quote of a peer is cut. */
@@ -513,4 +513,24 @@ void note_life(struct engine *engine, enum side side, struct span what, struct s
     text = text_begin(engine);
     record_life(&text, elapsed(engine), side, text_span(&words));
     text_end(engine, text);
+}
+
+/* Other faults that hold from now on are an input too: one a line, and then that those are all. */
+void note_faults(struct engine *engine, const struct faults *faults)
+{
+    char bytes[FAULT_RULE_BYTES_MAX + 8U];
+    uint32_t i;
+
+    if (!recording(engine))
+        return;
+    for (i = 0; i <= faults->count; i++) {
+        struct text words = text_over(bytes, sizeof(bytes));
+        struct text text = text_begin(engine);
+
+        text_add(&words, i < faults->count ? SPAN("now ") : SPAN("now"));
+        if (i < faults->count)
+            text_add(&words, faults->entries[i]);
+        record_event(&text, elapsed(engine), text_span(&words));
+        text_end(engine, text);
+    }
 }

@@ -83,6 +83,7 @@ void trouble_change(struct engine *engine, const struct faults *faults)
     struct fault_count counts[FAULT_RULES_MAX] = {{0}};
     uint32_t i, k;
 
+    note_faults(engine, faults);
     for (i = 0; i < faults->rule_count; i++) {
         for (k = 0; k < before->rule_count; k++) {
             if (span_equal(faults->rules[i].source, before->rules[k].source))

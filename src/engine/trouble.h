@@ -87,5 +87,7 @@ void trouble_leaves(struct engine *engine, enum side side, struct span bytes, ui
 bool trouble_may_leave(const struct engine *engine, enum side side);
 /* Other faults hold from now on. */
 void trouble_change(struct engine *engine, const struct faults *faults);
+/* Records them; in note.c. */
+void note_faults(struct engine *engine, const struct faults *faults);
 
 #endif

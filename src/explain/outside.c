@@ -123,3 +123,21 @@ void play_told(struct play *play, struct span rest)
     play_step(play, &event);
     play_settle(play);
 }
+
+/* `now RULE`: one of other faults; `now`: those were all, and they hold. */
+void play_faults(struct play *play, struct span rest)
+{
+    struct event event = {.kind = EVENT_FAULTS, .at = play->now, .faults = &play->sets[play->set]};
+    char bytes[256];
+    struct text error = text_over(bytes, sizeof(bytes));
+
+    if (rest.size > 0) {
+        if (!fault_add(&play->sets[play->set], rest, &error))
+            play_fail(play, text_span(&error));
+        return;
+    }
+    play_step(play, &event);
+    play->set = 1 - play->set;
+    play->sets[play->set] = (struct faults){0};
+    play_settle(play);
+}

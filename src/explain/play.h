@@ -50,6 +50,8 @@ struct play {
     struct seed seed;
     struct lender lender;
     struct fault_memory remembered; /* by faults */
+    struct faults sets[2]; /* that were told; the engine may hold on to the other one */
+    uint32_t set;          /* which is being told */
     struct engine *engine;
     struct peer_model peers[SIDE_COUNT];
     struct stream streams[STREAM_COUNT];
@@ -86,6 +88,7 @@ void play_settle(struct play *play);
 void play_open(struct play *play, enum side side, struct span rest);
 void play_secured(struct play *play, enum side side, struct span rest);
 void play_told(struct play *play, struct span rest);
+void play_faults(struct play *play, struct span rest);
 
 /* --- expect.c --- */
 

@@ -491,6 +491,9 @@ static void play_setting(struct play *play, const struct script_line *line)
     case SCRIPT_TOLD:
         play_told(play, rest);
         break;
+    case SCRIPT_NOW:
+        play_faults(play, rest);
+        break;
     case SCRIPT_POLICY:
     case SCRIPT_SEED:
     case SCRIPT_UPSTREAM:

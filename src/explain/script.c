@@ -21,6 +21,7 @@ static const struct {
     {SPAN_INIT("slow"), SCRIPT_SLOW, SCRIPT_STIMULUS},
     {SPAN_INIT("sent"), SCRIPT_SENT, SCRIPT_STIMULUS},
     {SPAN_INIT("told"), SCRIPT_TOLD, SCRIPT_STIMULUS},
+    {SPAN_INIT("now"), SCRIPT_NOW, SCRIPT_STIMULUS},
 };
 
 static const struct {

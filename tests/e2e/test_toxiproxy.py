@@ -33,11 +33,12 @@ class Toxiproxy(unittest.TestCase):
         self.sink_port = self.sink.await_ready()[0]
         self.upstream = f"127.0.0.1:{self.sink_port}"
 
-    def write(self, admin=ON, faults="", listeners=""):
+    def write(self, admin=ON, faults="", listeners="", top=""):
         path = self.folder.path / "lockstep.yaml"
         path.write_text(f"""config_version: 1
 workers: 2
 admin: {{listen: 127.0.0.1:0, {admin}}}
+{top}
 listeners:
   - name: main
     listen: 127.0.0.1:0
@@ -352,6 +353,35 @@ class Wire(Toxiproxy):
              "attributes": {"on": "command", "verb": "NOOP", "text": "250 toxic"}}])
         came = [answers(port, b"a.test", 4) for _ in range(12)]
         self.assertEqual(set(came), {"xxxx", "...."})
+
+
+class Playback(Toxiproxy):
+    def test_a_session_plays_back_with_what_came_meanwhile(self):
+        folder = self.folder.path / "transcripts"
+        self.start(top=f"transcripts: {{directory: {folder}}}")
+        port = self.make(seed=9, toxics=[{"type": "answer", "attributes": {
+            "on": "command", "verb": "NOOP", "chance": 50, "text": "250 toxic"}}])
+        for _ in range(3):
+            with wire.Conversation(port) as talk:
+                talk.open(b"a.test")
+                for _ in range(6):
+                    talk.ask(b"NOOP")
+                self.add({"type": "latency", "attributes": {"latency": 30, "jitter": 20}})
+                self.add({"type": "drop", "stream": "upstream",
+                          "attributes": {"verb": "RSET", "sessions": 2}})
+                for _ in range(6):
+                    talk.ask(b"NOOP")
+                talk.say(b"RSET\r\n")
+                self.must(204, "POST", "/reset")
+                talk.ask(b"QUIT")
+        self.process.stop()
+        files = sorted(folder.glob("*.smtp"))
+        self.assertEqual(len(files), 3)
+        for file in files:
+            played = subprocess.run([place.lockstep(), "play", file], capture_output=True,
+                                    text=True, timeout=60, check=False)
+            self.assertEqual(played.returncode, 0, played.stdout + played.stderr +
+                             file.read_text(encoding="ascii"))
 
 
 class Client(Toxiproxy):

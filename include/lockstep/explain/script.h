@@ -38,6 +38,7 @@ enum script_word {
     SCRIPT_SLOW,
     SCRIPT_SENT,
     SCRIPT_TOLD,
+    SCRIPT_NOW, /* one of other faults, or without one: they hold from now on */
 };
 
 /* The words of a connection's life. */
