@@ -447,12 +447,14 @@ bool toxic_rules(const json_t *toxic, struct text *lines, struct text *why)
 {
     const char *type = json_string_value(json_object_get(toxic, "type"));
     const struct fault_profile *profile = fault_profile_find(span_of_string(type));
+    size_t given = json_object_size(json_object_get(toxic, "attributes"));
     size_t start = lines->size;
     bool good;
 
     if (strcmp(type, "rule") == 0)
         good = add_rule(toxic, lines, why);
-    else if (find_classic(type) == NULL && profile != NULL)
+    else if (find_classic(type) == NULL && profile != NULL &&
+             (given == 0 || find_kind(type) == NULL)) /* some are called as a kind is */
         good = add_profile(toxic, profile, lines, why);
     else
         good = add_kind(toxic, lines, why);
