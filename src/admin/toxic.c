@@ -429,14 +429,25 @@ static bool add_kind(const json_t *toxic, struct text *lines, struct text *why)
 }
 
 /* The reader of rules has the last word. */
-static bool are_rules(struct span lines, struct text *why)
+static bool is_rule(struct span line, struct text *why)
 {
+    char memory[320];
+    struct text right = text_over(memory, sizeof(memory));
     struct fault_rule rule;
 
+    if (fault_rule_parse(line, &rule, &right))
+        return true;
+    text_add(why, SPAN("write "));
+    text_add(why, text_span(&right));
+    return false;
+}
+
+static bool are_rules(struct span lines, struct text *why)
+{
     while (lines.size > 0) {
         struct span line = span_head(lines, span_find(lines, '\n'));
 
-        if (fault_profile_find(line) == NULL && !fault_rule_parse(line, &rule, why))
+        if (fault_profile_find(line) == NULL && !is_rule(line, why))
             return false;
         lines = span_tail(lines, line.size + 1);
     }

@@ -138,7 +138,8 @@ static const struct option_row rows[] = {
     {0, "upstream", "URL", "the relay behind the path; default: a sink of its own", "address",
      take_word},
     {0, "seed", "N", "the same faults as the run that printed it", "seed", take_word},
-    {0, "admin", "ADDR:PORT", "where it is told what to do over HTTP", "admin.listen", take_word},
+    {0, "admin", "ADDR:PORT", "where Toxiproxy's clients tell it what to do, over HTTP",
+     "admin.listen", take_word},
     {0, "transcripts", "DIR", "write a transcript of each session", "transcripts.directory",
      take_word},
     {0, "set", "WORD=VALUE", "any word of the configuration, e.g. limits.rows=4", NULL,
@@ -172,9 +173,11 @@ static int fault_main(int argc, char **argv)
 {
     static struct fault_run run;
     char seed[24];
-    int code = options_read(&fault_command, &run, argc, argv);
+    int code;
     int i;
 
+    add_flag(&run, "control", "admin.control", "on");
+    code = options_read(&fault_command, &run, argc, argv);
     if (code != OPTIONS_READ)
         return code;
     if (run.words)

@@ -65,6 +65,8 @@ static int run_start_sink(struct run *run)
 /* Puts the sink behind listeners that have no relay. 0, or a libuv error. */
 static int run_embed(struct run *run, struct config *config)
 {
+    static char name[8];
+    struct text arena = text_over(name, sizeof(name)), ignored = text_over(NULL, 0);
     uint32_t sink = config->relay_count;
     int error = 0;
     uint32_t i;
@@ -74,13 +76,13 @@ static int run_embed(struct run *run, struct config *config)
             continue;
         if (run->sink == NULL)
             error = run_start_sink(run);
-        must(sink < CONFIG_RELAYS_MAX); /* only flags leave the relay out, and then there is none */
+        /* Only flags leave the relay out, and then there is none. */
+        must(sink < config->relay_count ||
+             config_add_part(config, PART_RELAY, SPAN("sink"), &arena, &ignored));
+        config->relays[sink].address =
+            (struct config_addresses){.count = 1, .rows = {{SPAN("127.0.0.1"), run->sink_port}}};
         config->listeners[i].relay = sink;
         config->listeners[i].relay_name = SPAN("sink");
-        config->relay_count = sink + 1;
-        config->relays[sink] = (struct config_relay){
-            .name = SPAN("sink"),
-            .address = {.count = 1, .rows = {{SPAN("127.0.0.1"), run->sink_port}}}};
     }
     return error;
 }

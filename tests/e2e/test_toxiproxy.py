@@ -52,8 +52,10 @@ relays:
         return path
 
     def start(self, **words):
-        self.process = Process("lockstep", [place.lockstep(), "run", "-c", self.write(**words)],
-                               self.folder.path)
+        self.run_with("run", "-c", self.write(**words))
+
+    def run_with(self, *words):
+        self.process = Process("lockstep", [place.lockstep(), *words], self.folder.path)
         self.addCleanup(self.process.stop)
         self.port = self.process.await_ready()[0]
         self.admin = int(re.search(r"answers at http://127\.0\.0\.1:(\d+)",
@@ -209,7 +211,7 @@ class Api(Toxiproxy):
                  "latency: write a number"),
                 (400, "POST", path, {"type": "slicer"}, "average_size"),
                 (400, "POST", path, {"type": "rule", "attributes": {"rule": "command do jump"}},
-                 "`jump`: no kind of fault"),
+                 "instead of `jump`"),
                 (400, "POST", path, {"type": "drop", "attributes": {"size": 3}}, "size: no such"),
                 (400, "POST", path, {"type": "drop", "attributes": {"on": "content"}}, "on: say"),
         ):
@@ -262,6 +264,18 @@ class Api(Toxiproxy):
                                  "rule": 'command NOOP do answer "250 toxic"'}}, **mine)
         self.assertEqual(status, 200, "what is there to go wrong may be changed")
         self.assertEqual(answers(self.port, b"a.test", 1), "x")
+
+
+class Command(Toxiproxy):
+    def test_lockstep_fault_is_driven(self):
+        self.run_with("fault", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+                      'command NOOP do answer "250 toxic"')
+        self.assertEqual(answers(self.port, b"a.test", 2), "xx")
+        self.must(204, "DELETE", "/proxies/main/toxics/rule_1")
+        self.assertEqual(answers(self.port, b"a.test", 2), "..", "its own sink is still there")
+        self.assertTrue(is_served(self.make()))
+        self.must(204, "POST", "/reset")
+        self.assertEqual(answers(self.port, b"a.test", 2), "xx")
 
 
 class Wire(Toxiproxy):
