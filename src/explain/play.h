@@ -50,8 +50,8 @@ struct play {
     struct seed seed;
     struct lender lender;
     struct fault_memory remembered; /* by faults */
-    struct faults sets[2]; /* that were told; the engine may hold on to the other one */
-    uint32_t set;          /* which is being told */
+    struct faults sets[2];          /* that were told; the engine may hold on to the other one */
+    uint32_t set;                   /* which is being told */
     struct engine *engine;
     struct peer_model peers[SIDE_COUNT];
     struct stream streams[STREAM_COUNT];

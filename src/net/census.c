@@ -101,8 +101,9 @@ uint32_t census_enter(struct census *census, const struct address *client,
     return number;
 }
 
-void census_leave(struct census *census, const struct address *client)
+void census_leave(struct census **held, const struct address *client)
 {
+    struct census *census = *held;
     struct census_row **at;
     struct census_row *row;
 
@@ -117,4 +118,5 @@ void census_leave(struct census *census, const struct address *client)
         free(row);
     }
     uv_mutex_unlock(&census->lock);
+    census_drop(held);
 }

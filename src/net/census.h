@@ -19,6 +19,7 @@ void census_drop(struct census **census);
  * as it may have. */
 uint32_t census_enter(struct census *census, const struct address *client,
                       const struct config_listener *limits);
-void census_leave(struct census *census, const struct address *client);
+/* Gives the hold up too. */
+void census_leave(struct census **census, const struct address *client);
 
 #endif

@@ -32,6 +32,13 @@ void session_tell_faults(struct session *session)
         session_feed(session, (struct event){.kind = EVENT_FAULTS, .faults = session->faults});
 }
 
+void session_drop_faults(struct session *session)
+{
+    if (session->faults_of != NULL)
+        setup_drop(session->faults_of);
+    session->faults_of = NULL;
+}
+
 /* The engine looks at the faults before until it has heard of the new ones. */
 static void take_faults(struct session *session, struct setup *setup, const struct faults *faults)
 {

@@ -226,11 +226,9 @@ void session_release(struct session *session)
     if (!session->over || session->links[SIDE_CLIENT].state != LINK_NONE ||
         session->links[SIDE_UPSTREAM].state != LINK_NONE)
         return;
-    census_leave(session->census, &session->client);
-    census_drop(&session->census);
+    census_leave(&session->census, &session->client);
     setup_drop(session->setup);
-    if (session->faults_of != NULL)
-        setup_drop(session->faults_of);
+    session_drop_faults(session);
     if (session->before != NULL)
         session->before->next = session->next;
     else

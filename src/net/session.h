@@ -69,6 +69,8 @@ void session_note_tls(struct session *session, enum side side);
 void session_reload(struct session *session, struct setup *setup);
 /* Tells the engine of faults that came while the session was arriving. */
 void session_tell_faults(struct session *session);
+/* They are held no longer. */
+void session_drop_faults(struct session *session);
 /* Tells the session to end soon; at once. */
 void session_stop(struct session *session);
 void session_kill(struct session *session);
