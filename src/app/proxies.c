@@ -212,7 +212,7 @@ static bool apply_words(struct applying *applying)
 
     text_add_number(&number, (uint64_t)seed);
     if (!set(applying, "enabled", enabled ? SPAN("on") : SPAN("off")) ||
-        !set(applying, "seed", text_span(&number)))
+        !set(applying, "fault-seed", text_span(&number)))
         return false;
     json_array_foreach(json_object_get(applying->proxy, "toxics"), i, toxic)
     {

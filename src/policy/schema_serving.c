@@ -67,7 +67,7 @@ const struct row schema_serving[] = {
      "The relay that its sessions are passed to, where no route says otherwise."},
     {BASE_LISTENER, "", "enabled", TYPE_SWITCH, AT(config_listener, enabled), 0, 0, NULL, "on",
      "Whether it is listened on; switched off while lockstep runs it also ends its sessions."},
-    {BASE_LISTENER, "", "seed", TYPE_NUMBER, AT(config_listener, seed), 0, UINT32_MAX, NULL, "0",
+    {BASE_LISTENER, "", "fault-seed", TYPE_NUMBER, AT(config_listener, seed), 0, UINT32_MAX, NULL, "0",
      "Its sessions, by their numbers, draw the same random numbers each time; 0: others."},
     {BASE_LISTENER, "", "allow", TYPE_NETWORKS, AT(config_listener, allow), 0, 0, NULL, "",
      "Networks whose clients may connect; nothing given: all."},
