@@ -63,9 +63,12 @@ static void print_arguments(uint32_t arguments, uint32_t needs)
     }
 }
 
-static void print_word(const char *name, const char *says)
+static void print_word(const char *name, bool value, const char *says)
 {
-    printf("  %-16s %s\n", name, says);
+    char word[32];
+
+    snprintf(word, sizeof(word), "%s%s", name, value ? "=" : "");
+    printf("  %-16s %s\n", word, says);
 }
 
 /* The grammar of rules, from its own tables. */
@@ -74,11 +77,11 @@ static int print_words(void)
     size_t i;
 
     puts("EVENT [VERB,... or !VERB,...] [TRIGGER...] do KIND [ARGUMENT...]\n\nevents");
-#define WORD(id, name, says) print_word(name, says);
+#define WORD(id, name, says) print_word(name, false, says);
     FAULT_EVENTS(WORD)
 #undef WORD
     puts("\ntriggers, all of which must hold");
-#define WORD(id, name, form, says) print_word((form) == FORM_FLAG ? name : name "=", says);
+#define WORD(id, name, form, says) print_word(name, (form) != FORM_FLAG, says);
     FAULT_TRIGGERS(WORD)
 #undef WORD
     puts("\nkinds");

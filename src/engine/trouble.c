@@ -216,8 +216,8 @@ void trouble_put_answer(struct engine *engine, const struct fault_plan *plan)
 
 void trouble_answer(struct engine *engine, const struct plan *plan)
 {
-    trouble_put_answer(engine,
-                       &(struct fault_plan){.answer = plan->words, .end = (enum fault_end)plan->end});
+    trouble_put_answer(
+        engine, &(struct fault_plan){.answer = plan->words, .end = (enum fault_end)plan->end});
 }
 
 void trouble_tell(struct engine *engine, struct span whole)

@@ -28,40 +28,6 @@ static struct session *session_of(const struct link *link)
     return (struct session *)((uintptr_t)first - offsetof(struct session, links));
 }
 
-/* --- what is known of it --- */
-
-/* Empty as long as none was tried. */
-static struct span session_relay_name(const struct session *session)
-{
-    if (session->relay.any.sa_family == AF_UNSPEC)
-        return (struct span){0};
-    if (session->moved != NULL)
-        return SPAN("live");
-    return session->setup->config->relays[session->relay_number].name;
-}
-
-static void session_sum_up(const struct session *session, struct report *report_r)
-{
-    *report_r = (struct report){
-        .id = session->id,
-        .listener = session->listener->name,
-        .client = session->client,
-        .relay = session->relay,
-        .relay_name = session_relay_name(session),
-        .tls = {span_of_string(session->tls[SIDE_CLIENT]),
-                span_of_string(session->tls[SIDE_UPSTREAM])},
-        .relay_error = span_of_string(session->relay_error),
-        .duration_ms = (uint64_t)(session_now(session) - session->opened_at),
-        .repairs = session->worker->lender.repairs,
-    };
-    engine_summary(session->engine, &report_r->summary);
-    if (report_r->summary.credential == LIVE || report_r->summary.credential == LIVE_ROUTE)
-        report_r->credential = SPAN("live");
-    else if (report_r->summary.credential != NOTHING)
-        report_r->credential =
-            session->setup->config->credentials[report_r->summary.credential].name;
-}
-
 void session_begin(struct session *session)
 {
     struct report report;
@@ -198,25 +164,6 @@ static void session_apply(struct session *session, const struct effect *effect)
 }
 
 /* --- the end --- */
-
-void session_note_tls(struct session *session, enum side side)
-{
-    char memory[TLS_WORDS_MAX];
-    struct span words = tls_words(session->links[side].tls, memory);
-    struct text kept = text_over(session->tls[side], TLS_VERSION_MAX - 1);
-
-    text_add(&kept, span_head(words, span_find(words, ' ')));
-    session->tls[side][kept.size] = 0;
-}
-
-/* For the log: the client does not hear it. */
-static void session_note_failure(struct session *session, const struct event *event)
-{
-    if (event->kind != EVENT_FAILED || event->side != SIDE_UPSTREAM)
-        return;
-    free(session->relay_error);
-    session->relay_error = strndup(event->bytes.at, event->bytes.size);
-}
 
 /* Back to the worker's free sessions, once nothing of libuv's points here any more. */
 void session_release(struct session *session)

@@ -2,7 +2,8 @@
  * session: an engine between two links. It carries events in and effects out, and nothing else.
  *
  * session.c is the loop and the end; arrive.c makes a session of an accepted socket; advice.c
- * carries its questions to the adviser; change.c tells it that its listener is another.
+ * carries its questions to the adviser; known.c gathers what is known of it; change.c tells it that
+ * its listener is another.
  */
 #ifndef LOCKSTEP_NET_SESSION_H
 #define LOCKSTEP_NET_SESSION_H
@@ -63,8 +64,12 @@ void session_feed(struct session *session, struct event event);
 /* An answer from the desk; it may come too late. */
 void session_told(struct session *session, uint64_t id, uint32_t serial,
                   const struct answer *answer);
-/* Keeps for the report what TLS that side speaks. */
+/* Keeps for the report what TLS that side speaks; and what a relay's connection failed of, which
+ * the client does not hear. */
 void session_note_tls(struct session *session, enum side side);
+void session_note_failure(struct session *session, const struct event *event);
+/* All that is known so far; spans are the session's. */
+void session_sum_up(const struct session *session, struct report *report_r);
 /* The setup of new sessions is another: its faults hold, and it may end the session. */
 void session_reload(struct session *session, struct setup *setup);
 /* Tells the engine of faults that came while the session was arriving. */
