@@ -8,14 +8,14 @@
      .needs = (needed),                                                     \
      .decides = (decision),                                                 \
      .act = fault_##function,                                               \
-     .says = sentence},
+     .says = (sentence)},
 #define BYTE_ROW(id, function, word, takes, needed, sentence) \
     {.name = SPAN_INIT(word),                                 \
      .events = FAULT_ON(TO_CLIENT) | FAULT_ON(TO_UPSTREAM),   \
      .arguments = (takes),                                    \
      .needs = (needed),                                       \
      .form = fault_##function,                                \
-     .says = sentence},
+     .says = (sentence)},
 
 static const struct fault_kind_row kinds[] = {FAULT_LINE_KINDS(LINE_ROW)
                                                   FAULT_BYTE_KINDS(BYTE_ROW)};

@@ -300,7 +300,7 @@ static bool is_whole(const struct fault_rule *rule, struct text *error)
 bool fault_rule_parse(struct span line, struct fault_rule *rule_r, struct text *error)
 {
     struct span rest = line;
-    bool more, done = false;
+    bool done = false;
     struct span word;
 
     *rule_r = (struct fault_rule){.source = line};
@@ -310,7 +310,7 @@ bool fault_rule_parse(struct span line, struct fault_rule *rule_r, struct text *
         return complain(error, line, SPAN("EVENT ... do KIND"));
     if (!read_event(word, rule_r, error))
         return false;
-    while ((more = next_word(&rest, &word)) && !(done = span_equal(word, SPAN("do")))) {
+    while (next_word(&rest, &word) && !(done = span_equal(word, SPAN("do")))) {
         if (!read_trigger(word, rule_r, error))
             return false;
     }
@@ -318,7 +318,7 @@ bool fault_rule_parse(struct span line, struct fault_rule *rule_r, struct text *
         return complain(error, line, SPAN("`do` and a kind of fault at the end"));
     if (!read_kind(word, rule_r, error))
         return false;
-    while ((more = next_word(&rest, &word))) {
+    while (next_word(&rest, &word)) {
         if (!read_argument(word, rule_r, error))
             return false;
     }
