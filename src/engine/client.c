@@ -76,16 +76,16 @@ void client_resume(struct engine *engine, enum verb_does does)
 static const struct plan *stray_fault(struct engine *engine, bool unknown, struct span line)
 {
     bool refused = engine->data_refused, ahead = engine->ahead;
-    bool ended = engine->message_ended;
+    bool ended = engine->message.ended;
 
     /* Some say an empty line too many behind their dot; that alone proves nothing. */
-    engine->message_ended = ended && unknown && span_trim(line).size == 0;
+    engine->message.ended = ended && unknown && span_trim(line).size == 0;
     engine->data_refused = engine->ahead = false;
     if (refused && unknown)
         return &stray_message;
     if (ahead && !refused)
         return &ahead_of_answer;
-    if (!ended || !unknown || engine->message_ended)
+    if (!ended || !unknown || engine->message.ended)
         return NULL;
     note(engine, SPAN("finding"), SPAN(""), SPAN("unstuffed-dot"));
     return &unstuffed;

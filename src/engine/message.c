@@ -247,7 +247,7 @@ static void body_end(struct engine *engine)
     if (message->fate == FATE_FORWARD && answered_early(engine))
         message_fail(engine, &early_answer);
     engine->input = INPUT_COMMAND;
-    engine->message_ended = true;
+    engine->message.ended = true;
     if (message->fate == FATE_SWALLOW) {
         swallow_end(engine);
         return;

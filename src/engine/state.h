@@ -144,8 +144,7 @@ struct peer {
 
 /* Content not yet in the record. */
 struct counted {
-    uint64_t bytes;
-    uint64_t lines;
+    uint64_t bytes, lines;
 };
 
 /* What of a message went upstream. It is whole as long as it has the size of that. */
@@ -177,6 +176,7 @@ struct message {
     uint8_t stray;   /* FATE_SWALLOW: 1 + the repair that swallows what nobody asked for; or 0 */
     bool binary;     /* its MAIL said BODY=BINARYMIME (RFC 3030 3) */
     bool begun;      /* a chunk of it went upstream as such */
+    bool ended;      /* by a dot, which may have been one too many (B-60) */
 };
 
 enum auth {
@@ -268,8 +268,8 @@ struct engine {
     moment client_since;  /* since when the client is waited for */
     moment answer_since;  /* since when the upstream is waited for */
     moment upstream_told; /* when it last heard anything */
-    moment closing_since;
-    moment stop_at;
+    moment closing_since, stop_at;
+    moment connect_at; /* when to connect again; MOMENT_NEVER: not waiting for that */
     struct peer peers[SIDE_COUNT];
     struct ledger ledger;
     struct envelope envelope;
@@ -282,33 +282,29 @@ struct engine {
     struct brief address; /* the client's, without port */
     enum phase phase;
     enum input input;
+    uint32_t turn;       /* of the relay's addresses */
+    uint32_t reply_seen; /* bytes of the upstream's inbox that hold no whole reply yet */
     bool upstream_lost;
     bool reset_owed;     /* the upstream must hear RSET before the next MAIL */
     bool data_refused;   /* the client may go on with a message all the same (B-24) */
     bool ahead;          /* its next line came before it could know what that would be */
-    bool message_ended;  /* by a dot, which may have been one too many (B-60) */
     bool skip_to_lf;     /* INPUT_SKIP: a LF alone ends the line */
     bool auth_seen;      /* unknown lines may be stray credentials: not recorded */
     bool said_back;      /* the upstream's reply that is being read shows a credential */
     bool talked_early;   /* before the greeting, and that was noted */
     bool foreign_seen;   /* the client said what is not SMTP, and that was noted */
     uint8_t blank_lines; /* empty lines in a row, as far as it matters */
-    bool quit_sent;
+    bool quit_sent, stopping, connect_due;
     bool client_left;  /* without QUIT, and the session ends with that */
     bool welcomed;     /* the client has heard a greeting */
-    uint32_t turn;     /* of the relay's addresses */
     uint8_t replays;   /* since a message was accepted */
     uint8_t learn_due; /* set of enum trait */
-    moment connect_at; /* when to connect again; MOMENT_NEVER: not waiting for that */
     bool moved;        /* an answer said to connect anew */
     bool stale;        /* what is open upstream was begun by a client that has begun anew */
-    bool stopping;
-    bool starved; /* no block could be lent */
-    bool connect_due;
-    bool guided;                  /* there is a guide behind the engine */
-    bool troubled;                /* or, in `mode: fault`, trouble */
+    bool starved;      /* no block could be lent */
+    bool guided;       /* there is a guide behind the engine */
+    bool troubled;     /* or, in `mode: fault`, trouble */
     uint8_t shut_due[SIDE_COUNT]; /* 1 + enum shut */
-    uint32_t reply_seen;          /* bytes of the upstream's inbox that hold no whole reply yet */
     struct summary summary;
 };
 
