@@ -83,7 +83,7 @@ static const struct plan *stray_fault(struct engine *engine, bool unknown, struc
     engine->data_refused = engine->ahead = false;
     if (refused && unknown)
         return &stray_message;
-    if (ahead && !refused)
+    if (ahead && !refused && !span_equal_fold(span_trim(line), SPAN("QUIT")))
         return &ahead_of_answer;
     if (!ended || !unknown || engine->message.ended)
         return NULL;

@@ -221,12 +221,24 @@ static void swallow_end(struct engine *engine)
     row->refused = message->stray == 0 && !engine->upstream_lost;
 }
 
+/* Some write all they have to say at once, QUIT behind the dot included. That can't carry anything
+ * in: with it the session ends, and what may follow is not read. */
+static bool says_quit(struct span rest)
+{
+    struct span word = SPAN("QUIT");
+
+    if (rest.size <= word.size)
+        return span_starts_fold(word, rest);
+    return span_starts_fold(rest, word) &&
+           (rest.at[word.size] == '\r' || rest.at[word.size] == '\n');
+}
+
 /* Behind LF "." LF somebody who says more than he should have: none of it is read. */
 static bool more_behind(struct engine *engine)
 {
     struct inbox *inbox = &client_of(engine)->inbox;
 
-    if (!engine->message.body.lf_end_seen || inbox->view.size == 0)
+    if (!engine->message.body.lf_end_seen || inbox->view.size == 0 || says_quit(inbox->view))
         return false;
     note_content(engine, SIDE_CLIENT, inbox->view);
     inbox_take(inbox, inbox->view.size);

@@ -365,8 +365,7 @@ CLIENTS = [
     Faulty("PHP without brackets", _php(PHP_BARE_PATHS), mends=["path-syntax"]),
     Faulty("bash does not wait", _bash),
     Faulty("netcat -N does not wait", _netcat()),
-    # A bare-LF end with more behind it may be a smuggled one, so it is no repair's business.
-    Faulty("netcat -N, LF alone", _netcat(b"\n"), mends=["bare-lf", "lf-end-of-data"], copies=0),
+    Faulty("netcat -N, LF alone", _netcat(b"\n"), mends=["bare-lf", "lf-end-of-data"]),
 ] + [Faulty(name, smtplib_client(kind), **words) for name, kind, words in (
     ("HELO only", SaysHelo, {}),
     ("HELO, then SIZE and BODY", UsesExtensionsAfterHelo, {"mends": ["unknown-parameter"]}),
