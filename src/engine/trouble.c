@@ -75,6 +75,41 @@ void trouble_shape(struct engine *engine)
     fault_shape(trouble->faults, &scene, &trouble->wires[SIDE_UPSTREAM].shape);
 }
 
+/* The same words of the same rule, where it still holds: those before may be gone after this step.
+ */
+static struct span words_now(const struct faults *before, const struct faults *now,
+                             struct span words)
+{
+    uint32_t i, k;
+
+    for (k = 0; k < before->rule_count; k++) {
+        struct span source = before->rules[k].source;
+        size_t from = (uintptr_t)words.at - (uintptr_t)source.at;
+
+        if (from > source.size) /* or before it, which is further still */
+            continue;
+        for (i = 0; i < now->rule_count; i++) {
+            if (span_equal(now->rules[i].source, source))
+                return span_of(now->rules[i].source.at + from, words.size);
+        }
+    }
+    return SPAN("451 4.3.0 The fault that was to answer this holds no longer");
+}
+
+/* Answers that wait for their turn. */
+static void keep_answers(struct engine *engine, const struct faults *before,
+                         const struct faults *now)
+{
+    uint32_t number;
+
+    for (number = engine->ledger.release; number != engine->ledger.tail; number++) {
+        struct row *row = ledger_row(engine, number);
+
+        if (row->plan.raw)
+            row->plan.words = words_now(before, now, row->plan.words);
+    }
+}
+
 /* A rule that held before goes on counting where it was. */
 void trouble_change(struct engine *engine, const struct faults *faults)
 {
@@ -91,6 +126,7 @@ void trouble_change(struct engine *engine, const struct faults *faults)
         }
     }
     memcpy(trouble->counts, counts, sizeof(counts));
+    keep_answers(engine, before, faults);
     trouble->faults = faults;
     for (i = 0; i < SIDE_COUNT; i++) {
         if (!trouble->wires[i].shape.limited)
