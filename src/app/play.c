@@ -7,6 +7,7 @@
 #include <sysexits.h>
 
 #include "commands.h"
+#include "junit.h"
 #include "lockstep/base/must.h"
 #include "lockstep/explain/player.h"
 #include "play_wire.h"
@@ -22,6 +23,8 @@ struct play_options {
     bool verbose;
     struct play_wire_options wire;
     struct play_wires *wires; /* NULL: through the engine */
+    const char *junit_name;
+    struct junit *junit; /* NULL: nobody wants it */
 };
 
 static void *allocate(size_t size)
@@ -101,6 +104,8 @@ static bool play_script(const char *name, struct span file, const struct play_op
     struct script script;
     bool agreed;
 
+    if (options->junit != NULL)
+        junit_begin(options->junit);
     agreed = script_read(&script, span_of_string(name), file, memory, &report) &&
              (options->wires != NULL ? play_wires_play(options->wires, &script, &report)
                                      : play_ways(&script, options, &report));
@@ -108,9 +113,20 @@ static bool play_script(const char *name, struct span file, const struct play_op
         printf("%s: agreed\n", name);
     fflush(stdout);
     fprintf(stderr, "%.*s%s", (int)report.size, report.at, report.cut ? "\n...\n" : "");
+    if (options->junit != NULL)
+        junit_end(options->junit, name, agreed ? JUNIT_PASSED : JUNIT_FAILED, text_span(&report));
     free(memory);
     free(bytes);
     return agreed;
+}
+
+static void say_unread(const char *name, const char *why, const struct play_options *options)
+{
+    fprintf(stderr, "%s: %s\n", name, why);
+    if (options->junit == NULL)
+        return;
+    junit_begin(options->junit);
+    junit_end(options->junit, name, JUNIT_ERROR, span_of_string(why));
 }
 
 static int play_files(char **names, const struct play_options *options)
@@ -124,7 +140,7 @@ static int play_files(char **names, const struct play_options *options)
         char *bytes = whole_file_read(*names, &size);
 
         if (bytes == NULL) {
-            fprintf(stderr, "%s: %s\n", *names, strerror(errno));
+            say_unread(*names, strerror(errno), options);
             failed++;
             code = EX_NOINPUT;
             continue;
@@ -179,6 +195,15 @@ static bool take_client(void *state, const struct option_row *row, char *value)
     return true;
 }
 
+static bool take_junit(void *state, const struct option_row *row, char *value)
+{
+    struct play_options *options = state;
+
+    (void)row;
+    options->junit_name = value;
+    return true;
+}
+
 /* clang-format off */
 static const struct option_row rows[] = {
     {0, "once", NULL, "play each file in one way only: line by line", NULL, take_once},
@@ -186,8 +211,17 @@ static const struct option_row rows[] = {
     {0, "upstream", "HOST:PORT", "be the client over a socket: connect there", NULL,
      take_upstream},
     {0, "client", "HOST:PORT", "be the upstream over a socket: listen there", NULL, take_client},
+    {0, "junit", "FILE", "write the outcome of each file there as JUnit XML, for a CI system", NULL,
+     take_junit},
 };
 /* clang-format on */
+
+/* The exit code, when the file can't be written. */
+static int say_unwritten(const char *name)
+{
+    fprintf(stderr, "lockstep play: %s: %s\n", name, strerror(errno));
+    return EX_CANTCREAT;
+}
 
 static int play_start(int argc, char **argv)
 {
@@ -196,14 +230,21 @@ static int play_start(int argc, char **argv)
 
     if (code != OPTIONS_READ)
         return code;
+    if (options.junit_name != NULL) {
+        options.junit = junit_open(options.junit_name);
+        if (options.junit == NULL)
+            return say_unwritten(options.junit_name);
+    }
     if (options.wire.upstream != NULL || options.wire.client != NULL) {
         options.wires = play_wires_open(&options.wire);
-        if (options.wires == NULL)
-            return EX_UNAVAILABLE;
+        code = options.wires == NULL ? EX_UNAVAILABLE : OPTIONS_READ;
     }
-    code = play_files(argv + optind, &options);
+    if (code == OPTIONS_READ)
+        code = play_files(argv + optind, &options);
     if (options.wires != NULL)
         play_wires_close(&options.wires);
+    if (options.junit != NULL && !junit_close(&options.junit, "lockstep play"))
+        return say_unwritten(options.junit_name);
     return code;
 }
 
@@ -221,7 +262,7 @@ const struct subcommand play_command = {
         "To play a file through `lockstep run --listen A --upstream smtp://B`: "
         "`lockstep play --client B --upstream A FILE`.\nThe last line is `N passed, N failed`. "
         "Exit code: 0, or 1 when one disagrees, 66 "
-        "when a file can't be read.",
+        "when a file can't be read, 73 when the one of --junit can't be written.",
     .rows = rows,
     .row_count = sizeof(rows) / sizeof(rows[0]),
     .start = play_start,
