@@ -252,8 +252,16 @@ void trouble_put_answer(struct engine *engine, const struct fault_plan *plan)
 
 void trouble_answer(struct engine *engine, const struct plan *plan)
 {
-    trouble_put_answer(
-        engine, &(struct fault_plan){.answer = plan->words, .end = (enum fault_end)plan->end});
+    char bytes[FAULT_ADDRESS_WORDS_MAX];
+    struct text words = text_over(bytes, sizeof(bytes));
+    struct fault_plan said = {.answer = plan->words, .end = (enum fault_end)plan->end};
+
+    if (plan->addressed) {
+        fault_address_words(ledger_text(engine, ledger_row(engine, engine->ledger.release)),
+                            &words);
+        said.answer = text_span(&words);
+    }
+    trouble_put_answer(engine, &said);
 }
 
 void trouble_tell(struct engine *engine, struct span whole)

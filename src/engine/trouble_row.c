@@ -110,8 +110,11 @@ static bool waited(struct engine *engine, struct row *row)
 /* The client hears of the row what the plan says, in its turn. */
 void trouble_answer_row(struct engine *engine, struct row *row, const struct fault_plan *plan)
 {
-    row->plan = (struct plan){
-        .answer_here = true, .raw = true, .words = plan->answer, .end = (uint8_t)plan->end};
+    row->plan = (struct plan){.answer_here = true,
+                              .raw = true,
+                              .addressed = plan->addressed,
+                              .words = plan->answer,
+                              .end = (uint8_t)plan->end};
     if (!plan->ask)
         row_answer_here(engine, row, &row->plan);
 }

@@ -207,6 +207,64 @@ Test(fault, plans_what_becomes_of_a_command)
     cr_expect(plan.fate == FAULT_GOES && plan.twice && plan.absorb);
 }
 
+struct address_row {
+    const char *line, *answer; /* NULL: none */
+};
+
+Test(fault, addresses_ask_for_answers)
+{
+    static const struct address_row rows[] = {
+        {"RCPT TO:<451-greylisted@fault.test>", "451 4.0.0 greylisted"},
+        {"RCPT TO:<550-no-such-user@a> NOTIFY=NEVER", "550 5.0.0 no such user"},
+        {"RCPT TO:<554@a>", "554 5.0.0 The address asks for this"},
+        {"RCPT TO:<554-@a>", "554 5.0.0 The address asks for this"},
+        {"RCPT TO:<450-4.2.1-busy@a>", "450 4.2.1 busy"},
+        {"RCPT TO:<450-5.2.1-busy@a>", "450 4.0.0 5.2.1 busy"},
+        {"RCPT TO:<450-4@a>", "450 4.0.0 4"},
+        {"RCPT TO:<450-a\\n\r\xff=b@a>", "450 4.0.0 a?n???b"},
+        {"MAIL FROM:<559-x@a@b>", "559 5.0.0 x"},
+        {"RCPT TO:<551-567890123456789012345678901234567890123456789012345678901234@a>",
+         "551 5.0.0 567890123456789012345678901234567890123456789012345678901234"},
+        {"RCPT TO:<551-5678901234567890123456789012345678901234567890123456789012345@a>", NULL},
+        {"RCPT TO:<250-ok@a>", NULL},
+        {"RCPT TO:<354-go@a>", NULL},
+        {"RCPT TO:<651-x@a>", NULL},
+        {"RCPT TO:<461-x@a>", NULL},
+        {"RCPT TO:<45x-x@a>", NULL},
+        {"RCPT TO:<4511-x@a>", NULL},
+        {"RCPT TO:<45@a>", NULL},
+        {"RCPT TO:<@a,@b:451-x@c>", NULL},
+        {"RCPT TO:<451-x>", NULL},
+        {"RCPT TO:451-x@a", NULL},
+        {"RCPT", NULL},
+        {"", NULL},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fault_scene scene = scene_of(FAULT_COMMAND, rows[i].line);
+        struct fault_plan plan =
+            planned((const char *[3]){"command do answer-address", "command do alone"}, &scene);
+        char bytes[FAULT_ADDRESS_WORDS_MAX];
+        struct text words = text_over(bytes, sizeof(bytes));
+        bool magic = rows[i].answer != NULL;
+
+        cr_expect_eq(fault_address_words(scene.said, &words), magic, "%s", rows[i].line);
+        cr_expect(span_equal(text_span(&words), span_of_string(rows[i].answer)), "%s: %.*s",
+                  rows[i].line, (int)words.size, bytes);
+        cr_expect(plan.addressed == magic && (plan.fate == FAULT_HERE) == magic);
+        cr_expect_eq(plan.alone, !magic, "what passes is looked at by the next rule");
+        cr_expect(!words.cut && plan.end == FAULT_NO_END);
+    }
+}
+
+Test(fault, who_is_answered_421_is_left)
+{
+    struct fault_scene scene = scene_of(FAULT_COMMAND, "RCPT TO:<421-bye@a>");
+
+    cr_expect_eq(planned((const char *[3]){"command do answer-address"}, &scene).end, FAULT_CLOSE);
+}
+
 Test(fault, plans_what_goes_before_and_behind)
 {
     struct fault_plan plan = plan_of("command do insert NOOP");

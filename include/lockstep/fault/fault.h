@@ -158,10 +158,11 @@ struct fault_shape {
 
 struct fault_plan {
     enum fault_fate fate;
-    bool ask;     /* HERE: the command goes on all the same, and the relay's answer is eaten */
-    bool changed; /* `said` is said instead of what was */
-    bool same;    /* the rule asked last would have changed nothing, and did not act */
-    bool absorb;  /* the relay's answers to `before`, `behind` and the repetition are eaten */
+    bool ask;       /* HERE: the command goes on all the same, and the relay's answer is eaten */
+    bool addressed; /* HERE: the answer is what fault_address_words() finds, not `answer` */
+    bool changed;   /* `said` is said instead of what was */
+    bool same;      /* the rule asked last would have changed nothing, and did not act */
+    bool absorb;    /* the relay's answers to `before`, `behind` and the repetition are eaten */
     bool twice;
     bool alone;  /* nothing goes on before the answer */
     bool forget; /* what the client said behind it is lost */
@@ -193,6 +194,15 @@ bool fault_cares(const struct faults *faults, enum fault_event event);
 
 /* Adds the words of a rule with their escapes undone: \n is CRLF, \r, \t, \\, \" and \xHH. */
 void fault_words(struct span words, struct text *out);
+
+/* Bytes of a local part that may ask for an answer (RFC 5321 4.5.3.1.1). */
+#define FAULT_ADDRESS_BYTES_MAX 64U
+/* Bytes of that answer. */
+#define FAULT_ADDRESS_WORDS_MAX 128U
+/* Adds the refusal that the address in a command asks for, without its line end; false: none.
+ * 451-greylisted@fault.test is answered with "451 4.0.0 greylisted". No byte of it is other than
+ * a letter, a digit, a dot, a blank or ?. */
+bool fault_address_words(struct span line, struct text *out);
 
 struct fault_kind_row {
     struct span name;

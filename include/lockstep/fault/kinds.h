@@ -108,6 +108,9 @@ enum fault_argument {
       FAULT_ARG(TEXT) | FAULT_ARG(THEN) | FAULT_ARG(ASK), FAULT_ARG(TEXT), true,                   \
       "The client hears this and not the relay; with `ask` the command goes on all the same, and " \
       "the relay's answer is eaten.")                                                              \
+    X(ANSWER_ADDRESS, answer_address, "answer-address", FAULT_ON(COMMAND), 0, 0, true,             \
+      "The client hears the refusal that the address begins with: 451-try-later@fault.test is "    \
+      "answered with 451 4.0.0 try later, and 421 ends the session; any other address passes.")    \
     X(HOLD, hold, "hold", FAULT_ON(COMMAND), FAULT_ARG(COUNT) | FAULT_ARG(FOR) | FAULT_ARG(PAST),  \
       0, true,                                                                                     \
       "It goes on behind the next so many (1), or when none came `for` so long (200ms); with "     \

@@ -27,6 +27,7 @@ struct plan {
     bool verbatim;         /* say the kept refusal itself, in its own words, instead of `words` */
     bool close;            /* then end the session */
     bool raw;              /* the words are all that is said, as a fault's rule has them, ... */
+    bool addressed;        /* ... or as the command's address has them, ... */
     uint8_t end;           /* ... and enum fault_end: what follows that */
     bool keywords;         /* 250 and the keywords of EHLO, as the upstream told them before */
     bool extended;         /* HELO is said as EHLO, and the client hears the answer's first line */
