@@ -212,7 +212,8 @@ class Row:
         """What is not as the profile says; None: all is."""
         if self.profile.healed == "yes" and not self.healed:
             return "is not healed"
-        if not self.healed and not self.mended.accepted and not self.notes:
+        own = self.mended.told == self.faulty.told  # a refusal that says itself what it is
+        if not self.healed and not self.mended.accepted and not self.notes and not own:
             return "is not healed, and nothing names it"
         if self.profile.healed != "yes" and self.healed and not self.faulty.whole:
             return "is healed, though it says that it can't be"
