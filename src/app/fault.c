@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lockstep/fault/fault.h"
+#include "fault_words.h"
 #include "run.h"
 
 #define LISTEN_DEFAULT "127.0.0.1:2526"
@@ -40,7 +40,7 @@ static void print_profile(const struct fault_profile *profile)
         puts(profile->rules[i]);
 }
 
-static void print_arguments(uint32_t arguments, uint32_t needs)
+void fault_print_kind(const struct fault_kind_row *kind)
 {
     static const struct {
         const char *name;
@@ -52,10 +52,11 @@ static void print_arguments(uint32_t arguments, uint32_t needs)
     };
     size_t i;
 
+    fputs(kind->name.at, stdout);
     for (i = 0; i < FAULT_ARGUMENT_COUNT; i++) {
-        bool needed = (needs >> i & 1U) != 0;
+        bool needed = (kind->needs >> i & 1U) != 0;
 
-        if ((arguments >> i & 1U) == 0)
+        if ((kind->arguments >> i & 1U) == 0)
             continue;
         printf(" %s%s%s%s%s", needed ? "" : "[", words[i].name,
                *words[i].name != 0 && *words[i].value != 0 ? "=" : "", words[i].value,
@@ -76,7 +77,7 @@ static int print_words(void)
 {
     size_t i;
 
-    puts("EVENT [VERB,... or !VERB,...] [TRIGGER...] do KIND [ARGUMENT...]\n\nevents");
+    puts(FAULT_RULE_FORM "\n\nevents");
 #define WORD(id, name, says) print_word(name, false, says);
     FAULT_EVENTS(WORD)
 #undef WORD
@@ -88,8 +89,8 @@ static int print_words(void)
     for (i = 0; i < FAULT_KIND_COUNT; i++) {
         const struct fault_kind_row *row = fault_kind_row((enum fault_kind)i);
 
-        printf("  %s", row->name.at);
-        print_arguments(row->arguments, row->needs);
+        fputs("  ", stdout);
+        fault_print_kind(row);
         printf("\n      %s\n", row->says);
     }
     return 0;

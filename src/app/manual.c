@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "config_load.h"
+#include "fault_words.h"
 #include "lockstep/admin/admin.h"
 #include "lockstep/repair/repair.h"
 #include "log.h"
@@ -273,6 +274,8 @@ static const struct entry examples[] = {
     {"lockstep explain --propose-repairs --admin http://127.0.0.1:8474",
      "Which repairs would have helped the clients of a running lockstep?"},
     {"lockstep play --verbose session.smtp", "See a session again as a ladder, and compare."},
+    {"lockstep fault --seed 7 --upstream smtp://mx.example reorder 'command DATA nth=2 do drop'",
+     "Be a firewall that swaps commands, and loses every session's second DATA."},
     {"lockstep sink --no-pipelining=exim --maildir mail",
      "Be a relay that takes no batches, and keep what it accepts."},
     {"lockstep sink --personality postfix --reject '*@old.example'",
@@ -294,12 +297,61 @@ static const struct {
      {"EX_UNAVAILABLE", "An address to listen on can't be had, or nobody answers at `--admin`."}},
     {EX_OSERR, {"EX_OSERR", "The system has too few descriptors or too little memory."}},
     {EX_CANTCREAT,
-     {"EX_CANTCREAT", "A directory can't be made or written to, or the store can't be opened."}},
+     {"EX_CANTCREAT",
+      "A file or directory can't be made or written to, or the store can't be opened."}},
     {EX_IOERR, {"EX_IOERR", "The store can't be written."}},
     {EX_TEMPFAIL, {"EX_TEMPFAIL", "A second signal ended it before its sessions had ended."}},
     {EX_NOPERM, {"EX_NOPERM", "The address to listen on is not allowed to this user."}},
     {EX_CONFIG, {"EX_CONFIG", "The configuration is wrong."}},
 };
+
+/* A word of fault rules; what it says is part of a sentence. */
+static void put_fault_word(const char *name, bool value, const char *says)
+{
+    char sentence[CONFIG_SENTENCE_MAX];
+
+    printf(".It Li \"%s%s\"\n", name, value ? "=" : "");
+    snprintf(sentence, sizeof(sentence), "%c%s.", toupper((unsigned char)*says), says + 1);
+    put_text(sentence);
+}
+
+static void put_faults(void)
+{
+    const struct fault_profile *profile;
+    size_t i;
+
+    puts(".Sh FAULTS");
+    put_text("What goes wrong in a listener of `mode: fault`, or in `lockstep fault`, are profiles "
+             "and rules. A rule is one line:");
+    puts(".Dl " FAULT_RULE_FORM);
+    put_text("Rules are asked in their order, and one acts when its event happens and all its "
+             "triggers hold. Between double quotes a value may have blanks, and there `\\n` is the "
+             "end of a line. `lockstep fault --words` prints these words too.");
+    puts(".Ss Events\n.Bl -tag -width Ds");
+#define WORD(id, name, says) put_fault_word(name, false, says);
+    FAULT_EVENTS(WORD)
+#undef WORD
+    puts(".El\n.Ss Triggers\n.Bl -tag -width Ds");
+#define WORD(id, name, form, says) put_fault_word(name, (form) != FORM_FLAG, says);
+    FAULT_TRIGGERS(WORD)
+#undef WORD
+    puts(".El\n.Ss Kinds\n.Bl -tag -width Ds");
+    for (i = 0; i < FAULT_KIND_COUNT; i++) {
+        fputs(".It Li \"", stdout);
+        fault_print_kind(fault_kind_row((enum fault_kind)i));
+        puts("\"");
+        put_text(fault_kind_row((enum fault_kind)i)->says);
+    }
+    puts(".El\n.Ss Profiles");
+    put_text("`lockstep fault --list NAME` prints the rules of one, where they are known from, and "
+             "whether lockstep in front of it puts it right.");
+    puts(".Bl -tag -width Ds");
+    for (i = 0; (profile = fault_profile(i)) != NULL; i++) {
+        printf(".It Li \"%s\"\n", profile->name);
+        put_text(profile->says);
+    }
+    puts(".El");
+}
 
 static void put_toxics(void)
 {
@@ -419,6 +471,7 @@ static int manual_start(int argc, char **argv)
     put_repairs();
     put_log();
     put_admin();
+    put_faults();
     put_toxics();
     put_endings();
     return 0;

@@ -119,6 +119,13 @@ class Page(Written):
         told = self.tags("CONFIGURATION") + [f"repairs.{word}" for word in self.tags("REPAIRS")]
         self.assertEqual(sorted(told), sorted(words))
 
+    def test_every_word_of_fault_rules_is_in_it(self):
+        words = re.findall(r"^  (\S.*?)(?:  .*)?$", say("fault", "--words"), flags=re.M)
+        profiles = [line.split()[0] for line in say("fault", "--list").splitlines()]
+        self.assertIn("answer TEXT [then=close|reset|half|stall] [ask]", words)
+        self.assertGreater(len(profiles), 70)
+        self.assertEqual(self.tags("FAULTS"), words + profiles)
+
     def test_every_exit_code_is_in_it(self):
         used = set()
         for path in (ROOT / "src" / "app").glob("*.c"):

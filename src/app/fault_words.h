@@ -1,0 +1,13 @@
+/* fault_words: how the words of fault rules are shown, for `lockstep fault` and the manual. */
+#ifndef LOCKSTEP_SRC_APP_FAULT_WORDS_H
+#define LOCKSTEP_SRC_APP_FAULT_WORDS_H
+
+#include "lockstep/fault/fault.h"
+
+#define FAULT_RULE_FORM "EVENT [VERB,... or !VERB,...] [TRIGGER...] do KIND [ARGUMENT...]"
+
+/* Prints the name of the kind and the arguments it takes, in brackets those that it may go without.
+ */
+void fault_print_kind(const struct fault_kind_row *kind);
+
+#endif
