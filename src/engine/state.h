@@ -107,7 +107,8 @@ struct row {
     bool noticed;   /* `observe`: what a repair would have done with it was noted */
     uint8_t mended; /* 1 + the repair that acted on it last: it is noted once */
     bool alone;     /* nothing may follow before its answer, whatever its verb says */
-    bool judged;    /* the faults were asked about it */
+    bool judged;    /* the faults were asked about it, ... */
+    bool apart;     /* ... and let nothing follow before its answer */
     bool split;     /* it came in more than one segment */
     bool unheard;   /* the client hears no answer to it */
     bool refused;   /* MAIL, RCPT or a message, answered here: it decides on the transaction */
@@ -399,8 +400,7 @@ struct span ledger_text(const struct engine *engine, const struct row *row);
 void ledger_sent(struct engine *engine);
 /* The row at the answer cursor has its answer and retires. */
 void ledger_retire(struct engine *engine);
-/* Nothing in flight will be answered: the client's rows go back to be sent once more, ours are done
- * with. */
+/* Nothing in flight will be answered: the client's rows go back to be sent again, ours are over. */
 void ledger_rewind(struct engine *engine);
 /* Nothing of it will be answered any more. */
 void ledger_drop(struct engine *engine);
@@ -472,8 +472,7 @@ void guide_arrive(struct engine *engine, const struct event *event);
 void guide_learn(struct engine *engine, const struct row *row);
 /* The transaction is over: its sender and recipients decide nothing any more. */
 void guide_forget(struct engine *engine);
-/* The client begins anew, and the upstream has not heard so: nothing may join what is open there.
- */
+/* The client begins anew, and the upstream has not heard so: nothing may join what is open. */
 void guide_abandon(struct engine *engine);
 /* Decides anew, by what is known. */
 enum chosen guide_choose(struct engine *engine);

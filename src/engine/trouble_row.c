@@ -72,6 +72,7 @@ static bool wait_for_others(struct engine *engine, struct row *row, const struct
 
     trouble->held_row = engine->ledger.send;
     trouble->held_until = engine->now + plan->hold_ms;
+    row->apart = plan->alone;
     row->past = plan->past < ROWS_MAX ? (uint8_t)plan->past : ROWS_MAX;
     row->past_verb = plan->past_verb;
     if (engine->input == INPUT_WAIT && engine->ledger.send == engine->ledger.tail - 1)
@@ -131,26 +132,42 @@ void trouble_lose_patience(struct engine *engine, const struct fault_plan *plan)
     trouble->patient_end = plan->patience_end;
 }
 
+/* A box that passes one command at a time does so with its own, too: the client's is said as it
+ * came when they are answered. */
+static bool extras_first(const struct fault_plan *plan)
+{
+    bool as_it_came = !plan->changed && plan->end == FAULT_NO_END && plan->hold_ms == 0 &&
+                      plan->slice == 0 && plan->behind.size == 0 && !plan->forget;
+
+    return plan->alone && as_it_came && (plan->before.size > 0 || plan->twice);
+}
+
 /* Says the row as it came, or as the plan has it, and what goes before and behind it. */
 static bool say_row(struct engine *engine, const struct fault_plan *plan)
 {
     struct trouble *trouble = trouble_of(engine);
     struct row *row = ledger_row(engine, engine->ledger.send);
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
-    bool moved = true;
+    bool apart, moved = true;
 
+    row->apart = row->apart || plan->alone;
     send_extra(engine, plan->before, plan->absorb);
     row = ledger_row(engine, engine->ledger.send);
     if (plan->twice)
         send_extra(engine, trouble_line(ledger_text(engine, row)), plan->absorb);
+    if (extras_first(plan) && engine->ledger.in_flight > 0) {
+        trouble->barrier = true;
+        return true;
+    }
     row = ledger_row(engine, engine->ledger.send);
+    apart = plan->alone || row->apart;
     trouble->plan = plan;
     if (does == DOES_CHUNK)
         moved = chunk_send(engine, row);
     else
         send_row(engine, row, does);
     trouble->plan = NULL;
-    trouble->barrier = plan->alone;
+    trouble->barrier = apart;
     trouble_lose_patience(engine, plan);
     send_extra(engine, plan->behind, plan->absorb);
     if (plan->forget)
