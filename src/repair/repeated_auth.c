@@ -12,7 +12,8 @@ enum verdict repeated_auth(const struct situation *situation, struct mended *men
     if (situation->reply_code != 0 ||
         (!twice && !situation->mail_pending && !situation->envelope_kept))
         return UNTOUCHED;
-    if (!twice && situation->abandoned) {
+    /* A transaction that ended here, and of which the relay has not heard so yet, is none. */
+    if (!twice && (situation->abandoned || situation->reset_owed)) {
         mended_r->plan = (struct plan){.first = FIRST_RESET};
         return REPAIRED;
     }
