@@ -109,15 +109,18 @@ static void tell_next(struct engine *engine, struct span input)
     header->told = (uint32_t)line.size;
 }
 
-/* Nobody will say how the field goes on, and that decides about it. */
-static void tell_end(struct engine *engine, struct span input)
+/* Will nobody say how the field goes on? Then the record tells so before what follows from it. */
+static bool breaks_off(struct engine *engine, struct span input, size_t size)
 {
     struct header *header = &engine->message.header;
 
+    if (size > 0 || !client_of(engine)->ended)
+        return false;
     if (header->told < input.size)
         note_content(engine, SIDE_CLIENT, span_tail(input, header->told));
     header->told = (uint32_t)input.size;
     end_tell(engine, SIDE_CLIENT, true);
+    return true;
 }
 
 /* What a repair handed back, as it goes on: false when that would be more or less than lines, or
@@ -216,9 +219,7 @@ static enum body_found read_some(struct engine *engine, struct span *input)
     if (header->passes && goes_on(body, *input) == PARSED_MORE && !client_of(engine)->ended)
         return BODY_MORE;
     header->passes = false;
-    if (size == 0 && client_of(engine)->ended)
-        tell_end(engine, *input);
-    if (begins == PARSED_BAD || (size == 0 && client_of(engine)->ended) ||
+    if (begins == PARSED_BAD || breaks_off(engine, *input, size) ||
         (begins == PARSED_MORE && too_long(*input, size))) {
         header->looks = false;
         return BODY_PIECE;
