@@ -93,7 +93,7 @@ static void say_upstream(struct engine *engine, enum verb verb, struct span text
     must(transparent(engine) || clean(text));
     if (engine->troubled) {
         trouble_say(engine, SIDE_UPSTREAM, text, false,
-                    note_secret_size(engine, verb, trouble_line(text)));
+                    note_secret_size(engine, verb, line_without_end(text)));
         return;
     }
     note_command(engine, SIDE_UPSTREAM, verb, text, end);

@@ -115,16 +115,6 @@ static bool answer_within_message(struct engine *engine, struct row *row, enum v
     return true;
 }
 
-/* Repairs see a line without its end; in `observe` the ledger keeps it, and nothing is changed. */
-static struct span without_end(struct span text)
-{
-    if (span_ends(text, SPAN("\n")))
-        text.size--;
-    if (span_ends(text, SPAN("\r")))
-        text.size--;
-    return text;
-}
-
 /* The ledger keeps what the client said; what is said for it depends on who hears it. False: it can
  * not be said to this upstream, and the client hears why. A row of ours is said all the same, and
  * the upstream answers it. */
@@ -133,7 +123,7 @@ static bool emit_mended(struct engine *engine, struct row *row, enum verb_does d
     struct span whole = ledger_text(engine, row);
     struct span text =
         row->held_back > 0 ? span_trim(span_head(whole, whole.size - row->held_back)) : whole;
-    struct span seen = transparent(engine) ? without_end(text) : text;
+    struct span seen = transparent(engine) ? line_without_end(text) : text;
     enum verdict verdict = UNTOUCHED;
     struct mending mending;
 

@@ -215,17 +215,8 @@ void trouble_say(struct engine *engine, enum side side, struct span bytes, bool 
 
     terms.content = content;
     terms.secret = (uint32_t)secret;
-    terms.tail = secret > 0 ? (uint32_t)(bytes.size - trouble_line(bytes).size) : 0;
+    terms.tail = secret > 0 ? (uint32_t)(bytes.size - line_without_end(bytes).size) : 0;
     wire_put(engine, side, bytes, &terms);
-}
-
-struct span trouble_line(struct span text)
-{
-    if (span_ends(text, SPAN("\n")))
-        text.size--;
-    if (span_ends(text, SPAN("\r")))
-        text.size--;
-    return text;
 }
 
 struct span trouble_text(const struct engine *engine, struct span text)

@@ -65,8 +65,6 @@ void trouble_content(struct engine *engine, struct span bytes);
 /* What goes to a side goes by its wire. */
 void trouble_say(struct engine *engine, enum side side, struct span bytes, bool content,
                  size_t secret);
-/* The line without its end. */
-struct span trouble_line(struct span text);
 /* What is said for the row's text. */
 struct span trouble_text(const struct engine *engine, struct span text);
 /* The client hears what a rule says. */

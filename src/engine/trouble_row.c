@@ -21,13 +21,13 @@ static void send_extra(struct engine *engine, struct span words, bool absorb)
     if (words.size == 0 || engine->ledger.tail - engine->ledger.release >= ROWS_MAX - 1)
         return;
     trouble_add_lines(words, &text);
-    command_parse(trouble_line(text_span(&text)), &command);
+    command_parse(line_without_end(text_span(&text)), &command);
     row = ledger_insert(engine, command.verb);
     row->ours = false;
     row->judged = true;
     row->unheard = absorb;
     trouble_say(engine, SIDE_UPSTREAM, text_span(&text), false,
-                note_secret_size(engine, command.verb, trouble_line(text_span(&text))));
+                note_secret_size(engine, command.verb, line_without_end(text_span(&text))));
     ledger_sent(engine);
 }
 
@@ -154,7 +154,7 @@ static bool say_row(struct engine *engine, const struct fault_plan *plan)
     send_extra(engine, plan->before, plan->absorb);
     row = ledger_row(engine, engine->ledger.send);
     if (plan->twice)
-        send_extra(engine, trouble_line(ledger_text(engine, row)), plan->absorb);
+        send_extra(engine, line_without_end(ledger_text(engine, row)), plan->absorb);
     if (extras_first(plan) && engine->ledger.in_flight > 0) {
         trouble->barrier = true;
         return true;
@@ -214,7 +214,7 @@ static void learn_name(struct engine *engine, const struct row *row)
 
     if (does != DOES_GREET && does != DOES_GREET_OLD)
         return;
-    brief_keep(&engine->helo, trouble_line(ledger_argument(engine, row)));
+    brief_keep(&engine->helo, line_without_end(ledger_argument(engine, row)));
     trouble_shape(engine);
 }
 
@@ -241,14 +241,14 @@ bool trouble_send(struct engine *engine)
         return say_row(engine, &plan);
     row->judged = true;
     learn_name(engine, row);
-    scene = trouble_scene(engine, FAULT_COMMAND, (enum verb)row->verb, trouble_line(text));
+    scene = trouble_scene(engine, FAULT_COMMAND, (enum verb)row->verb, line_without_end(text));
     scene.column = 0;
     scene.split = row->split;
     scene.followed =
         client_of(engine)->inbox.view.size > 0 || engine->ledger.tail - engine->ledger.send > 1;
     if (!trouble_judge(engine, &scene, &rooms, &plan))
         return say_row(engine, &plan);
-    end_line(&plan, span_tail(text, trouble_line(text).size));
+    end_line(&plan, span_tail(text, line_without_end(text).size));
     return carry_out(engine, row, &plan);
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lockstep/base/secret.h"
 #include "lockstep/record/record.h"
 #include "trouble.h"
 
@@ -19,9 +20,11 @@ bool wire_has_room(const struct wire *wire)
 void wire_drop(struct engine *engine, struct wire *wire)
 {
     if (wire->block != 0) {
-        memset(block_of(engine, wire), 0, BLOCK_SIZE); /* there may have been credentials */
+        if (wire->secret)
+            secret_wipe(block_of(engine, wire), BLOCK_SIZE);
         pool_return(&engine->lender->pool, wire->block);
     }
+    wire->secret = false;
     wire->block = wire->start = wire->size = wire->count = 0;
 }
 
@@ -144,6 +147,7 @@ void wire_put(struct engine *engine, enum side side, struct span bytes,
     }
     due = due_of(engine, wire, terms);
     ring_write(engine, wire, bytes);
+    wire->secret = wire->secret || terms->secret > 0;
     wire->used_at = engine->now;
     if (wire->count > 0 && joins(wire, terms)) {
         last_of(wire)->size += (uint32_t)bytes.size;
@@ -164,6 +168,7 @@ static uint32_t segment_of(struct engine *engine, struct wire *wire, const struc
     const struct fault_shape *shape = &wire->shape;
     uint64_t size = parcel->size;
     uint64_t slice = parcel->terms.slice > 0 ? parcel->terms.slice : shape->slice;
+    uint64_t left;
 
     if (parcel->terms.slice == 0 && shape->slice_spread > 0) {
         uint64_t spread = shape->slice_spread < slice ? shape->slice_spread : slice - 1;
@@ -176,8 +181,9 @@ static uint32_t segment_of(struct engine *engine, struct wire *wire, const struc
         size = 1 + shape->rate / 20; /* twenty times a second */
     if (parcel->terms.end != FAULT_NO_END && size > parcel->terms.end_after)
         size = parcel->terms.end_after;
-    if (shape->limited && size > shape->limit - wire->passed)
-        size = shape->limit - wire->passed;
+    left = shape->limit > wire->passed ? shape->limit - wire->passed : 0;
+    if (shape->limited && size > left)
+        size = left;
     return (uint32_t)size;
 }
 

@@ -41,6 +41,7 @@ struct wire {
     uint64_t passed;
     uint8_t shut;   /* 1 + enum shut, once all has left */
     moment shut_at; /* and not before */
+    bool secret;    /* there was a credential in the block */
     bool lost;      /* nothing that is put here arrives any more */
 };
 

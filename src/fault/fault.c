@@ -91,17 +91,6 @@ bool fault_add(struct faults *faults, struct span entry, struct text *error)
     return added;
 }
 
-bool fault_cares(const struct faults *faults, enum fault_event event)
-{
-    uint32_t i;
-
-    for (i = 0; i < faults->rule_count; i++) {
-        if (faults->rules[i].event == event)
-            return true;
-    }
-    return false;
-}
-
 bool fault_choose(const struct faults *faults, const struct fault_scene *scene,
                   struct fault_plan *plan_r)
 {

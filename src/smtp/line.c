@@ -31,3 +31,12 @@ enum parsed line_next(struct span input, size_t limit, struct line *line_r)
     line_r->eight_bit = holds_eight_bit(text);
     return PARSED;
 }
+
+struct span line_without_end(struct span line)
+{
+    if (span_ends(line, SPAN("\n")))
+        line.size--;
+    if (span_ends(line, SPAN("\r")))
+        line.size--;
+    return line;
+}

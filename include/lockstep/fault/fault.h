@@ -189,8 +189,6 @@ bool fault_choose(const struct faults *faults, const struct fault_scene *scene,
  * session. */
 void fault_shape(const struct faults *faults, const struct fault_scene *scene,
                  struct fault_shape *shape_r);
-/* Has any rule to do with that event? */
-bool fault_cares(const struct faults *faults, enum fault_event event);
 
 /* Adds the words of a rule with their escapes undone: \n is CRLF, \r, \t, \\, \" and \xHH. */
 void fault_words(struct span words, struct text *out);

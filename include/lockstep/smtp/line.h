@@ -30,4 +30,7 @@ struct line {
  */
 enum parsed line_next(struct span input, size_t limit, struct line *line_r);
 
+/* A whole line without its end, be that CRLF, a LF or a CR; without one, as it is. */
+struct span line_without_end(struct span line);
+
 #endif
