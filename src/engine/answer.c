@@ -6,6 +6,7 @@
 #include "keep.h"
 #include "mend.h"
 #include "message.h"
+#include "prepare.h"
 #include "replay.h"
 #include "trouble.h"
 
@@ -369,38 +370,6 @@ static void answer_reset_of_ours(struct engine *engine)
     }
 }
 
-/* The answer to a step that prepares the upstream, or to an envelope that is put again. */
-static void answer_preparing_row(struct engine *engine, enum verb verb, const struct reply *reply)
-{
-    switch (verb_facts(verb)->does) {
-    case DOES_SECURE:
-        prepare_secure(engine, reply);
-        break;
-    case DOES_GREET:
-        prepare_greeted(engine, reply);
-        break;
-    case DOES_SENDER:
-    case DOES_RECIPIENT:
-        envelope_replayed(engine, verb, reply);
-        break;
-    case DOES_AUTH:
-    case DOES_RESPONSE:
-        inject_answered(engine, reply);
-        break;
-    case DOES_GREET_OLD:
-        prepare_greeted_old(engine, reply);
-        break;
-    case DOES_NONE:
-    case DOES_MESSAGE:
-    case DOES_CHUNK:
-    case DOES_END:
-    case DOES_RESET:
-    case DOES_QUIT:
-    case DOES_COUNT:
-        break;
-    }
-}
-
 /* Does the upstream wait for more with that 3xx, and shall it have it? */
 static bool expected(const struct row *row, uint16_t code)
 {
@@ -429,7 +398,7 @@ static void answer_row_of_ours(struct engine *engine, const struct row *row,
     else if (verb == VERB_RSET)
         answer_reset_of_ours(engine);
     else
-        answer_preparing_row(engine, verb, reply);
+        prepare_answered(engine, verb, reply);
 }
 
 /* Nobody asked: it belongs to no command and must never be paired with one (R-55, F-43). */

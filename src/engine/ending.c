@@ -6,6 +6,7 @@
 #include "keep.h"
 #include "mend.h"
 #include "message.h"
+#include "prepare.h"
 #include "replay.h"
 #include "trouble.h"
 

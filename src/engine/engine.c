@@ -7,6 +7,7 @@
 #include "keep.h"
 #include "lockstep/base/secret.h"
 #include "message.h"
+#include "prepare.h"
 #include "trouble.h"
 
 struct engine *engine_init(void *memory, const struct policy *policy, struct lender *lender,

@@ -3,7 +3,7 @@
 #ifndef LOCKSTEP_SRC_ENGINE_KEEP_H
 #define LOCKSTEP_SRC_ENGINE_KEEP_H
 
-#include "state.h"
+#include "prepare.h"
 
 /* What is kept of a message before its final dot; a larger one can't be said again. */
 #define KEPT_BODY_BYTES_MAX BLOCK_SIZE

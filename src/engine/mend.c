@@ -5,6 +5,7 @@
 #include "lockstep/base/secret.h"
 
 #include "mend.h"
+#include "prepare.h"
 
 static struct span either(struct span first, struct span second)
 {

@@ -1,8 +1,9 @@
 /*
  * What has to happen upstream before the client's next command can be sent: the right relay, TLS,
  * EHLO, POP, AUTH, an envelope said again. No program is kept: what is missing is read off the
- * views each time, one step is done, and its answer changes the views.
+ * views each time, one step is done, and its answer changes the views: see prepared.c.
  */
+#include "prepare.h"
 #include "mend.h"
 #include "replay.h"
 
@@ -43,26 +44,6 @@ static const struct plan tls_missing = {
     .code = 421,
     .status = SPAN_INIT("4.7.4"),
     .words = SPAN_INIT("The relay does not offer STARTTLS, and nothing is sent in clear")};
-static const struct plan tls_refused = {.answer_here = true,
-                                        .code = 421,
-                                        .status = SPAN_INIT("4.7.4"),
-                                        .words = SPAN_INIT("The relay refused STARTTLS:"),
-                                        .quote_reason = true};
-static const struct plan tls_failed = {.answer_here = true,
-                                       .code = 421,
-                                       .status = SPAN_INIT("4.7.5"),
-                                       .words =
-                                           SPAN_INIT("No TLS with the relay, try again later")};
-static const struct plan tls_mixed = {
-    .answer_here = true,
-    .code = 421,
-    .status = SPAN_INIT("4.7.0"),
-    .words = SPAN_INIT("The relay said more than STARTTLS allows before TLS began")};
-static const struct plan refused_at_once = {.answer_here = true,
-                                            .code = 421,
-                                            .status = SPAN_INIT("4.4.1"),
-                                            .words = SPAN_INIT("The relay refuses the session:"),
-                                            .quote_reason = true};
 
 static bool greets(enum verb_does does)
 {
@@ -102,6 +83,11 @@ static enum step step_to_tls(const struct engine *engine)
     if (!upstream_secures(engine) || view->secured || leg->clear)
         return STEP_NONE;
     return view->extended || leg->ehlo_refused ? STEP_SECURE : STEP_GREET;
+}
+
+bool prepare_owes_tls(const struct engine *engine)
+{
+    return step_to_tls(engine) != STEP_NONE;
 }
 
 /* As whom lockstep stands there: by POP, or by AUTH. */
@@ -183,7 +169,7 @@ static enum step next_step(const struct engine *engine, enum verb_does does, enu
 
 /* --- the steps --- */
 
-static struct span greeting_name(const struct engine *engine)
+struct span greeting_name(const struct engine *engine)
 {
     struct span name = brief_span(&engine->helo);
 
@@ -425,123 +411,4 @@ enum prepared prepare(struct engine *engine, struct row *row)
         return PREPARE_WAIT;
     take_step(engine, row, step);
     return PREPARE_MOVE;
-}
-
-/* --- their answers --- */
-
-void prepare_greeted(struct engine *engine, const struct reply *reply)
-{
-    struct view *view = &upstream_of(engine)->view;
-
-    if (reply->code >= 300) {
-        engine->leg.ehlo_refused = true;
-        /* Else it was greeted so, or nothing may be said in clear. */
-        if (!view->greeted && step_to_tls(engine) == STEP_NONE)
-            ledger_insert_text(engine, VERB_HELO, SPAN("HELO "), greeting_name(engine));
-        return;
-    }
-    view->greeted = view->extended = true;
-    capabilities_parse(reply, &view->capabilities);
-}
-
-void prepare_greeted_old(struct engine *engine, const struct reply *reply)
-{
-    struct view *view = &upstream_of(engine)->view;
-
-    view->greeted = reply->code < 300;
-    view->ungreetable = !view->greeted;
-}
-
-void prepare_secure(struct engine *engine, const struct reply *reply)
-{
-    struct peer *upstream = upstream_of(engine);
-    struct leg *leg = &engine->leg;
-
-    if (reply->code != verb_facts(VERB_STARTTLS)->success) {
-        finding(engine, SPAN("starttls-refused"));
-        ledger_keep_reason(engine, reply);
-        if (relay_of(engine)->security == SECURITY_OFFERED && !has_trait(engine, TRAIT_SECURES))
-            leg->clear = true;
-        else
-            upstream_leave(engine, &tls_refused);
-        return;
-    }
-    if (upstream->inbox.view.size > reply->taken) { /* it came in clear */
-        finding(engine, SPAN("clear-behind-starttls"));
-        upstream_leave(engine, &tls_mixed);
-        return;
-    }
-    upstream->securing = upstream->secure_due = true;
-    engine->answer_since = engine->now;
-    note_life(engine, SIDE_UPSTREAM, SPAN("secure"), SPAN(""));
-}
-
-void prepare_secured(struct engine *engine)
-{
-    struct peer *upstream = upstream_of(engine);
-
-    upstream->securing = false;
-    upstream->view = (struct view){.secured = true}; /* */
-    engine->answer_since = engine->client_since = engine->now;
-}
-
-void prepare_failed(struct engine *engine)
-{
-    upstream_of(engine)->securing = false;
-    upstream_leave(engine, &tls_failed);
-}
-
-void prepare_arrived(struct engine *engine, const struct reply *reply)
-{
-    engine->phase = PHASE_TALKING;
-    engine->client_since = engine->now;
-    engine->summary.upstream_greeted = reply->code < 300;
-    if (reply->code < 300 || replay(engine, SPAN("greeting")))
-        return;
-    ledger_keep_reason(engine, reply);
-    upstream_leave(engine, &refused_at_once);
-}
-
-/* Sendmail says 550 5.7.1, Exim 550 with its own words, Postfix 554 5.7.1 or 530: what they have in
- * common is a 5.7 or the word. */
-bool wants_auth(const struct reply *reply)
-{
-    struct span words = reply->text;
-    size_t i;
-
-    if (reply->code == 530 || span_starts(reply->enhanced, SPAN("5.7.")))
-        return reply->code >= 500;
-    for (i = 0; (reply->code == 503 || reply->code == 550) && i < words.size; i++) {
-        if (span_starts_fold(span_tail(words, i), SPAN("authent")))
-            return true;
-    }
-    return false;
-}
-
-bool prepare_cautious(const struct engine *engine)
-{
-    const struct leg *leg = &engine->leg;
-
-    return leg->choice.credential != NOTHING && !leg->insisted &&
-           (leg->auth == AUTH_UNOFFERED || leg->popped);
-}
-
-bool prepare_insists(struct engine *engine, struct row *row, const struct reply *reply)
-{
-    if (!prepare_cautious(engine) || engine->ledger.in_flight != 1 || !wants_auth(reply))
-        return false;
-    if (row->verb != VERB_MAIL &&
-        (row->verb != VERB_RCPT || engine->kept.cut || engine->kept.count == 0))
-        return false;
-    note_code(engine, SPAN("replay"), verb_facts((enum verb)row->verb)->name, reply->code);
-    engine->leg.insisted = true;
-    engine->leg.popped = false;
-    engine->leg.auth = AUTH_NONE;
-    engine->kept.at = engine->kept.next = 0;
-    if (row->verb == VERB_MAIL)
-        engine->kept.size = engine->kept.count = 0;
-    else
-        engine->kept.replay = upstream_of(engine)->view.mail_open ? REPLAY_RESET : REPLAY_ROWS;
-    ledger_again(engine);
-    return true;
 }

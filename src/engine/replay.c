@@ -8,6 +8,7 @@
 #include "keep.h"
 #include "mend.h"
 #include "message.h"
+#include "prepare.h"
 
 /* Commands of the client that mean something else the second time. */
 static const uint32_t said_once = DOES_BIT(DOES_END) | DOES_BIT(DOES_CHUNK) | DOES_BIT(DOES_AUTH) |

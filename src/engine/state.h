@@ -20,6 +20,7 @@
  * And where TLS, routes or credentials are in play:
  *   guide.c     what is known of the client, and which relay and credential follow from it
  *   prepare.c   what has to happen upstream before the client's next command can be sent
+ *   prepared.c  what the answers to that mean
  *   ask.c       questions to the outside and their answers
  *   inject.c      lockstep's own AUTH with the upstream
  *   login.c     the client's STARTTLS and AUTH, answered here
@@ -492,37 +493,6 @@ struct span brief_span(const struct brief *brief);
 void leg_leave(struct engine *engine);
 /* It is of no use any more; nothing is said to it. */
 void leg_drop(struct engine *engine);
-
-/* --- prepare.c --- */
-enum prepared {
-    PREPARED,     /* the row may go */
-    PREPARE_WAIT, /* for an answer */
-    PREPARE_MOVE, /* something was done */
-};
-enum prepared prepare(struct engine *engine, struct row *row);
-/* EHLO of ours, with the client's name or ours; HELO follows where that is refused. */
-void prepare_greet(struct engine *engine);
-/* Is HELO said for EHLO? Not where what EHLO brings is needed. */
-bool avoids_ehlo(const struct engine *engine);
-/* The upstream answered a row of ours that prepares. */
-void prepare_greeted_old(struct engine *engine, const struct reply *reply);
-void prepare_greeted(struct engine *engine, const struct reply *reply);
-void prepare_secure(struct engine *engine, const struct reply *reply);
-void prepare_secured(struct engine *engine);
-/* TLS with the upstream failed; why is for the record, because it names who is there. */
-void prepare_failed(struct engine *engine);
-/* The relay greeted a leg that is not the first. */
-void prepare_arrived(struct engine *engine, const struct reply *reply);
-/* Does the refusal ask for AUTH? */
-bool wants_auth(const struct reply *reply);
-/* Connects to where the session belongs now; nothing of the upstream before holds there. */
-void switch_leg(struct engine *engine);
-/* A refusal that asks for AUTH, while there is a credential: true when the row goes once more. */
-bool prepare_insists(struct engine *engine, struct row *row, const struct reply *reply);
-/* Does this relay start in clear and go on with TLS? */
-bool upstream_secures(const struct engine *engine);
-/* One command at a time, because a refusal may yet put the envelope again. */
-bool prepare_cautious(const struct engine *engine);
 
 /* --- ask.c --- */
 void ask(struct engine *engine, enum question_kind kind, struct span text, struct span more,
