@@ -4,6 +4,7 @@
  * 354 for DATA; whatever else sounds friendly there is a refusal (F-02).
  */
 #include "keep.h"
+#include "login.h"
 #include "mend.h"
 #include "message.h"
 #include "prepare.h"
@@ -22,10 +23,6 @@ static const struct plan wrong_code = {
     .code = 554,
     .status = SPAN_INIT("5.5.0"),
     .words = SPAN_INIT("The relay's answer does not mean success for this command")};
-static const struct plan no_recipients = {.answer_here = true,
-                                          .code = 503,
-                                          .status = SPAN_INIT("5.5.1"),
-                                          .words = SPAN_INIT("Need RCPT before DATA")};
 static const struct plan other_sender = {
     .answer_here = true,
     .code = 421,
@@ -224,7 +221,7 @@ static bool reply_stands(struct engine *engine, struct row *row, const struct re
  */
 static bool begin_without_recipients(struct engine *engine, struct row *row)
 {
-    struct plan plan = no_recipients;
+    struct plan plan = needs_recipients;
     bool mixed = engine->envelope.sender_refused;
 
     if (transparent(engine) || (!mixed && engine->envelope.accepted > 0))
@@ -310,6 +307,19 @@ static void say_and_settle(struct engine *engine, struct row *row, const struct 
     }
 }
 
+/* What the reply means here is not what it would mean to the client. */
+static bool taken_over(struct engine *engine, struct row *row, const struct reply *reply,
+                       enum outcome outcome)
+{
+    enum verb_does does = verb_facts((enum verb)row->verb)->does;
+
+    if (does == DOES_MESSAGE && outcome == SUCCEEDED && begin_without_recipients(engine, row))
+        return true;
+    if (does == DOES_SECURE && !login_splice(engine, reply))
+        return true;
+    return goes_again(engine, row, reply, outcome);
+}
+
 static void answer_client_row(struct engine *engine, struct row *row, const struct reply *reply)
 {
     enum verb verb = (enum verb)row->verb;
@@ -325,9 +335,7 @@ static void answer_client_row(struct engine *engine, struct row *row, const stru
         upstream_broken(engine, SPAN("The relay's answer does not fit the command"));
         return;
     }
-    if (does == DOES_MESSAGE && outcome == SUCCEEDED && begin_without_recipients(engine, row))
-        return;
-    if (goes_again(engine, row, reply, outcome))
+    if (taken_over(engine, row, reply, outcome))
         return;
     say_and_settle(engine, row, reply, outcome);
     input_after(engine, does, outcome);
@@ -352,7 +360,7 @@ static void answer_data_of_ours(struct engine *engine, const struct reply *reply
     message->convert = CONVERT_REFUSED;
     ledger_keep_reason(engine, reply);
     if (reply->code < 400) {
-        engine->envelope.code = no_recipients.code;
+        engine->envelope.code = needs_recipients.code;
         engine->envelope.reason_size = 0;
     }
     if (reply->code == verb_facts(VERB_DATA)->success)

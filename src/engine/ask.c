@@ -1,5 +1,5 @@
 /* Questions to the outside: one at a time, numbered, so that a late answer is known as late. */
-#include "state.h"
+#include "login.h"
 
 static const struct span words[] = {
     [QUESTION_AUTH] = SPAN_INIT("auth"),       [QUESTION_CHALLENGE] = SPAN_INIT("challenge"),

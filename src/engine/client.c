@@ -2,6 +2,7 @@
  * What the client's bytes mean. Lines become rows; after a row whose answer decides what comes next
  * (DATA, AUTH) the rest stays unread until that answer is there (house section 5).
  */
+#include "login.h"
 #include "mend.h"
 #include "message.h"
 #include "start.h"
@@ -151,7 +152,8 @@ static const struct plan *command_fault(const struct engine *engine, const struc
         return unknown ? &bad_bytes : &bad_chunk;
     if (verb_facts(command->verb)->relay == RELAY_REFUSE)
         return &not_offered;
-    if (verb_facts(command->verb)->relay == RELAY_OURS && !engine->guided)
+    if (verb_facts(command->verb)->relay == RELAY_OURS && !engine->guided &&
+        engine->policy->tls_offer != TLS_OFFER_PASS)
         return &not_offered;
     return NULL;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "header.h"
+#include "login.h"
 #include "mend.h"
 #include "trouble.h"
 
@@ -255,14 +256,17 @@ static bool passes(const struct engine *engine, enum extension extension)
 /* What is between the client and us: STARTTLS, and AUTH that is checked here. */
 static void add_our_own(const struct engine *engine, struct text *text, size_t *last_r)
 {
-    bool tls = tls_offers_starttls(engine->policy->tls_offer);
+    bool tls = tls_offers_starttls(engine->policy->tls_offer) && engine->guided;
+    bool passed_tls =
+        engine->policy->tls_offer == TLS_OFFER_PASS &&
+        capabilities_offer(&engine->peers[SIDE_UPSTREAM].view.capabilities, EXTENSION_STARTTLS);
     uint32_t ours = login_offers(engine);
     uint32_t passed =
         login_passes(engine) ? engine->peers[SIDE_UPSTREAM].view.capabilities.mechanisms : 0;
     char bytes[160];
     struct text names = text_over(bytes, sizeof(bytes));
 
-    if (tls && engine->guided && !engine->peers[SIDE_CLIENT].view.secured)
+    if ((tls || passed_tls) && !engine->peers[SIDE_CLIENT].view.secured)
         add_keyword(text, SPAN("STARTTLS"), last_r);
     text_add(&names, SPAN("AUTH "));
     mechanisms_show(ours != 0 ? ours : passed, &names);

@@ -62,7 +62,7 @@ static struct span word_span(const char *word)
 /* Says a last word of ours, unless we only observe. */
 static void say(struct engine *engine, const struct plan *plan)
 {
-    if (transparent(engine))
+    if (transparent(engine) || engine->input == INPUT_OPAQUE)
         return;
     note_code(engine, SPAN("answer"), SPAN("session"), plan->code);
     emit_plan(engine, plan);
@@ -288,6 +288,10 @@ void upstream_leave(struct engine *engine, const struct plan *farewell)
 
 void upstream_gone(struct engine *engine, struct span why)
 {
+    if (engine->input == INPUT_OPAQUE) { /* nobody knows what was under way */
+        session_close(engine, upstream_of(engine)->ended ? "relay-closed" : "relay-lost");
+        return;
+    }
     if (engine->phase == PHASE_TALKING && upstream_of(engine)->securing) {
         prepare_failed(engine);
         return;

@@ -6,6 +6,7 @@
 
 #include "keep.h"
 #include "lockstep/base/secret.h"
+#include "login.h"
 #include "message.h"
 #include "prepare.h"
 #include "trouble.h"

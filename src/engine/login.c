@@ -7,7 +7,8 @@
 #include "lockstep/base/secret.h"
 #include "lockstep/smtp/base64.h"
 
-#include "state.h"
+#include "login.h"
+#include "prepare.h"
 
 #define OURS_MECHANISMS (MECHANISM_BIT(MECHANISM_PLAIN) | MECHANISM_BIT(MECHANISM_LOGIN))
 
@@ -163,6 +164,21 @@ static const struct plan *answer_starttls(const struct engine *engine)
     if (within_transaction(engine))
         return &tls_within;                                                      /* B-07 */
     return engine->peers[SIDE_CLIENT].inbox.view.size > 0 ? &tls_mixed : &ready; /* */
+}
+
+bool login_splice(struct engine *engine, const struct reply *reply)
+{
+    if (transparent(engine) || reply->code != ready.code)
+        return true;
+    if (prepare_mixed(engine, reply))
+        return false;
+    if (client_of(engine)->inbox.view.size > 0) { /* */
+        note(engine, SPAN("finding"), SPAN(""), SPAN("clear-behind-starttls"));
+        upstream_leave(engine, &tls_mixed);
+        return false;
+    }
+    note(engine, SPAN("opaque"), SPAN("why"), SPAN("starttls"));
+    return true;
 }
 
 static void secure(struct engine *engine)

@@ -35,10 +35,10 @@ static const struct plan elsewhere = {
     .code = 452,
     .status = SPAN_INIT("4.5.3"),
     .words = SPAN_INIT("This recipient goes another way, send to it separately")};
-static const struct plan no_recipients = {.answer_here = true,
-                                          .code = 503,
-                                          .status = SPAN_INIT("5.5.1"),
-                                          .words = SPAN_INIT("Need RCPT before DATA")};
+const struct plan needs_recipients = {.answer_here = true,
+                                      .code = 503,
+                                      .status = SPAN_INIT("5.5.1"),
+                                      .words = SPAN_INIT("Need RCPT before DATA")};
 static const struct plan tls_missing = {
     .answer_here = true,
     .code = 421,
@@ -374,7 +374,7 @@ static void refuse_without_recipients(struct engine *engine, struct row *row)
     if (mend_order(engine, row, 0, &plan))
         row_answer_here(engine, row, &plan);
     else
-        row_decide(engine, row, &no_recipients);
+        row_decide(engine, row, &needs_recipients);
 }
 
 /* What a row needs is what its verb does; a recipient that a sender is put in front of opens a

@@ -4,6 +4,9 @@
 
 #include "state.h"
 
+/* What DATA hears where there is nothing to quote. */
+extern const struct plan needs_recipients;
+
 enum prepared {
     PREPARED,     /* the row may go */
     PREPARE_WAIT, /* for an answer */
@@ -16,6 +19,8 @@ void prepare_greet(struct engine *engine);
 bool avoids_ehlo(const struct engine *engine);
 /* The upstream answered a row of ours that prepares, or that puts an envelope again. */
 void prepare_answered(struct engine *engine, enum verb verb, const struct reply *reply);
+/* Has it said more, in clear, than 220 to STARTTLS? Then the session ends. */
+bool prepare_mixed(struct engine *engine, const struct reply *reply);
 /* The upstream's TLS is up. */
 void prepare_secured(struct engine *engine);
 /* TLS with the upstream failed; why is for the record, because it names who is there. */

@@ -49,6 +49,15 @@ static void prepare_greeted_old(struct engine *engine, const struct reply *reply
     view->ungreetable = !view->greeted;
 }
 
+bool prepare_mixed(struct engine *engine, const struct reply *reply)
+{
+    if (upstream_of(engine)->inbox.view.size <= reply->taken)
+        return false;
+    note(engine, SPAN("finding"), SPAN(""), SPAN("clear-behind-starttls"));
+    upstream_leave(engine, &tls_mixed);
+    return true;
+}
+
 static void prepare_secure(struct engine *engine, const struct reply *reply)
 {
     struct peer *upstream = upstream_of(engine);
@@ -63,11 +72,8 @@ static void prepare_secure(struct engine *engine, const struct reply *reply)
             upstream_leave(engine, &tls_refused);
         return;
     }
-    if (upstream->inbox.view.size > reply->taken) { /* it came in clear */
-        note(engine, SPAN("finding"), SPAN(""), SPAN("clear-behind-starttls"));
-        upstream_leave(engine, &tls_mixed);
+    if (prepare_mixed(engine, reply))
         return;
-    }
     upstream->securing = upstream->secure_due = true;
     engine->answer_since = engine->now;
     note_life(engine, SIDE_UPSTREAM, SPAN("secure"), SPAN(""));

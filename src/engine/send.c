@@ -4,6 +4,7 @@
  * answer, and towards an upstream without PIPELINING the window is one (R-01 to R-05).
  */
 #include "keep.h"
+#include "login.h"
 #include "mend.h"
 #include "message.h"
 #include "prepare.h"
@@ -288,7 +289,7 @@ static bool diverted(struct engine *engine, struct row *row, enum verb_does does
 static enum prepared made_ready(struct engine *engine, struct row *row)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
-    bool ours = does == DOES_SECURE ||
+    bool ours = (does == DOES_SECURE && engine->policy->tls_offer != TLS_OFFER_PASS) ||
                 ((does == DOES_AUTH || does == DOES_RESPONSE) && !login_passes(engine));
 
     if (transparent(engine))

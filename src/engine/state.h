@@ -518,21 +518,6 @@ void inject_disclaim(struct engine *engine, struct row *row);
 /* MAIL is answered by what the policy says of a refused credential; false: it may go. */
 bool inject_refused(struct engine *engine, struct row *row);
 
-/* --- login.c --- */
-/* The client must do something else first; false: nothing. */
-bool login_owed(const struct engine *engine, enum verb verb, struct plan *plan_r);
-/* Answers a STARTTLS, AUTH or response of the client, or asks about it. */
-void login_answer(struct engine *engine, struct row *row);
-/* Its answer was said. */
-void login_answered(struct engine *engine, const struct row *row);
-void login_told(struct engine *engine, const struct advice *advice, struct span words);
-/* The client's TLS is up. */
-void login_secured(struct engine *engine, const struct arrival *arrival);
-/* Does the client's AUTH go to the upstream? */
-bool login_passes(const struct engine *engine);
-/* The mechanisms we offer the client ourselves. */
-uint32_t login_offers(const struct engine *engine);
-
 /* --- envelope.c --- */
 /* MAIL or RCPT was taken: keeps it, where it may have to be said again. */
 void envelope_keep(struct engine *engine, enum verb_does does, struct span text);

@@ -16,19 +16,25 @@ static struct session *arrive_session(const struct link *link)
 
 /* --- who it is --- */
 
+static bool visitor_reached(const struct session *session, struct address *here_r)
+{
+    struct sockaddr_storage here;
+    int size = sizeof(here);
+
+    return uv_tcp_getsockname(&session->links[SIDE_CLIENT].tcp, (struct sockaddr *)&here, &size) ==
+               0 &&
+           address_copy((struct sockaddr *)&here, here_r);
+}
+
 /* A system call that only routes by destination pay for. */
 static struct span visitor_destination(const struct session *session, char *memory)
 {
-    struct sockaddr_storage here;
-    struct address address;
-    int size = sizeof(here);
+    struct address here;
 
     if (!routes_want(&session->listener->policy, FACT_DESTINATION) ||
-        uv_tcp_getsockname(&session->links[SIDE_CLIENT].tcp, (struct sockaddr *)&here, &size) !=
-            0 ||
-        !address_copy((struct sockaddr *)&here, &address))
+        !visitor_reached(session, &here))
         return (struct span){0};
-    return span_of_string(address_text(&address, memory));
+    return span_of_string(address_text(&here, memory));
 }
 
 void visitor_look(const struct session *session, struct visitor *visitor_r)
@@ -40,6 +46,15 @@ void visitor_look(const struct session *session, struct visitor *visitor_r)
         (struct arrival){.destination = visitor_destination(session, visitor_r->destination)};
     if (tls != NULL)
         visitor_r->arrival.certificate = tls_peer_name(tls, visitor_r->certificate);
+}
+
+struct span visitor_host(const struct session *session, char *memory)
+{
+    struct address here;
+
+    if (session->listener->tls.authority.size == 0 || !visitor_reached(session, &here))
+        return (struct span){0};
+    return span_of_string(address_host(&here, memory));
 }
 
 struct tls_context *visitor_context(const struct session *session)
@@ -94,8 +109,11 @@ static void arrive_within(struct session *session, uint32_t wait_ms)
 
 static void arrive_shake_hands(struct session *session)
 {
+    char host[ADDRESS_TEXT_MAX];
+
     arrive_within(session, session->listener->policy.wait_ms[WAIT_SECURE]);
-    link_secure(&session->links[SIDE_CLIENT], visitor_context(session), (struct span){0});
+    link_secure(&session->links[SIDE_CLIENT], visitor_context(session),
+                visitor_host(session, host));
 }
 
 static void arrive_begin(struct session *session)
@@ -112,6 +130,7 @@ static void arrive_begin(struct session *session)
     case TLS_OFFER_AUTO:
     case TLS_OFFER_NONE:
     case TLS_OFFER_STARTTLS:
+    case TLS_OFFER_PASS:
         arrive_done(session);
         break;
     }

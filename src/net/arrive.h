@@ -22,5 +22,8 @@ struct visitor {
 void visitor_look(const struct session *session, struct visitor *visitor_r);
 /* What the client is to be spoken TLS with. */
 struct tls_context *visitor_context(const struct session *session);
+/* Whom a certificate is made for when the client names nobody: the address that it connected to.
+ * Empty where none are made; `memory` holds ADDRESS_TEXT_MAX bytes. */
+struct span visitor_host(const struct session *session, char *memory);
 
 #endif

@@ -75,10 +75,11 @@ static void session_secure(struct session *session, enum side side)
 {
     struct tls_context *context = session->setup->relays[session->relay_number].tls;
     struct span name = session->server;
+    char host[ADDRESS_TEXT_MAX];
 
     if (side == SIDE_CLIENT) {
         context = visitor_context(session);
-        name = (struct span){0};
+        name = visitor_host(session, host);
     }
     link_secure(&session->links[side], context, name);
 }

@@ -118,12 +118,13 @@ static bool secure_listener(struct setup_listener *made, const struct config_lis
     const struct config_tls *tls = &listener->tls;
     struct tls_server settings = {
         .identity = {.certificate = tls->certificate, .key = tls->key},
+        .authority = {.certificate = tls->authority, .key = tls->authority_key},
         .rules = {.minimum = versions[tls->minimum], .ciphers = tls->ciphers},
         .client_ca = tls->client_ca,
         .client_certificate = asks[tls->client_certificate],
     };
 
-    if (tls->certificate.size == 0)
+    if (!config_has_certificate(tls))
         return true;
     say_where(why, SPAN("listener "), listener->name);
     made->tls = tls_server_new(&settings, why);

@@ -335,6 +335,7 @@ void tls_context_drop(struct tls_context *context)
         return;
     if (!context->server)
         tls_sessions_close(context);
+    tls_authority_close(&context->authority);
     SSL_CTX_free(context->ssl);
     BIO_meth_free(context->wire);
     free(context);
@@ -355,6 +356,22 @@ static bool ask_clients(SSL_CTX *ssl, const struct tls_server *settings, struct 
     return true;
 }
 
+static bool serve_as(struct tls_context *context, const struct tls_server *settings,
+                     struct text *why)
+{
+    const char *complaint_of = NULL;
+
+    if (settings->authority.certificate.size == 0)
+        return load_identity(context->ssl, &settings->identity, why);
+    if (!load_identity(context->ssl, &settings->authority, why))
+        return false;
+    if (tls_authority_begin(context, &complaint_of))
+        return true;
+    return refuse(why, "%.*s: can't issue certificates: %s",
+                  (int)settings->authority.certificate.size, settings->authority.certificate.at,
+                  complaint_of);
+}
+
 struct tls_context *tls_server_new(const struct tls_server *settings, struct text *why)
 {
     static const unsigned char name[] = "lockstep";
@@ -368,7 +385,7 @@ struct tls_context *tls_server_new(const struct tls_server *settings, struct tex
     SSL_CTX_set_dh_auto(ssl, 1);
     tls_trust(context);
     return context_if(context, use_rules(context, &settings->rules, why) &&
-                                   load_identity(ssl, &settings->identity, why) &&
+                                   serve_as(context, settings, why) &&
                                    ask_clients(ssl, settings, why));
 }
 

@@ -1,6 +1,7 @@
 /*
  * What the files of tls share: contexts (tls.c), whom they trust (tls_trust.c), sessions to resume
- * (tls_sessions.c), and the TLS of one link (tls_link.c).
+ * (tls_sessions.c), certificates made on the way (tls_authority.c), and the TLS of one link
+ * (tls_link.c).
  */
 #ifndef LOCKSTEP_NET_TLS_INSIDE_H
 #define LOCKSTEP_NET_TLS_INSIDE_H
@@ -29,6 +30,7 @@ struct tls_context {
     atomic_uint holders;
     SSL_CTX *ssl;
     BIO_METHOD *wire;
+    struct tls_authority *authority; /* NULL: the certificate is there */
     bool server;
     enum tls_verify verify;
     enum tls_ask ask;
@@ -49,7 +51,7 @@ struct tls {
     bool up;     /* the handshake is done */
     bool closed; /* the peer said close_notify */
     bool more;   /* reading stopped for want of room */
-    char name[]; /* of the server; ends in NUL */
+    char name[]; /* of the server, or of the one that is stood in for; ends in NUL */
 };
 
 /* --- tls_trust.c --- */
@@ -75,6 +77,14 @@ void tls_sessions_serve(struct tls_context *context);
 void tls_sessions_limit(SSL *ssl, const X509 *certificate);
 /* Offers a session with the server of that name, if there is one. */
 void tls_sessions_resume(struct tls *tls);
+
+/* --- tls_authority.c --- */
+
+/* What was loaded into the context is an authority, and certificates are made of it from now on.
+ * False: it will not do, and why. */
+bool tls_authority_begin(struct tls_context *context, const char **why_r);
+/* Harmless where there is none. */
+void tls_authority_close(struct tls_authority **closing);
 
 /* --- tls_link.c --- */
 

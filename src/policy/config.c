@@ -206,7 +206,7 @@ static void settle_listener(const struct config *config, struct config_listener 
     if (policy->relays[policy->relay].pipelining == PIPELINING_NEVER)
         policy->pipelining = PIPELINING_NEVER;
     /* Without a certificate it stays as it is, which engines take for none: one may yet be said. */
-    if (policy->tls_offer == TLS_OFFER_AUTO && listener->tls.certificate.size > 0 &&
+    if (policy->tls_offer == TLS_OFFER_AUTO && config_has_certificate(&listener->tls) &&
         policy->mode == MODE_REPAIR)
         policy->tls_offer = TLS_OFFER_STARTTLS;
     policy->record =

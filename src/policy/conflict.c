@@ -179,8 +179,9 @@ static bool speaks_of_tls(const struct config_tls *tls)
 
 static bool offers_tls(const struct config_listener *listener)
 {
-    return listener->policy.tls_offer != TLS_OFFER_NONE &&
-           listener->policy.tls_offer != TLS_OFFER_AUTO;
+    enum tls_offer offer = listener->policy.tls_offer;
+
+    return offer == TLS_OFFER_IMPLICIT || tls_offers_starttls(offer);
 }
 
 static struct span certificate_conflict(const struct config *config,
@@ -190,15 +191,39 @@ static struct span certificate_conflict(const struct config *config,
     bool offered = offers_tls(listener);
 
     (void)config;
-    if (tls->certificate.size == 0 && (offered || speaks_of_tls(tls)))
+    if (!config_has_certificate(tls) && (offered || speaks_of_tls(tls)))
         return conflict_at(offered ? SPAN("tls.offer") : SPAN("tls"), error,
                            SPAN("no TLS without a certificate: write certificate and key"));
+    if (config_has_certificate(tls) && listener->policy.tls_offer == TLS_OFFER_PASS)
+        return conflict_at(
+            SPAN("tls.offer"), error,
+            SPAN("`offer: pass` leaves TLS to the relay, so no certificate is shown: "
+                 "leave certificate and authority out, or write starttls"));
     if (tls->certificate.size > 0 && tls->key.size == 0)
         return conflict_at(SPAN("tls.certificate"), error,
                            SPAN("a certificate without its key: write key"));
     if (tls->certificate.size == 0 && tls->key.size > 0)
         return conflict_at(SPAN("tls.key"), error,
                            SPAN("a key without its certificate: write certificate"));
+    return SPAN("");
+}
+
+static struct span authority_conflict(const struct config *config,
+                                      const struct config_listener *listener, struct text *error)
+{
+    const struct config_tls *tls = &listener->tls;
+
+    (void)config;
+    if (tls->authority.size > 0 && tls->certificate.size > 0)
+        return conflict_at(SPAN("tls.authority"), error,
+                           SPAN("one certificate, or an authority that signs one for each name: "
+                                "leave certificate or authority out"));
+    if (tls->authority.size > 0 && tls->authority_key.size == 0)
+        return conflict_at(SPAN("tls.authority"), error,
+                           SPAN("an authority without its key signs nothing: write authority-key"));
+    if (tls->authority.size == 0 && tls->authority_key.size > 0)
+        return conflict_at(SPAN("tls.authority-key"), error,
+                           SPAN("a key without its authority: write authority"));
     return SPAN("");
 }
 
@@ -275,9 +300,9 @@ static struct span listener_conflict(const struct config *config,
 {
     static struct span (*const rules[])(const struct config *, const struct config_listener *,
                                         struct text *) = {
-        name_conflict,   relay_name_conflict,  sessions_conflict,
-        listen_conflict, certificate_conflict, client_certificate_conflict,
-        legacy_conflict, check_conflict,       open_conflict,
+        name_conflict,        relay_name_conflict,         sessions_conflict, listen_conflict,
+        certificate_conflict, client_certificate_conflict, legacy_conflict,   check_conflict,
+        open_conflict,        authority_conflict,
     };
     size_t i;
 

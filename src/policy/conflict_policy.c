@@ -63,6 +63,18 @@ static bool observes_and_offers(const struct policy *policy)
     return policy->mode != MODE_REPAIR && tls_offers_starttls(policy->tls_offer);
 }
 
+/* What lockstep has encrypted itself nobody can begin to encrypt. */
+static bool passes_secured_starttls(const struct policy *policy)
+{
+    bool secured = policy->relays[policy->relay].security != SECURITY_NONE;
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count && !secured; i++)
+        secured = policy->routes[i].relay != NOTHING &&
+                  policy->relays[policy->routes[i].relay].security != SECURITY_NONE;
+    return secured && policy->tls_offer == TLS_OFFER_PASS;
+}
+
 static bool observes_and_injects(const struct policy *policy)
 {
     return policy->mode != MODE_REPAIR && policy_injects(policy);
@@ -125,6 +137,10 @@ static const struct {
      SPAN_INIT("`mode: observe` or `fault` offers no STARTTLS of its own: write none or implicit, "
                "or `mode: "
                "repair`")},
+    {passes_secured_starttls, SPAN_INIT("tls.offer"),
+     SPAN_INIT(
+         "`offer: pass` passes the relay's own STARTTLS, which there is none of where lockstep "
+         "speaks TLS with it: write smtp:// in its address, or `offer: starttls`")},
     {observes_and_injects, SPAN_INIT("routes"),
      SPAN_INIT("`mode: observe` or `fault` logs in nowhere: leave credential, ask and pop out of "
                "these routes, "

@@ -80,6 +80,11 @@ const struct row schema_serving[] = {
      NULL, "", "The file of the certificate that clients are shown, and its chain, in PEM."},
     {BASE_LISTENER, "tls", "key", TYPE_PATH, AT(config_listener, tls.key), 0, 0, NULL, "",
      "The file of its private key, in PEM."},
+    {BASE_LISTENER, "tls", "authority", TYPE_PATH, AT(config_listener, tls.authority), 0, 0, NULL,
+     "", "Instead of one certificate: the file of an authority, in PEM, that the clients trust; it "
+     "signs one for each name they ask for, for listeners in the path of others."},
+    {BASE_LISTENER, "tls", "authority-key", TYPE_PATH, AT(config_listener, tls.authority_key), 0, 0,
+     NULL, "", "The file of its private key, in PEM."},
     {BASE_LISTENER, "tls", "minimum", TYPE_CHOICE, AT(config_listener, tls.minimum), 0, 0,
      "TLSv1.0|TLSv1.1|TLSv1.2|TLSv1.3", "TLSv1.2", "The oldest version that clients may speak."},
     {BASE_LISTENER, "tls", "ciphers", TYPE_TEXT, AT(config_listener, tls.ciphers), 0, 0, NULL, "",
@@ -117,8 +122,9 @@ const struct row schema_serving[] = {
     {BASE_POLICY, "", "pipelining", TYPE_CHOICE, AT(policy, pipelining), 0, 0, "auto|never",
      "auto", "Send batches to an upstream that offers PIPELINING, or one command at a time always."},
     {BASE_POLICY, "tls", "offer", TYPE_CHOICE, AT(policy, tls_offer), 0, 0,
-     "auto|none|starttls|implicit|both", "auto",
-     "TLS for clients; auto: STARTTLS where there is a certificate; both: either on one port."},
+     "auto|none|starttls|implicit|both|pass", "auto",
+     "TLS for clients; auto: STARTTLS where there is a certificate; both: either on one port; pass: "
+     "the relay's own STARTTLS, and nobody reads what follows; none: STARTTLS is hidden."},
     {BASE_POLICY, "tls", "required", TYPE_SWITCH, AT(policy, tls_required), 0, 0, NULL, "off",
      "Clients must use TLS: before it they hear 530."},
     {BASE_POLICY, "auth", "clients", TYPE_CHOICE, AT(policy, client_auth.logins), 0, 0,

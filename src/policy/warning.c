@@ -34,6 +34,18 @@ static bool serves_legacy(const struct config *config, uint32_t number)
     return tls->legacy_minimum < CONFIG_TLS_1_2 && tls->legacy_minimum < tls->minimum;
 }
 
+static bool stands_in(const struct config *config, uint32_t number)
+{
+    return config->listeners[number].tls.authority.size > 0;
+}
+
+static bool injects_before_tls_only(const struct config *config, uint32_t number)
+{
+    const struct policy *policy = &config->listeners[number].policy;
+
+    return policy->tls_offer == TLS_OFFER_PASS && policy_injects(policy);
+}
+
 static bool takes_clear_logins(const struct config *config, uint32_t number)
 {
     return config->listeners[number].policy.client_auth.allow_clear;
@@ -118,6 +130,14 @@ static const struct {
     {BASE_LISTENER, serves_legacy,
      SPAN_INIT("`tls.legacy-minimum` lets those networks speak TLS that is broken: keep them "
                "apart"),
+     NULL},
+    {BASE_LISTENER, stands_in,
+     SPAN_INIT("`tls.authority`: whoever has its key is any server to those who trust it: keep it "
+               "for lockstep alone"),
+     NULL},
+    {BASE_LISTENER, injects_before_tls_only,
+     SPAN_INIT("`tls.offer: pass`: behind a client's STARTTLS no credential is put in and nothing "
+               "is repaired"),
      NULL},
     {BASE_LISTENER, takes_clear_logins,
      SPAN_INIT("`auth.clear: on`: passwords of clients may cross the line in clear"), NULL},

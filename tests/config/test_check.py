@@ -53,12 +53,18 @@ listeners:
     repairs: {bare-lf: on}
     routes: [{sender: "*@b", repairs: {match-header-from: on}}]
   - {name: d, listen: 127.0.0.1:28, relay: old, mode: observe, repairs: {match-header-from: on}}
+  - {name: e, listen: 127.0.0.1:29, relay: old, tls: {authority: a, authority-key: k}}
+  - {name: f, listen: 127.0.0.1:30, relay: clear, tls: {offer: pass}, routes: [{credential: c}]}
 """
 
 WARNINGS = (
     "listener `a`: `tls.minimum` lets clients speak TLS that is broken: keep their network apart",
     "listener `b`: `tls.legacy-minimum` lets those networks speak TLS that is broken: keep them "
     "apart",
+    "listener `e`: `tls.authority`: whoever has its key is any server to those who trust it: keep it "
+    "for lockstep alone",
+    "listener `f`: `tls.offer: pass`: behind a client's STARTTLS no credential is put in and nothing "
+    "is repaired",
     "listener `a`: `auth.clear: on`: passwords of clients may cross the line in clear",
     "listener `b`: `pop` opens the provider's relay for all who share this machine's address",
     "listener `b`: `pop3+clear://`: that password crosses the line in clear",

@@ -19,6 +19,7 @@
 
 #define TLS_PINS_MAX 8U
 #define TLS_SESSIONS_MAX 32U
+#define TLS_MINTED_MAX 256U
 /* Bytes of the texts below. */
 #define TLS_NAME_MAX 256U
 #define TLS_WORDS_MAX 80U
@@ -59,6 +60,9 @@ struct tls_rules {
 
 struct tls_server {
     struct tls_identity identity;
+    /* Instead: who signs a certificate for each name that a client asks for, or for the name of
+     * the link where it asks for none. They are kept, TLS_MINTED_MAX of them. */
+    struct tls_identity authority;
     struct tls_rules rules;
     struct span client_ca; /* file; must be there when clients are asked */
     enum tls_ask client_certificate;

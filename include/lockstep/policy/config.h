@@ -56,8 +56,10 @@ enum client_certificate {
 
 /* TLS of a listener; what it offers when is in its policy. Texts are empty when not given. */
 struct config_tls {
-    struct span certificate; /* a PEM file, the chain behind it; empty: no TLS at all */
+    struct span certificate; /* a PEM file, the chain behind it; empty, as `authority`: no TLS */
     struct span key;         /* a PEM file; given when the certificate is */
+    struct span authority;   /* instead: a PEM file of who signs a certificate for each name */
+    struct span authority_key;
     enum config_tls_version minimum;
     struct span ciphers;   /* as OpenSSL writes them, below TLS 1.3; empty: its own choice */
     struct span client_ca; /* a PEM file, of who signs the clients' certificates */
@@ -294,6 +296,12 @@ bool config_set_part(struct config *config, enum config_part part, struct span n
  * right one by one and wrong together. config_read ends with it; whoever used config_set calls it
  * last. */
 bool config_check(struct config *config, struct text *error);
+
+/* Whether a listener has something to show to clients that begin TLS. */
+static inline bool config_has_certificate(const struct config_tls *tls)
+{
+    return tls->certificate.size > 0 || tls->authority.size > 0;
+}
 
 /* Whether sessions are remembered for the admin interface. */
 bool config_keeps_sessions(const struct config_admin *admin);

@@ -79,7 +79,8 @@ enum tls_offer {
     TLS_OFFER_NONE,
     TLS_OFFER_STARTTLS,
     TLS_OFFER_IMPLICIT,
-    TLS_OFFER_BOTH
+    TLS_OFFER_BOTH,
+    TLS_OFFER_PASS /* the relay's own STARTTLS, behind which nothing is read any more */
 };
 
 /* Does a client that came in clear get STARTTLS? */
