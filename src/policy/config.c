@@ -152,8 +152,35 @@ static uint32_t credential_number(const struct config *config, struct span name)
     return NOTHING;
 }
 
+/* Nothing but its name makes it what it is, so it is there where it is named. */
+static void settle_original(struct config *config)
+{
+    bool named = false;
+    uint32_t i, k;
+
+    for (i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        named = named || span_equal(listener->relay_name, SPAN(CONFIG_RELAY_ORIGINAL));
+        for (k = 0; k < listener->policy.route_count; k++)
+            named = named ||
+                    span_equal(listener->policy.routes[k].relay_name, SPAN(CONFIG_RELAY_ORIGINAL));
+    }
+    if (named && relay_number(config, SPAN(CONFIG_RELAY_ORIGINAL)) == NOTHING &&
+        config->relay_count < CONFIG_RELAYS_MAX)
+        config_add_relay(config, SPAN(CONFIG_RELAY_ORIGINAL));
+}
+
+bool config_is_original(const struct config_relay *relay)
+{
+    return span_equal(relay->name, SPAN(CONFIG_RELAY_ORIGINAL));
+}
+
 static void settle_relay(struct config_relay *relay)
 {
+    /* It has no address that could say how it is spoken to. */
+    if (config_is_original(relay) && relay->address.count == 0)
+        relay->address.scheme = relay->tls == RELAY_TLS_AUTO ? SCHEME_SMTP : SCHEME_STARTTLS;
     relay->session.name = relay->name;
     relay->session.alternatives = relay->address.count > 0 ? relay->address.count - 1 : 0;
     switch (relay->address.scheme) {
@@ -218,6 +245,7 @@ void config_settle(struct config *config)
 {
     uint32_t i;
 
+    settle_original(config);
     for (i = 0; i < config->relay_count; i++)
         settle_relay(&config->relays[i]);
     for (i = 0; i < config->listener_count; i++)

@@ -66,7 +66,8 @@ static struct span open_conflict(const struct config *config,
     for (i = 0; i < listener->listen.count; i++) {
         const struct config_address *address = &listener->listen.rows[i];
 
-        if (address_is_loopback(address->host))
+        /* What is intercepted comes from anywhere. */
+        if (address_is_loopback(address->host) && listener->path.intercept == INTERCEPT_NONE)
             continue;
         text_add(error, SPAN("anybody who reaches `"));
         address_show(address, error);
@@ -300,9 +301,10 @@ static struct span listener_conflict(const struct config *config,
 {
     static struct span (*const rules[])(const struct config *, const struct config_listener *,
                                         struct text *) = {
-        name_conflict,        relay_name_conflict,         sessions_conflict, listen_conflict,
-        certificate_conflict, client_certificate_conflict, legacy_conflict,   check_conflict,
-        open_conflict,        authority_conflict,
+        name_conflict,   relay_name_conflict,  sessions_conflict,
+        listen_conflict, certificate_conflict, client_certificate_conflict,
+        legacy_conflict, check_conflict,       path_conflict,
+        open_conflict,   authority_conflict,
     };
     size_t i;
 
@@ -372,7 +374,8 @@ static struct span part_of_route_conflict(const struct config *config,
         return conflict_at(SPAN("certificate"), error,
                            SPAN("no client is asked for a certificate: write `tls: "
                                 "{client-certificate: ask}` in the listener"));
-    if (route->credential != NOTHING)
+    path = original_conflict(config, listener, route, error);
+    if (path.size == 0 && route->credential != NOTHING)
         path = login_conflict(config, listener, route, error);
     return path.size > 0 ? path : route_conflict(&listener->policy, number, error);
 }

@@ -75,6 +75,10 @@ static struct span clear_conflict(const struct config_relay *relay, struct text 
         return path;
     text_add_byte(error, '`');
     text_add(error, path);
+    if (config_is_original(relay))
+        return conflict_at(path, error,
+                           SPAN("` is of TLS, which is not spoken there: write `tls: required` or "
+                                "offered, or leave it out"));
     return conflict_at(path, error,
                        SPAN("` is of TLS, which smtp:// does not speak: write starttls:// or "
                             "smtps:// in the address, or leave it out"));
@@ -101,6 +105,10 @@ struct span relay_conflict(const struct config_relay *relay, struct text *error)
 {
     struct span path;
 
+    if (config_is_original(relay) && relay->address.count > 0)
+        return conflict_at(SPAN("address"), error,
+                           SPAN("`original` is wherever the client wanted to go: leave out its "
+                                "address, or give the relay another name"));
     if (relay->tls == RELAY_TLS_OFFERED && relay->address.scheme != SCHEME_STARTTLS)
         return conflict_at(SPAN("tls"), error,
                            SPAN("`tls: offered` is for relays that begin in clear: write "

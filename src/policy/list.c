@@ -70,6 +70,34 @@ static void show_network(const void *list, uint32_t number, struct text *out)
     network_show(&networks->rows[number], out);
 }
 
+/* A port that stands twice is caught twice, which no rule can mean. */
+static bool read_port(void *list, uint32_t number, struct span value, struct text *advice)
+{
+    struct config_ports *ports = list;
+    uint64_t port;
+    uint32_t i;
+
+    if (!span_number(value, &port) || port == 0 || port > UINT16_MAX) {
+        text_add(advice, SPAN("a port, from 1 to 65535"));
+        return false;
+    }
+    for (i = 0; i < number; i++) {
+        if (ports->rows[i] == port) {
+            text_add(advice, SPAN("each port once"));
+            return false;
+        }
+    }
+    ports->rows[number] = (uint16_t)port;
+    return true;
+}
+
+static void show_port(const void *list, uint32_t number, struct text *out)
+{
+    const struct config_ports *ports = list;
+
+    text_add_number(out, ports->rows[number]);
+}
+
 static bool is_hex(char byte)
 {
     return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') ||
@@ -116,6 +144,7 @@ static const struct list_facts facts[] = {
     [TYPE_LISTEN] = {CONFIG_ADDRESSES_MAX, " addresses", read_listen, show_listen},
     [TYPE_CONNECT] = {CONFIG_ADDRESSES_MAX, " addresses", read_connect, show_connect},
     [TYPE_NETWORKS] = {NETWORKS_MAX, " networks", read_network, show_network},
+    [TYPE_PORTS] = {CONFIG_PORTS_MAX, " ports", read_port, show_port},
     [TYPE_FINGERPRINTS] = {CONFIG_FINGERPRINTS_MAX, " fingerprints", read_fingerprint,
                            show_fingerprint},
     [TYPE_FAULTS] = {FAULT_ENTRIES_MAX, " faults", read_fault, show_fault},

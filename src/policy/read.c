@@ -209,6 +209,13 @@ static void read_section(struct reader *reader, const struct place *place,
     }
 }
 
+/* The relay that is wherever the client wanted to go is in no one place. */
+static bool may_lack(const struct row *row, const struct config_node *mapping)
+{
+    return row->initial || row->type == TYPE_VERSION ||
+           (row->type == TYPE_CONNECT && span_equal(mapping->key, SPAN(CONFIG_RELAY_ORIGINAL)));
+}
+
 /* Everything of a mapping but what only the top of a file holds; then looks what is missing. */
 static void read_place(struct reader *reader, const struct place *place,
                        const struct config_node *mapping)
@@ -227,7 +234,7 @@ static void read_place(struct reader *reader, const struct place *place,
             read_word(reader, place, SPAN(""), node);
     }
     for (i = 0; (row = schema_row(i)) != NULL && reader->problems->more == 0; i++) {
-        if (!place->objects[row->base] || row->initial || row->type == TYPE_VERSION ||
+        if (!place->objects[row->base] || may_lack(row, mapping) ||
             node_find(reader, mapping, span_of_string(row->word)))
             continue;
         error = complain_key(reader, mapping);
@@ -512,5 +519,8 @@ bool config_read(struct config *config, const struct config_tree *tree, struct t
         config_settle(config);
         check_all(&reader, node);
     }
+    if (config->relay_count == 0 && node_find(&reader, root, SPAN("relays")) == NULL)
+        text_add(complain_key(&reader, root),
+                 SPAN("`relays` is missing in this file: write relays by their names"));
     return problems->count == 0;
 }

@@ -40,6 +40,7 @@ enum type {
     TYPE_LISTEN, /* from here on lists: of addresses to listen on */
     TYPE_CONNECT,
     TYPE_NETWORKS,
+    TYPE_PORTS,
     TYPE_FINGERPRINTS,
     TYPE_FAULTS,
     TYPE_MECHANISMS,

@@ -4,10 +4,10 @@
 /* clang-format off */
 const struct row schema_reaching[] = {
     {BASE_RELAY, "", "address", TYPE_CONNECT, AT(config_relay, address), 0, 0, NULL, NULL,
-     "Where the relay is; several addresses are tried in turn."},
+     "Where the relay is; several addresses are tried in turn. `original` has none."},
     {BASE_RELAY, "", "tls", TYPE_CHOICE, AT(config_relay, tls), 0, 0, "auto|required|offered",
      "auto", "auto: as the address says; offered: starttls:// goes on in clear where the relay does not "
-     "offer it."},
+     "offer it. `original` begins in clear: required and offered are STARTTLS there."},
     {BASE_RELAY, "", "verify", TYPE_CHOICE, AT(config_relay, verify), 0, 0, "full|ca|pin|none",
      "full", "What is looked at of the relay's certificate: chain and name, only the chain, only "
      "its fingerprint, or nothing."},
@@ -25,6 +25,9 @@ const struct row schema_reaching[] = {
      "The file of the certificate that lockstep shows to the relay, in PEM."},
     {BASE_RELAY, "", "key", TYPE_PATH, AT(config_relay, key), 0, 0, NULL, "",
      "The file of its private key, in PEM."},
+    {BASE_RELAY, "", "source", TYPE_CHOICE, AT(config_relay, source), 0, 0, "own|client", "own",
+     "The address it is connected to from: lockstep's, or the client's, whose answers must then "
+     "come back through this machine."},
 
     {BASE_SESSION, "", "auth", TYPE_MECHANISMS, AT(relay, mechanisms), 0, 0, NULL, "any",
      "Mechanisms that lockstep may log in with; the strongest that the relay offers is taken."},

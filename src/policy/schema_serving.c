@@ -54,8 +54,9 @@ const struct row schema_serving[] = {
      "Who may ask may also make and remove listeners of `mode: fault`, see PROXIES AND TOXICS."},
     {BASE_CONFIG, "", "listeners", TYPE_LISTENERS, 0, 0, 1, CONFIG_LISTENERS_MAX, NULL, NULL,
      "Where clients are served, a list."},
-    {BASE_CONFIG, "", "relays", TYPE_RELAYS, 0, 0, 1, CONFIG_RELAYS_MAX, NULL, NULL,
-     "The servers that mail is passed to, by name."},
+    {BASE_CONFIG, "", "relays", TYPE_RELAYS, 0, 0, 0, CONFIG_RELAYS_MAX, NULL, "",
+     "The servers that mail is passed to, by name; `original`, which is wherever the client wanted "
+     "to go, need not be written."},
     {BASE_CONFIG, "", "credentials", TYPE_CREDENTIALS, 0, 0, 0, CONFIG_CREDENTIALS_MAX, NULL, "",
      "What lockstep logs in to relays with, by name; no secret stands in the file."},
 
@@ -64,13 +65,28 @@ const struct row schema_serving[] = {
     {BASE_LISTENER, "", "listen", TYPE_LISTEN, AT(config_listener, listen), 0, 0, NULL, NULL,
      "Addresses to listen on; port 0 takes any free one."},
     {BASE_LISTENER, "", "relay", TYPE_NAME, AT(config_listener, relay_name), 0, 0, NULL, NULL,
-     "The relay that its sessions are passed to, where no route says otherwise."},
+     "The relay that its sessions are passed to, where no route says otherwise; original: where "
+     "the client wanted to go."},
     {BASE_LISTENER, "", "enabled", TYPE_SWITCH, AT(config_listener, enabled), 0, 0, NULL, "on",
      "Whether it is listened on; switched off while lockstep runs it also ends its sessions."},
     {BASE_LISTENER, "", "fault-seed", TYPE_NUMBER, AT(config_listener, seed), 0, UINT32_MAX, NULL, "0",
      "Its sessions, by their numbers, draw the same random numbers each time; 0: others."},
     {BASE_LISTENER, "", "allow", TYPE_NETWORKS, AT(config_listener, allow), 0, 0, NULL, "",
      "Networks whose clients may connect; nothing given: all."},
+    {BASE_LISTENER, "", "intercept", TYPE_CHOICE, AT(config_listener, path.intercept), 0, 0,
+     "none|redirect|tproxy", "none",
+     "How connections to others come here: rewritten (REDIRECT) or led here as they are (TPROXY); "
+     "see ON THE PATH."},
+    {BASE_LISTENER, "", "ports", TYPE_PORTS, AT(config_listener, path.ports), 1, UINT16_MAX, NULL,
+     "", "Ports of others that connections are intercepted to."},
+    {BASE_LISTENER, "", "destinations", TYPE_NETWORKS, AT(config_listener, path.destinations), 0, 0,
+     NULL, "",
+     "Networks that intercepted connections may be meant for; the others hear 554. Nothing given: "
+     "all."},
+    {BASE_LISTENER, "", "fail-open", TYPE_SWITCH, AT(config_listener, path.fail_open), 0, 0, NULL,
+     "off",
+     "Connections that find no room here pass untouched, as they do when lockstep is not there, "
+     "instead of hearing 421."},
     {BASE_LISTENER, "", "sessions", TYPE_NUMBER, AT(config_listener, sessions), 1, 1000000, NULL,
      "10000", "Sessions at a time; a client beyond them hears 421."},
     {BASE_LISTENER, "", "sessions-per-client", TYPE_NUMBER,

@@ -426,6 +426,7 @@ static const struct type_facts types[] = {
     [TYPE_LISTEN] = {&lists, "a list of addresses such as [127.0.0.1:25]"},
     [TYPE_CONNECT] = {&lists, "a list of addresses such as [smtp://mx.example:25]"},
     [TYPE_NETWORKS] = {&lists, "a list of networks such as [192.168.10.0/24, \"2001:db8::/32\"]"},
+    [TYPE_PORTS] = {&lists, "a list of ports such as [25, 587]"},
     [TYPE_FINGERPRINTS] = {&lists, "a list of SHA-256 fingerprints, 64 hexadecimal digits each"},
     [TYPE_FAULTS] = {&lists,
                      "a list of profiles and rules such as [reorder, command RCPT do drop]"},

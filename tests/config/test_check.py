@@ -101,7 +101,10 @@ listeners:
       - {helo: y, credential: c, pop: pop3s://pop.example}
       - {}
   - {name: b, listen: 127.0.0.1:26, relay: r}
+  - {name: c, listen: 127.0.0.1:27, relay: original, intercept: tproxy, ports: [25, 587],
+     destinations: [10.0.0.0/8, "2001:db8::/32"], fail-open: on}
 relays:
+  original: {tls: offered, source: client, verify: none}
   r: {address: [starttls://a, "starttls://[::1]:26"], ca: /ca, server-name: mx.example, tls: offered,
       ciphers: HIGH, certificate: c, key: k, auth: [oauthbearer, EXTERNAL], auth-line: 246,
       auth-refused: reject}
@@ -121,6 +124,9 @@ EVERYTHING_SHOWN = (
     "        repairs:\n          refused-sender: on\n          bdat-to-data: off\n      -\n",
     "      - {}\n",
     "      offer: none\n",
+    "    intercept: tproxy\n    ports: [25, 587]\n",
+    '    destinations: [10.0.0.0/8, "2001:db8::/32"]\n    fail-open: on\n',
+    "  original:\n    tls: offered\n    verify: none\n    minimum: TLSv1.2\n    source: client\n",
     '    address: ["starttls://a:587", "starttls://[::1]:26"]\n    tls: offered\n',
     "    auth: [EXTERNAL, OAUTHBEARER]\n    allow_clear: off\n    auth-line: 246\n",
     '    address: ["smtp://a:25"]\n',

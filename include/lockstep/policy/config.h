@@ -27,6 +27,10 @@
 /* How deep nodes may stand inside each other; the schema needs 6. */
 #define CONFIG_DEPTH_MAX 8U
 #define CONFIG_FINGERPRINTS_MAX 8U
+#define CONFIG_PORTS_MAX 8U
+
+/* The relay that is wherever the client wanted to go. It need not be configured. */
+#define CONFIG_RELAY_ORIGINAL "original"
 
 /* listener.relay when no relay is configured (flags only): the embedded sink. */
 #define CONFIG_RELAY_NONE UINT32_MAX
@@ -76,6 +80,26 @@ struct config_auth {
     struct span http;   /* URL of nginx's auth_http protocol */
 };
 
+/* How connections that were meant for somebody else come to a listener. */
+enum intercept {
+    INTERCEPT_NONE,
+    INTERCEPT_REDIRECT, /* their destination was rewritten: netfilter's REDIRECT or DNAT */
+    INTERCEPT_TPROXY,   /* they were led here as they are: TPROXY */
+};
+
+struct config_ports {
+    uint32_t count;
+    uint16_t rows[CONFIG_PORTS_MAX];
+};
+
+/* Being on the path: whose connections are taken up. */
+struct config_path {
+    enum intercept intercept;
+    struct config_ports ports;    /* where they were going; given when they are intercepted */
+    struct networks destinations; /* and whither; none: anywhere */
+    bool fail_open;               /* rather past lockstep than not at all */
+};
+
 struct config_listener {
     struct span name;
     struct config_addresses listen;
@@ -86,6 +110,7 @@ struct config_listener {
     uint32_t sessions;            /* at most, in all workers together */
     uint32_t sessions_per_client; /* at most, from one client address */
     struct networks allow;        /* who may connect */
+    struct config_path path;
     struct config_tls tls;
     struct config_auth auth;
     struct policy policy; /* complete: what its sessions do, its routes included */
@@ -113,9 +138,16 @@ struct config_fingerprints {
     struct span rows[CONFIG_FINGERPRINTS_MAX];
 };
 
+/* What address lockstep comes from when it connects. */
+enum config_source {
+    SOURCE_OWN,
+    SOURCE_CLIENT, /* the client's, with a port of our own: the relay's log has the client in it */
+};
+
 struct config_relay {
     struct span name;
-    struct config_addresses address; /* all are tried, in this order */
+    struct config_addresses address; /* all are tried, in this order; none: the original one */
+    enum config_source source;
     enum config_relay_tls tls;
     enum config_verify verify;
     struct span ca;                         /* a PEM file; empty: the system's */
@@ -302,6 +334,9 @@ static inline bool config_has_certificate(const struct config_tls *tls)
 {
     return tls->certificate.size > 0 || tls->authority.size > 0;
 }
+
+/* Is it the one that is wherever the client wanted to go? */
+bool config_is_original(const struct config_relay *relay);
 
 /* Whether sessions are remembered for the admin interface. */
 bool config_keeps_sessions(const struct config_admin *admin);
