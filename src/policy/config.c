@@ -197,6 +197,17 @@ static void settle_relay(struct config_relay *relay)
     }
 }
 
+/* Whom no rate concerns is never asked about one. */
+static void settle_pace(const struct config *config, const struct config_listener *listener,
+                        struct policy *policy)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->relay_count; i++)
+        policy->relays[i].paced =
+            rates_given(&listener->rates) || rates_given(&config->relays[i].rates);
+}
+
 /* The names of a listener's policy: all relays and credentials, by their numbers in the config. */
 static void settle_names(const struct config *config, struct policy *policy)
 {
@@ -229,6 +240,7 @@ static void settle_listener(const struct config *config, struct config_listener 
     _Static_assert(CONFIG_RELAY_NONE == NOTHING, "a relay that is not there has one number");
     listener->relay = relay_number(config, listener->relay_name);
     settle_names(config, policy);
+    settle_pace(config, listener, policy);
     policy->relay = listener->relay == CONFIG_RELAY_NONE ? 0 : listener->relay;
     if (policy->relays[policy->relay].pipelining == PIPELINING_NEVER)
         policy->pipelining = PIPELINING_NEVER;

@@ -98,6 +98,25 @@ static void show_port(const void *list, uint32_t number, struct text *out)
     text_add_number(out, ports->rows[number]);
 }
 
+static bool read_pattern(void *list, uint32_t number, struct span value, struct text *advice)
+{
+    struct patterns *patterns = list;
+
+    if (!value_is_pattern(value)) {
+        text_add(advice, SPAN("a name such as scanner-*.example, in which * stands for any"));
+        return false;
+    }
+    patterns->rows[number] = value;
+    return true;
+}
+
+static void show_pattern(const void *list, uint32_t number, struct text *out)
+{
+    const struct patterns *patterns = list;
+
+    text_add(out, patterns->rows[number]);
+}
+
 static bool is_hex(char byte)
 {
     return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') ||
@@ -145,6 +164,7 @@ static const struct list_facts facts[] = {
     [TYPE_CONNECT] = {CONFIG_ADDRESSES_MAX, " addresses", read_connect, show_connect},
     [TYPE_NETWORKS] = {NETWORKS_MAX, " networks", read_network, show_network},
     [TYPE_PORTS] = {CONFIG_PORTS_MAX, " ports", read_port, show_port},
+    [TYPE_PATTERNS] = {PATTERNS_MAX, " names", read_pattern, show_pattern},
     [TYPE_FINGERPRINTS] = {CONFIG_FINGERPRINTS_MAX, " fingerprints", read_fingerprint,
                            show_fingerprint},
     [TYPE_FAULTS] = {FAULT_ENTRIES_MAX, " faults", read_fault, show_fault},

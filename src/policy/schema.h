@@ -35,12 +35,15 @@ enum type {
     TYPE_STORED, /* a name in the store */
     TYPE_PATTERN,
     TYPE_MAILBOX,
-    TYPE_CODES,  /* smtp/remap.h */
-    TYPE_URL,    /* with one of the row's choices in front */
+    TYPE_CODES, /* smtp/remap.h */
+    TYPE_URL,   /* with one of the row's choices in front */
+    TYPE_RATE,  /* struct rate */
+    TYPE_BYTE_RATE,
     TYPE_LISTEN, /* from here on lists: of addresses to listen on */
     TYPE_CONNECT,
     TYPE_NETWORKS,
     TYPE_PORTS,
+    TYPE_PATTERNS,
     TYPE_FINGERPRINTS,
     TYPE_FAULTS,
     TYPE_MECHANISMS,

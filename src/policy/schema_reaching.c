@@ -5,6 +5,20 @@
 const struct row schema_reaching[] = {
     {BASE_RELAY, "", "address", TYPE_CONNECT, AT(config_relay, address), 0, 0, NULL, NULL,
      "Where the relay is; several addresses are tried in turn. `original` has none."},
+    {BASE_RELAY, "", "balance", TYPE_CHOICE, AT(config_relay, balance), 0, 0, "order|even|least",
+     "order", "Which address is tried first: the first that is well, each in turn, or the one with "
+     "the fewest connections; one that failed rests for a while."},
+    {BASE_RELAY, "", "slow-start", TYPE_DURATION, AT(config_relay, slow_start_ms), 0, 60 * 60 * 1000,
+     NULL, "0ms", "Within this time an address that was away gets its whole share again, little "
+     "by little."},
+    {BASE_RELAY, "", "sessions", TYPE_NUMBER, AT(config_relay, sessions), 0, 1000000, NULL, "0",
+     "Connections to it at a time, of all clients; more wait for one to end; 0: any number."},
+    {BASE_RELAY, "rates", "messages", TYPE_RATE, AT(config_relay, rates.messages), 0, 1000000, NULL,
+     "0", "Messages it is given at most, of all clients; more are held at MAIL, see timeouts.pace."},
+    {BASE_RELAY, "rates", "recipients", TYPE_RATE, AT(config_relay, rates.recipients), 0, 1000000,
+     NULL, "0", "Recipients, likewise; a message that brings too many is what the next wait for."},
+    {BASE_RELAY, "rates", "bytes", TYPE_BYTE_RATE, AT(config_relay, rates.bytes), 0, 1ULL << 50, NULL,
+     "0", "Bytes of messages, likewise."},
     {BASE_RELAY, "", "tls", TYPE_CHOICE, AT(config_relay, tls), 0, 0, "auto|required|offered",
      "auto", "auto: as the address says; offered: starttls:// goes on in clear where the relay does not "
      "offer it. `original` begins in clear: required and offered are STARTTLS there."},
@@ -49,6 +63,8 @@ const struct row schema_reaching[] = {
     {BASE_SCRIPT, "", "security", TYPE_CHOICE, AT(relay, security), 0, 0,
      "none|offered|starttls|implicit", "none",
      "TLS to the relay, which a file says with the scheme of its address."},
+    {BASE_SCRIPT, "", "paced", TYPE_SWITCH, AT(relay, paced), 0, 0, NULL, "off",
+     "Whether a message asks before it begins, which a file says with `rates`."},
 
     {BASE_CREDENTIAL, "", "user", TYPE_TEXT, AT(config_credential, user), 0, 0, NULL, "",
      "The name to log in with."},

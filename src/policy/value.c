@@ -9,23 +9,12 @@
 #include "address.h"
 #include "list.h"
 #include "quote.h"
+#include "units.h"
 
 #define TEXT_BYTES_MAX 4096U
 #define PATTERN_BYTES_MAX 256U
 #define NAME_BYTES_MAX 64U
 #define STORED_BYTES_MAX 128U
-
-struct unit {
-    const char *word;
-    uint64_t factor;
-};
-
-/* Largest first, so that a value is shown in the largest unit that divides it. */
-static const struct unit size_units[] = {
-    {"G", 1ULL << 30}, {"M", 1ULL << 20}, {"k", 1ULL << 10}, {"", 1}, {NULL, 0}};
-static const struct unit duration_units[] = {
-    {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
-static const struct unit plain_units[] = {{"", 1}, {NULL, 0}};
 
 /* What there is to do with the values of a type. */
 struct kind {
@@ -41,10 +30,10 @@ struct type_facts {
 };
 
 /* Of what is a number at heart. */
-static const struct unit *const units[] = {
-    [TYPE_NUMBER] = plain_units,
-    [TYPE_SIZE] = size_units,
-    [TYPE_DURATION] = duration_units,
+static const enum units units[] = {
+    [TYPE_NUMBER] = UNITS_NONE,
+    [TYPE_SIZE] = UNITS_OF_SIZE,
+    [TYPE_DURATION] = UNITS_OF_TIME,
 };
 
 bool value_is_name(struct span text)
@@ -79,7 +68,7 @@ static bool is_text(struct span text)
 }
 
 /* Not longer than any address can be that it is compared with (RFC 5321 4.5.3.1.3). */
-static bool is_pattern(struct span text)
+bool value_is_pattern(struct span text)
 {
     return is_text(text) && text.size <= PATTERN_BYTES_MAX;
 }
@@ -110,8 +99,9 @@ static bool is_path(struct span text)
 
 /* Of what is text. */
 static bool (*const fits[])(struct span value) = {
-    [TYPE_NAME] = value_is_name, [TYPE_HOSTNAME] = address_is_name, [TYPE_PATH] = is_path,
-    [TYPE_TEXT] = is_text,       [TYPE_STORED] = is_stored,         [TYPE_PATTERN] = is_pattern,
+    [TYPE_NAME] = value_is_name, [TYPE_HOSTNAME] = address_is_name,
+    [TYPE_PATH] = is_path,       [TYPE_TEXT] = is_text,
+    [TYPE_STORED] = is_stored,   [TYPE_PATTERN] = value_is_pattern,
     [TYPE_MAILBOX] = is_mailbox, [TYPE_CODES] = is_codes,
 };
 
@@ -140,35 +130,6 @@ static uint64_t field_load(const struct row *row, const void *field)
                              : &number,
            field, row->width);
     return row->width == 1 ? byte : row->width == 4 ? word : number;
-}
-
-/* Digits and one of the units behind them. */
-static bool read_units(const struct unit *unit, struct span value, uint64_t *number_r)
-{
-    size_t digits = 0;
-
-    while (digits < value.size && value.at[digits] >= '0' && value.at[digits] <= '9')
-        digits++;
-    if (!span_number(span_head(value, digits), number_r))
-        return false;
-    for (; unit->word; unit++) {
-        if (!span_equal_fold(span_tail(value, digits), span_of_string(unit->word)))
-            continue;
-        if (*number_r > UINT64_MAX / unit->factor)
-            return false;
-        *number_r *= unit->factor;
-        return true;
-    }
-    return false;
-}
-
-static void show_units(const struct unit *unit, uint64_t number, struct text *out)
-{
-    /* Nought is written in the smallest unit: every other one would look odd. */
-    while (unit[1].word && (number == 0 || number % unit->factor != 0))
-        unit++;
-    text_add_number(out, number / unit->factor);
-    text_add(out, span_of_string(unit->word));
 }
 
 /* The next of "one|two|three". */
@@ -216,7 +177,7 @@ static bool number_set(const struct row *row, void *field, struct span value, st
 {
     uint64_t number;
 
-    if (!read_units(units[row->type], value, &number) || number < row->minimum ||
+    if (!units_read(units[row->type], value, &number) || number < row->minimum ||
         number > row->maximum)
         return refuse(row, advice);
     field_store(row, field, number);
@@ -226,7 +187,7 @@ static bool number_set(const struct row *row, void *field, struct span value, st
 static bool number_entry(const struct row *row, const void *field, uint32_t number,
                          struct text *out)
 {
-    show_units(units[row->type], field_load(row, field), out);
+    units_show(units[row->type], field_load(row, field), out);
     return number == 0;
 }
 
@@ -300,6 +261,26 @@ static bool override_entry(const struct row *row, const void *field, uint32_t nu
                            struct text *out)
 {
     return switch_entry(row, (const uint64_t *)field + 1, number, out);
+}
+
+static bool rate_set(const struct row *row, void *field, struct span value, struct text *advice)
+{
+    struct rate rate;
+
+    must(row->width == sizeof(rate));
+    if (!rate_read(value, row->type == TYPE_BYTE_RATE, &rate) || rate.amount > row->maximum)
+        return refuse(row, advice);
+    memcpy(field, &rate, sizeof(rate));
+    return true;
+}
+
+static bool rate_entry(const struct row *row, const void *field, uint32_t number, struct text *out)
+{
+    struct rate rate;
+
+    memcpy(&rate, field, sizeof(rate));
+    rate_show(&rate, row->type == TYPE_BYTE_RATE, out);
+    return number == 0;
 }
 
 static bool text_set(const struct row *row, void *field, struct span value, struct text *advice)
@@ -402,6 +383,7 @@ static const struct kind numbers = {number_set, never_empty, number_entry};
 static const struct kind switches = {switch_set, never_empty, switch_entry};
 static const struct kind overrides = {override_set, override_empty, override_entry};
 static const struct kind choices = {choice_set, choice_empty, choice_entry};
+static const struct kind rates = {rate_set, never_empty, rate_entry};
 static const struct kind texts = {text_set, text_empty, text_entry};
 static const struct kind urls = {url_set, text_empty, text_entry};
 static const struct kind mechanisms = {mechanisms_set, never_empty, mechanisms_entry};
@@ -423,10 +405,14 @@ static const struct type_facts types[] = {
     [TYPE_MAILBOX] = {&texts, "an address such as scanner@shop.example"},
     [TYPE_CODES] = {&texts, "pairs of codes such as \"550=450 251=250\", of one kind, none twice"},
     [TYPE_URL] = {&urls, "a URL that begins with "},
+    [TYPE_RATE] = {&rates, "how many in which time, such as 100/1m or 10/1s; 100: in a minute; 0: "
+                           "any number"},
+    [TYPE_BYTE_RATE] = {&rates, "how many bytes in which time, such as 10M/1m; 0: any number"},
     [TYPE_LISTEN] = {&lists, "a list of addresses such as [127.0.0.1:25]"},
     [TYPE_CONNECT] = {&lists, "a list of addresses such as [smtp://mx.example:25]"},
     [TYPE_NETWORKS] = {&lists, "a list of networks such as [192.168.10.0/24, \"2001:db8::/32\"]"},
     [TYPE_PORTS] = {&lists, "a list of ports such as [25, 587]"},
+    [TYPE_PATTERNS] = {&lists, "a list of names, in which * stands for any"},
     [TYPE_FINGERPRINTS] = {&lists, "a list of SHA-256 fingerprints, 64 hexadecimal digits each"},
     [TYPE_FAULTS] = {&lists,
                      "a list of profiles and rules such as [reorder, command RCPT do drop]"},
@@ -526,9 +512,9 @@ void value_expected(const struct row *row, struct text *out)
     text_add(out, span_of_string(types[row->type].expected));
     if (types[row->type].kind == &numbers) {
         text_add(out, SPAN(", from "));
-        show_units(units[row->type], row->minimum, out);
+        units_show(units[row->type], row->minimum, out);
         text_add(out, SPAN(" to "));
-        show_units(units[row->type], row->maximum, out);
+        units_show(units[row->type], row->maximum, out);
     }
     if (row->choices) {
         rest = span_of_string(row->choices);

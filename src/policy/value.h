@@ -16,6 +16,8 @@ bool value_is_empty(const struct row *row, const void *base);
 bool value_entry(const struct row *row, const void *base, uint32_t number, struct text *out);
 /* What listeners, relays and credentials may be called. */
 bool value_is_name(struct span text);
+/* Text, in which `*` stands for any. */
+bool value_is_pattern(struct span text);
 /* As YAML. */
 void value_show(const struct row *row, const void *base, struct text *out);
 /* Whatever of that base the table has a default for. `object` is all zero before. */

@@ -15,6 +15,7 @@
 
 #include "lockstep/base/text.h"
 #include "lockstep/policy/policy.h"
+#include "lockstep/policy/rate.h"
 
 #define CONFIG_LISTENERS_MAX 32U
 #define CONFIG_RELAYS_MAX POLICY_RELAYS_MAX
@@ -111,6 +112,8 @@ struct config_listener {
     uint32_t sessions_per_client; /* at most, from one client address */
     struct networks allow;        /* who may connect */
     struct config_path path;
+    struct networks deny;         /* who may not, all the same; count 0: nobody */
+    struct rates rates;           /* of one client */
     struct config_tls tls;
     struct config_auth auth;
     struct policy policy; /* complete: what its sessions do, its routes included */
@@ -144,10 +147,21 @@ enum config_source {
     SOURCE_CLIENT, /* the client's, with a port of our own: the relay's log has the client in it */
 };
 
+/* Which of a relay's addresses a session begins with. */
+enum config_balance {
+    BALANCE_ORDER, /* the first that is well */
+    BALANCE_EVEN,  /* each in turn */
+    BALANCE_LEAST, /* the one with the fewest connections */
+};
+
 struct config_relay {
     struct span name;
-    struct config_addresses address; /* all are tried, in this order; none: the original one */
+    struct config_addresses address; /* all are tried; none: the original one */
     enum config_source source;
+    enum config_balance balance;
+    uint32_t slow_start_ms; /* until an address that was away has its whole share again */
+    uint32_t sessions;      /* connections at once, of all workers; 0: any number */
+    struct rates rates;     /* of all clients together */
     enum config_relay_tls tls;
     enum config_verify verify;
     struct span ca;                         /* a PEM file; empty: the system's */

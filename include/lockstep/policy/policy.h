@@ -54,6 +54,13 @@ enum refused_auth {
     REFUSED_CLOSE,  /* 421 4.7.0 */
 };
 
+/* Names, in which `*` stands for any. */
+#define PATTERNS_MAX 16U
+struct patterns {
+    uint32_t count; /* 0: any */
+    struct span rows[PATTERNS_MAX];
+};
+
 /* A relay, as far as sessions must know it. */
 struct relay {
     struct span name;
@@ -64,6 +71,7 @@ struct relay {
     uint32_t mechanisms;      /* set of mechanisms that may be used */
     uint32_t auth_line_bytes; /* AUTH with its initial response, CRLF included (RFC 4954 4) */
     enum refused_auth refused;
+    bool paced; /* a message asks before it begins: there is a rate, its own or the client's */
 };
 
 /* A credential, as far as sessions must know it: never its secret. */
@@ -111,6 +119,7 @@ struct policy {
     enum tls_offer tls_offer;       /* to the client */
     bool tls_required;              /* of the client: 530 before it */
     struct client_auth client_auth; /* the client's own AUTH */
+    struct patterns certificates;   /* of clients that may send, by the names in them */
     uint32_t relay;                 /* where sessions begin, a number in `relays` */
     uint32_t relay_count;           /* at least 1 */
     struct relay relays[POLICY_RELAYS_MAX];

@@ -19,6 +19,7 @@
     X(CLIENT,      "client",     "5m",    "For the client's next command (RFC 5321 4.5.3.2.7).")   \
     X(SECURE,      "tls",         "30s",   "For a TLS handshake.")                                  \
     X(ASK,         "credential",  "1m",    "For a credential, a login or a route to be had.")       \
+    X(PACE,        "pace",        "270s",  "For a rate to let the next message begin, which its client waits for at MAIL (RFC 5321 4.5.3.2.2).") \
     X(GROUP,       "group",       "1m",    "For the answer to a command sent with others, before they are sent one by one.") \
     X(LEARNT,      "learnt",      "1h",    "For what damages commands on a path to be forgotten.") \
     X(DRAIN,       "drain",      "1m",    "For open sessions to end, after SIGTERM.")
