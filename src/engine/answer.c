@@ -3,6 +3,7 @@
  * flight, by counting and by nothing else (R-10). Success is exact: 235 for AUTH, 220 for STARTTLS,
  * 354 for DATA; whatever else sounds friendly there is a refusal (F-02).
  */
+#include "ask.h"
 #include "keep.h"
 #include "login.h"
 #include "mend.h"
@@ -87,6 +88,7 @@ static void settle_sender(struct engine *engine, const struct reply *reply, enum
 {
     struct view *view = &upstream_of(engine)->view;
 
+    pace_over(engine);
     transaction_begin(engine, outcome != SUCCEEDED ? reply->code : 0);
     if (outcome == SUCCEEDED) {
         view->mail_open = true;
@@ -257,6 +259,8 @@ static bool goes_again(struct engine *engine, struct row *row, const struct repl
 {
     if (outcome != REFUSED)
         return false;
+    if (pace_again(engine, row, reply))
+        return true;
     if (!row->upgraded)
         return prepare_insists(engine, row, reply);
     ledger_rename(engine, row, VERB_HELO);
@@ -432,29 +436,6 @@ static void unasked(struct engine *engine, const struct reply *reply)
     }
 }
 
-static void greeting(struct engine *engine, const struct reply *reply)
-{
-    replay_look(engine, reply, DOES_NONE);
-    if (reply->code >= 300 && reply->code < 400 && !transparent(engine)) {
-        upstream_broken(engine, SPAN("The relay's greeting makes no sense"));
-        return;
-    }
-    if (engine->leg.anew) {
-        prepare_arrived(engine, reply);
-        return;
-    }
-    if (reply->code >= 400 && replay_greeting(engine, SPAN("greeting")))
-        return;
-    emit_reply(engine, reply);
-    engine->welcomed = true;
-    engine->phase = PHASE_TALKING;
-    engine->client_since = engine->now;
-    engine->summary.upstream_greeted = reply->code < 300;
-    upstream_of(engine)->view.ungreetable = reply->code >= 300;
-    if (!transparent(engine) && (reply->code == 421 || reply->code == 521))
-        session_close(engine, "relay-refused"); /* RFC 7504 3, RFC 5321 3.8 */
-}
-
 /* A chunk is taken that was not sent to its end: the reply can't be the answer to it. */
 static bool takes_unseen_chunk(const struct engine *engine, const struct reply *reply)
 {
@@ -467,7 +448,7 @@ static void answer(struct engine *engine, const struct reply *reply)
     struct row *row;
 
     if (engine->phase == PHASE_GREETING) {
-        greeting(engine, reply);
+        upstream_greets(engine, reply);
         return;
     }
     if (engine->ledger.in_flight == 0 || takes_unseen_chunk(engine, reply)) {
@@ -480,7 +461,9 @@ static void answer(struct engine *engine, const struct reply *reply)
     engine->answer_since = engine->client_since = engine->now;
     if (reply->code == 421 && !transparent(engine)) {
         /* Said to the same commands once more it is what the relay means. */
-        if (!engine->leg.again && replay(engine, SPAN("421")))
+        if (pace_again(engine, row, reply) ||
+            (!engine->leg.again && !pace_insists(engine, row, reply) &&
+             replay(engine, SPAN("421"))))
             return;
         /* RFC 5321 3.8: it may answer any command, and it ends the session; the rest of the batch
          * hears nothing more (table 4.3). */

@@ -1,10 +1,12 @@
 /* Questions to the outside: one at a time, numbered, so that a late answer is known as late. */
+#include "ask.h"
 #include "login.h"
 
 static const struct span words[] = {
     [QUESTION_AUTH] = SPAN_INIT("auth"),       [QUESTION_CHALLENGE] = SPAN_INIT("challenge"),
     [QUESTION_OUTCOME] = SPAN_INIT("outcome"), [QUESTION_POP] = SPAN_INIT("pop"),
     [QUESTION_LOGIN] = SPAN_INIT("login"),     [QUESTION_ROUTE] = SPAN_INIT("route"),
+    [QUESTION_PACE] = SPAN_INIT("pace"),
 };
 
 bool asking(const struct engine *engine)
@@ -49,6 +51,10 @@ void ask(struct engine *engine, enum question_kind kind, struct span text, struc
         .text = text,
         .more = more,
     };
+    if (kind == QUESTION_PACE) { /* it may not be there yet where it wants to go */
+        question->relay = engine->wanted.relay;
+        question->room = (uint32_t)(pace_deadline(engine) - engine->now);
+    }
     add_facts(engine, question);
     note(engine, SPAN("ask"), SPAN(""), words[kind]);
 }
@@ -82,6 +88,8 @@ void ask_told(struct engine *engine, const struct advice *advice, struct span sa
         login_told(engine, advice, said);
     else if (kind == QUESTION_ROUTE)
         guide_told(engine, advice, said);
+    else if (kind == QUESTION_PACE)
+        pace_told(engine, advice, said);
     else
         inject_told(engine, kind, advice, said);
 }
@@ -100,6 +108,8 @@ bool ask_drop(struct engine *engine)
         guide->asked = 0;
         guide->ask_due = false;
         return true;
+    case QUESTION_PACE: /* it asks for a message, whatever connection that goes by */
+        return true;
     case QUESTION_POP:
     case QUESTION_LOGIN:
     case QUESTION_ROUTE:
@@ -112,6 +122,8 @@ moment ask_deadline(const struct engine *engine)
 {
     if (!asking(engine))
         return MOMENT_NEVER;
+    if (guide_of(engine)->asked == 1 + QUESTION_PACE)
+        return pace_deadline(engine);
     return guide_of(engine)->asked_at + (moment)engine->policy->wait_ms[WAIT_ASK];
 }
 
@@ -119,5 +131,8 @@ void ask_overdue(struct engine *engine)
 {
     const struct advice late = {.told = TOLD_LATER, .serial = guide_of(engine)->serial};
 
-    ask_told(engine, &late, SPAN("no answer in time"));
+    bool pace = guide_of(engine)->asked == 1 + QUESTION_PACE;
+
+    note(engine, SPAN("timeout"), SPAN(""), pace ? SPAN("pace") : SPAN("credential"));
+    ask_told(engine, &late, pace ? SPAN("its turn has not come") : SPAN("no answer in time"));
 }

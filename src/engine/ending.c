@@ -3,6 +3,7 @@
  * catalogue decides: before the final dot the client keeps its message and is told to retry; after
  * the dot and before its answer nobody can know, and the client is told just that.
  */
+#include "ask.h"
 #include "keep.h"
 #include "mend.h"
 #include "message.h"
@@ -400,6 +401,8 @@ static const char *client_done(const struct engine *engine)
         return outcome_awaited(engine) && !engine->upstream_lost ? NULL : "client-lost";
     if (!client->ended)
         return NULL;
+    if (pace_hopeless(engine))
+        return "client-lost";
     if (unfinished) /* table 4.7: without the dot nothing is delivered */
         return client->inbox.view.size == 0 ? "client-lost" : NULL;
     return half_closed_and_done(engine) ? "client-closed" : NULL;
@@ -423,7 +426,7 @@ void session_conclude(struct engine *engine)
         end_tell(engine, SIDE_CLIENT, true);
         engine->client_left = true;
         session_close(engine, done);
-    } else if (engine->stopping && at_rest(engine)) {
+    } else if (engine->stopping && (at_rest(engine) || pace_holds(engine))) {
         say(engine, &stopping);
         session_close(engine, "stopped");
     }
@@ -561,7 +564,6 @@ void session_overdue(struct engine *engine)
         note(engine, SPAN("timeout"), SPAN(""), SPAN("drain"));
         end_late(engine, &stopping, "stopped");
     } else if (now >= ask_deadline(engine)) {
-        note(engine, SPAN("timeout"), SPAN(""), SPAN("credential"));
         ask_overdue(engine);
     } else if (now >= answer_deadline(engine) || now >= unsent_deadline(engine, SIDE_UPSTREAM)) {
         note(engine, SPAN("timeout"), SPAN(""), SPAN("relay"));

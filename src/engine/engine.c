@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "ask.h"
 #include "keep.h"
 #include "lockstep/base/secret.h"
 #include "login.h"

@@ -4,19 +4,25 @@
  */
 #include <string.h>
 
+#include "ask.h"
+#include "login.h"
 #include "mend.h"
 #include "trouble.h"
 
 static bool needed(const struct policy *policy)
 {
     enum security security = policy->relays[policy->relay].security;
+    uint32_t i;
 
     if (policy->mode != MODE_REPAIR)
         return false;
+    for (i = 0; i < policy->relay_count; i++)
+        if (policy->relays[i].paced)
+            return true;
     return policy->route_count > 0 || security == SECURITY_OFFERED ||
            security == SECURITY_STARTTLS || tls_offers_starttls(policy->tls_offer) ||
            policy->tls_required || policy->client_auth.required ||
-           policy->client_auth.logins > LOGINS_PASS;
+           policy->client_auth.logins > LOGINS_PASS || policy->certificates.count > 0;
 }
 
 size_t engine_size(const struct policy *policy)
@@ -89,6 +95,7 @@ void guide_arrive(struct engine *engine, const struct event *event)
     const struct arrival *arrival = event->arrival;
 
     learn(engine, FACT_CLIENT, event->bytes);
+    login_certify(engine, arrival);
     if (arrival != NULL && arrival->destination.size > 0)
         learn(engine, FACT_DESTINATION, arrival->destination);
     if (arrival != NULL && arrival->certificate.size > 0)
@@ -135,8 +142,8 @@ struct span guide_recipient(const struct engine *engine, const struct row *row)
 
 /* A recipient that was to decide has decided nothing: the next one may, and DATA without any is
  * refused in the worst class of them all. */
-static void refuse(struct engine *engine, struct row *row, const struct plan *plan,
-                   struct span words)
+void guide_refuse(struct engine *engine, struct row *row, const struct plan *plan,
+                  struct span words)
 {
     struct envelope *envelope = &engine->envelope;
     uint16_t before = envelope->code;
@@ -177,7 +184,7 @@ void guide_told(struct engine *engine, const struct advice *advice, struct span 
     case TOLD_LINE:
         break;
     }
-    refuse(engine, ledger_row(engine, engine->ledger.send), &plan, words);
+    guide_refuse(engine, ledger_row(engine, engine->ledger.send), &plan, words);
 }
 
 /* Whatever the client has not told by the time it says MAIL, it will not tell. */

@@ -3,7 +3,7 @@
  * the lines are passed on, success is 235 and nothing else (B-44), and a refusal becomes what the
  * policy makes of it, at MAIL.
  */
-#include "state.h"
+#include "ask.h"
 
 /* Another mechanism, a renewed token: so often, then it is refused. */
 #define TRIES_MAX 4U

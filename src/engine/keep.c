@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "ask.h"
 #include "keep.h"
 #include "message.h"
 #include "replay.h"

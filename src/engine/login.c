@@ -7,6 +7,7 @@
 #include "lockstep/base/secret.h"
 #include "lockstep/smtp/base64.h"
 
+#include "ask.h"
 #include "login.h"
 #include "prepare.h"
 
@@ -43,6 +44,11 @@ static const struct plan login_first = {.answer_here = true,
                                         .code = 530,
                                         .status = SPAN_INIT("5.7.0"),
                                         .words = SPAN_INIT("Authentication required")};
+static const struct plan not_certified = {
+    .answer_here = true,
+    .code = 550,
+    .status = SPAN_INIT("5.7.1"),
+    .words = SPAN_INIT("Only clients with certain certificates may send here")};
 static const struct plan tls_before_auth = {
     .answer_here = true,
     .code = 538,
@@ -127,17 +133,47 @@ uint32_t login_offers(const struct engine *engine)
     return OURS_MECHANISMS;
 }
 
-bool login_owed(const struct engine *engine, enum verb verb, struct plan *plan_r)
+void login_certify(struct engine *engine, const struct arrival *arrival)
+{
+    const struct patterns *patterns = &engine->policy->certificates;
+    uint32_t i;
+
+    guide_of(engine)->certified = false;
+    for (i = 0; arrival != NULL && arrival->certificate.size > 0 && i < patterns->count; i++) {
+        if (pattern_matches(patterns->rows[i], arrival->certificate))
+            guide_of(engine)->certified = true;
+    }
+}
+
+/* What somebody hears who may not send, or not yet; NULL: he may. */
+static const struct plan *certificate_owed(struct engine *engine)
+{
+    if (engine->policy->certificates.count == 0 || guide_of(engine)->certified)
+        return NULL;
+    if (!engine->peers[SIDE_CLIENT].view.secured)
+        return &tls_first;
+    if (!engine->summary.uncertified)
+        note(engine, SPAN("finding"), SPAN(""), SPAN("certificate-refused"));
+    engine->summary.uncertified = true;
+    return &not_certified;
+}
+
+bool login_owed(struct engine *engine, enum verb verb, struct plan *plan_r)
 {
     const struct view *view = &engine->peers[SIDE_CLIENT].view;
     enum verb_does does = verb_facts(verb)->does;
     bool envelope =
         does == DOES_SENDER || does == DOES_RECIPIENT || does == DOES_MESSAGE || does == DOES_CHUNK;
+    const struct plan *owed = NULL;
 
     if (!engine->guided)
         return false;
-    if (engine->policy->tls_required && !view->secured && !verb_facts(verb)->clear) {
-        *plan_r = tls_first; /* */
+    if (engine->policy->tls_required && !view->secured && !verb_facts(verb)->clear)
+        owed = &tls_first; /* */
+    else if (envelope || does == DOES_AUTH)
+        owed = certificate_owed(engine);
+    if (owed != NULL) {
+        *plan_r = *owed;
         return true;
     }
     if (!engine->policy->client_auth.required || view->authenticated || !envelope || hidden(engine))
@@ -202,6 +238,7 @@ void login_secured(struct engine *engine, const struct arrival *arrival)
     trail_forget(&guide->trail, FACT_LOGIN);
     if (arrival != NULL && arrival->certificate.size > 0)
         trail_learn(&guide->trail, engine->policy, FACT_CERTIFICATE, arrival->certificate);
+    login_certify(engine, arrival);
     engine->helo.size = guide->user.size = 0;
     guide->granted = guide->told = NOTHING;
     guide->placed = guide->route_asked = false;

@@ -6,9 +6,11 @@
 #include "state.h"
 
 /* The client must do something else first; false: nothing. */
-bool login_owed(const struct engine *engine, enum verb verb, struct plan *plan_r);
+bool login_owed(struct engine *engine, enum verb verb, struct plan *plan_r);
 /* Answers a STARTTLS, AUTH or response of the client, or asks about it. */
 void login_answer(struct engine *engine, struct row *row);
+/* What the client's certificate allows it. */
+void login_certify(struct engine *engine, const struct arrival *arrival);
 /* Its answer was said. */
 void login_answered(struct engine *engine, const struct row *row);
 void login_told(struct engine *engine, const struct advice *advice, struct span words);

@@ -4,6 +4,7 @@
  * views each time, one step is done, and its answer changes the views: see prepared.c.
  */
 #include "prepare.h"
+#include "ask.h"
 #include "mend.h"
 #include "replay.h"
 
@@ -13,6 +14,7 @@ enum step {
     STEP_GREET,  /* EHLO of ours */
     STEP_SECURE,
     STEP_ROUTE, /* ask a live source */
+    STEP_PACE,  /* wait for a rate */
     STEP_HOLD,  /* only the recipient decides: MAIL is answered here for now */
     STEP_POP,
     STEP_AUTH,
@@ -145,14 +147,17 @@ static enum step step_to_relay(const struct engine *engine, enum verb_does does,
  * not permitted within one (RFC 4954 4). */
 static bool ends_transaction(enum step step)
 {
-    return step == STEP_HOLD || step == STEP_ROUTE || step == STEP_REFUSE || step == STEP_AUTH;
+    return step == STEP_HOLD || step == STEP_ROUTE || step == STEP_PACE || step == STEP_REFUSE ||
+           step == STEP_AUTH;
 }
 
 static enum step next_step(const struct engine *engine, enum verb_does does, enum chosen chosen)
 {
     enum step step = step_to_relay(engine, does, chosen);
 
-    if (engine->leg.gone && step != STEP_HOLD && step != STEP_ROUTE)
+    if (step != STEP_HOLD && step != STEP_ROUTE && pace_due(engine, does))
+        step = STEP_PACE;
+    else if (engine->leg.gone && step != STEP_HOLD && step != STEP_ROUTE)
         step = STEP_SWITCH;
     if (step == STEP_NONE && engine->stale && is_envelope(does))
         step = STEP_RESET;
@@ -279,6 +284,9 @@ static void take_step(struct engine *engine, struct row *row, enum step step)
     case STEP_ROUTE:
         guide_of(engine)->route_asked = true;
         ask(engine, QUESTION_ROUTE, SPAN(""), SPAN(""), 0);
+        break;
+    case STEP_PACE:
+        pace_ask(engine);
         break;
     case STEP_HOLD:
         hold(engine, row);

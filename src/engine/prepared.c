@@ -2,6 +2,7 @@
  * What the answers to the steps of prepare.c mean: they change the views, and what is still missing
  * is read off those.
  */
+#include "ask.h"
 #include "prepare.h"
 #include "replay.h"
 
@@ -99,6 +100,7 @@ void prepare_arrived(struct engine *engine, const struct reply *reply)
     engine->phase = PHASE_TALKING;
     engine->client_since = engine->now;
     engine->summary.upstream_greeted = reply->code < 300;
+    engine->summary.greetings += reply->code < 300;
     if (reply->code < 300 || replay(engine, SPAN("greeting")))
         return;
     ledger_keep_reason(engine, reply);

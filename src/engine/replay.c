@@ -5,6 +5,7 @@
  * to damage commands on the way is remembered.
  */
 #include "replay.h"
+#include "ask.h"
 #include "keep.h"
 #include "mend.h"
 #include "message.h"

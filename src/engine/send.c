@@ -3,6 +3,7 @@
  * `window` rows are in flight, nothing follows a row that must stand last in its group before its
  * answer, and towards an upstream without PIPELINING the window is one (R-01 to R-05).
  */
+#include "ask.h"
 #include "keep.h"
 #include "login.h"
 #include "mend.h"
@@ -153,7 +154,10 @@ static bool is_binary(struct span line)
 
 void send_row(struct engine *engine, struct row *row, enum verb_does does)
 {
+    engine->summary.spent.recipients += does == DOES_RECIPIENT;
     if (does == DOES_SENDER) {
+        engine->summary.spent.messages++;
+        pace_said(engine);
         engine->message.total = 0;
         engine->message.binary = is_binary(ledger_text(engine, row));
         if (mail_pending(engine)) /* nested: what follows must not join that transaction (R4) */

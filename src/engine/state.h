@@ -10,6 +10,7 @@
  *   client.c    what the client's bytes mean: commands, AUTH responses, messages
  *   mend.c      what repairs make of lines, replies and their order
  *   send.c      which row goes upstream next, or is answered here
+ *   greeting.c  what the upstream's greeting means
  *   answer.c    what the upstream's replies mean, and who hears them
  *   message.c   messages and chunks on their way
  *   keep.c      what of a message went upstream, so that it can be said to another one
@@ -21,7 +22,8 @@
  *   guide.c     what is known of the client, and which relay and credential follow from it
  *   prepare.c   what has to happen upstream before the client's next command can be sent
  *   prepared.c  what the answers to that mean
- *   ask.c       questions to the outside and their answers
+ *   ask.c       questions to the outside and their answers, see ask.h
+ *   pace.c      waiting for a rate, see ask.h
  *   inject.c      lockstep's own AUTH with the upstream
  *   login.c     the client's STARTTLS and AUTH, answered here
  *   envelope.c  an envelope that is kept, to be put to an upstream again
@@ -257,9 +259,14 @@ struct guide {
     uint32_t granted; /* the credential that came with the client's login, or NOTHING */
     uint32_t told;    /* the one that the live source named, or NOTHING */
     bool placed; /* the login named the relay: no route, and no credential of one, goes there */
-    bool route_asked; /* the live source was asked for this envelope */
-    uint8_t login;    /* enum login */
-    struct name user; /* the client's login */
+    bool route_asked;    /* the live source was asked for this envelope */
+    uint32_t granted_by; /* 1 + the relay to which the next message may begin; 0: none was asked */
+    uint16_t rate_code;  /* with which the relay refused MAIL for a rate of its own */
+    bool paced;          /* MAIL waits for a rate, or did, and has no answer yet */
+    moment held_at;      /* since when */
+    bool certified;      /* the client's certificate is one that may send */
+    uint8_t login;       /* enum login */
+    struct name user;    /* the client's login */
 };
 
 struct engine {
@@ -460,6 +467,9 @@ void row_refuse(struct engine *engine, struct row *row, const struct plan *plan)
 /* --- answer.c --- */
 bool upstream_read(struct engine *engine);
 
+/* --- greeting.c --- */
+void upstream_greets(struct engine *engine, const struct reply *reply);
+
 /* MAIL has its answer: 0, or the code of its refusal, whose words may have been kept already. */
 void transaction_begin(struct engine *engine, uint16_t refusal);
 /* Nothing of the transaction holds any more. */
@@ -493,30 +503,6 @@ struct span brief_span(const struct brief *brief);
 void leg_leave(struct engine *engine);
 /* It is of no use any more; nothing is said to it. */
 void leg_drop(struct engine *engine);
-
-/* --- ask.c --- */
-void ask(struct engine *engine, enum question_kind kind, struct span text, struct span more,
-         uint16_t code);
-bool asking(const struct engine *engine);
-void ask_told(struct engine *engine, const struct advice *advice, struct span words);
-moment ask_deadline(const struct engine *engine);
-void ask_overdue(struct engine *engine);
-/* Nobody waits for the answer any more; false: somebody does, whatever becomes of the upstream. */
-bool ask_drop(struct engine *engine);
-
-/* --- inject.c --- */
-void inject_begin(struct engine *engine);
-void inject_pop(struct engine *engine);
-/* What both the upstream offers and the policy allows. */
-uint32_t inject_mechanisms(const struct engine *engine);
-void inject_answered(struct engine *engine, const struct reply *reply);
-void inject_told(struct engine *engine, enum question_kind kind, const struct advice *advice,
-                 struct span words);
-void inject_refuse(struct engine *engine, bool forever, struct span words);
-/* What the client says of who sent the message does not stand as ours. */
-void inject_disclaim(struct engine *engine, struct row *row);
-/* MAIL is answered by what the policy says of a refused credential; false: it may go. */
-bool inject_refused(struct engine *engine, struct row *row);
 
 /* --- envelope.c --- */
 /* MAIL or RCPT was taken: keeps it, where it may have to be said again. */

@@ -65,6 +65,7 @@ void outside_choose(struct world *world)
         policy->relays[i].security = securities[dice_below(dice, 3)];
         policy->relays[i].allow_clear = dice_chance(dice, 60);
         policy->relays[i].refused = (enum refused_auth)dice_below(dice, 4);
+        policy->relays[i].paced = dice_chance(dice, 30);
     }
     policy->relays[1].name = SPAN("other");
     policy->credential_count = CREDENTIALS;
@@ -114,6 +115,9 @@ void outside_check_mail(struct world *world, struct span line)
     uint32_t owner = owner_of(world, line);
     uint32_t as = world->upstream.as;
 
+    if (world->guided && world->policy.mode == MODE_REPAIR && !world->granted &&
+        world->policy.relays[world->relay].paced)
+        world_fail(world, "no message begins before its rate allows it");
     if (world->guided && owner != LIVE && as != NOTHING && as != owner)
         world_fail(world, "no credential of one identity is used for another");
 }
@@ -205,6 +209,8 @@ void outside_tell(struct world *world)
     const struct question *question = &world->question;
 
     world->asked = false;
+    if (question->kind == QUESTION_PACE)
+        world->granted = chance <= 90;
     if (world->late_serial != 0)
         tell_late(world);
     if (chance > 95) {
@@ -233,6 +239,9 @@ void outside_tell(struct world *world)
         break;
     case QUESTION_POP:
         tell(world, chance > 85 ? TOLD_AGAIN : TOLD_DONE, "");
+        break;
+    case QUESTION_PACE:
+        tell(world, TOLD_DONE, "");
         break;
     case QUESTION_ROUTE:
         tell_as(world, chance > 70 ? NOTHING : LIVE, TOLD_DONE, "");

@@ -190,6 +190,7 @@ struct world {
     uint32_t live_as; /* whom the live source named last */
     bool securing[SIDE_COUNT];
     bool logged_in;
+    bool granted;                       /* the last message that asked may begin */
     uint32_t relay;                     /* connected to */
     uint32_t traits[POLICY_RELAYS_MAX]; /* what engines learnt of the paths */
     struct question question;

@@ -68,10 +68,12 @@ enum question_kind {
     QUESTION_POP,       /* log in to the POP3 server of that route with that credential (B-50) */
     QUESTION_LOGIN,     /* are `text`, the name, and `more`, the password, a client of ours? */
     QUESTION_ROUTE,     /* the live source of that route: where to, and as whom? */
+    QUESTION_PACE,      /* may a message to `relay` begin, within `room` ms? `code` is with what
+                           the relay itself refused this one, 0: it did not */
 };
 
 enum told {
-    TOLD_DONE,  /* LOGIN, POP, OUTCOME: all is well; ROUTE: see event */
+    TOLD_DONE,  /* LOGIN, POP, OUTCOME, PACE: all is well; ROUTE: see event */
     TOLD_LINE,  /* AUTH: "PLAIN AGEAYg==" or "LOGIN"; CHALLENGE: the response, may be empty */
     TOLD_AGAIN, /* AUTH, OUTCOME: ask for AUTH once more, now there is another answer */
     TOLD_LATER, /* not now; `bytes` says why, for the client */
@@ -87,8 +89,8 @@ struct question {
     uint32_t credential; /* AUTH to POP */
     uint32_t route;      /* ROUTE, POP; NOTHING: by no route */
     uint32_t mechanisms; /* AUTH: a set: what the upstream offers, and what the policy allows */
-    uint32_t room;       /* AUTH: bytes that may follow "AUTH " on the line */
-    uint16_t code;       /* OUTCOME */
+    uint32_t room;       /* AUTH: bytes that may follow "AUTH " on the line; PACE */
+    uint16_t code;       /* OUTCOME, PACE */
     struct span text;
     struct span more;
     struct span facts[FACT_COUNT]; /* HELO, LOGIN, SENDER, RECIPIENT, as far as known */
@@ -176,6 +178,13 @@ struct effect {
     const struct question *question; /* ASK; borrowed until the next step */
 };
 
+/* What was said to relays, whether or not they took it, and however often. */
+struct spent {
+    uint32_t messages; /* MAIL */
+    uint32_t recipients;
+    uint64_t bytes;
+};
+
 /* What a session came to, for its log line and the counters. */
 struct summary {
     uint32_t commands;      /* client commands answered */
@@ -188,6 +197,9 @@ struct summary {
     uint32_t credential;    /* the upstream took it last: a number, LIVE, or NOTHING */
     struct span login;      /* the name the client logged in with here; borrowed; empty: none */
     bool upstream_greeted;
+    uint32_t greetings; /* of relays that will serve */
+    struct spent spent;
+    bool uncertified; /* refused something for its certificate */
 };
 
 struct engine;
