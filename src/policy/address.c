@@ -2,7 +2,7 @@
  * question; whether the text can be an address at all is answered here. */
 #include "address.h"
 
-#include "network.h"
+#include "lockstep/base/ip.h"
 
 #define NAME_BYTES_MAX 253U /* RFC 1035 2.3.4, without the last dot */
 
@@ -31,7 +31,7 @@ static bool is_ipv4(struct span text)
 {
     uint8_t bytes[16];
 
-    return span_find(text, ':') == text.size && network_address(text, bytes);
+    return span_find(text, ':') == text.size && ip_read(text, bytes);
 }
 
 /* With a zone behind "%" as RFC 4007 11 writes it. */
@@ -43,7 +43,7 @@ static bool is_ipv6(struct span text)
 
     if (zone < text.size && !address_is_name(span_tail(text, zone + 1)))
         return false;
-    return span_find(address, ':') < address.size && network_address(address, bytes);
+    return span_find(address, ':') < address.size && ip_read(address, bytes);
 }
 
 /* A last label of digits only can't be a name of the DNS, so it is meant as an IPv4 address. */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "address.h"
-#include "network.h"
 
 bool address_is_loopback(struct span host)
 {
