@@ -31,6 +31,12 @@ static void send_extra(struct engine *engine, struct span words, bool absorb)
     ledger_sent(engine);
 }
 
+/* What the client said has a text here, its line's end at least. */
+static bool is_extra(const struct row *row)
+{
+    return row->verb != VERB_UNKNOWN && row->verb != VERB_END && row->text_size == 0;
+}
+
 /* Behind it there is nothing any more. */
 static void forget(struct engine *engine)
 {
@@ -266,11 +272,23 @@ static void collect(struct engine *engine, const struct reply *reply)
         .answer_here = true, .code = reply->code, .verbatim = true, .words = SPAN("Refused")};
 }
 
+/* The answer to the row has come; before it, the client's bytes were this. */
+static void settle_bytes(struct engine *engine, const struct row *row, const struct reply *reply,
+                         enum input input)
+{
+    if (is_extra(row) && engine->input == INPUT_COMMAND)
+        engine->input = input; /* it does not hang on that */
+    if (row->unheard && row->plan.raw && row->verb == VERB_DATA &&
+        reply->code != verb_facts(VERB_DATA)->success)
+        collect(engine, reply);
+}
+
 void trouble_reply(struct engine *engine, const struct reply *reply,
                    void (*answer)(struct engine *engine, const struct reply *reply))
 {
     struct trouble *trouble = trouble_of(engine);
     bool greeting = engine->phase == PHASE_GREETING;
+    enum input input = engine->input;
     struct row none = {.verb = VERB_UNKNOWN};
     struct row row = greeting || engine->ledger.in_flight == 0
                          ? none
@@ -293,8 +311,7 @@ void trouble_reply(struct engine *engine, const struct reply *reply,
     answer(engine, reply);
     trouble->plan = NULL;
     trouble->last_refused = reply->code >= 400;
-    if (row.unheard && row.verb == VERB_DATA && reply->code != verb_facts(VERB_DATA)->success)
-        collect(engine, reply);
+    settle_bytes(engine, &row, reply, input);
     if (plan.forget)
         forget(engine);
     if (plan.fate == FAULT_DROPS && plan.end != FAULT_NO_END)
