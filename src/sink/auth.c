@@ -42,34 +42,6 @@ static enum sink_say auth_check(const struct sink *sink, bool alone)
     return alone && sink_minds(sink, SAY_AUTH_EMPTY) ? SAY_AUTH_EMPTY : SAY_NOTHING;
 }
 
-void auth_begin(struct sink *sink, const struct command *command)
-{
-    enum sink_say refusal = auth_check(sink, command->argument.size == 0);
-    struct span rest = command->argument;
-    struct span mechanism, initial;
-    size_t i;
-
-    span_word(&rest, &mechanism);
-    sink->telling.option = mechanism;
-    for (i = 0; i < MECHANISM_COUNT; i++) {
-        if (span_equal_fold(mechanisms[i].mechanism, mechanism))
-            break;
-    }
-    if (refusal != SAY_NOTHING) {
-        sink_say(sink, refusal);
-    } else if (i == MECHANISM_COUNT) {
-        sink_say(sink, SAY_AUTH_MECHANISM);
-    } else if (!span_word(&rest, &initial)) {
-        auth_challenge(sink, mechanisms[i].step, mechanisms[i].challenge);
-    } else if (span_trim(rest).size > 0) {
-        sink_say(sink, SAY_AUTH_SYNTAX);
-    } else {
-        sink->auth_step = (uint8_t)mechanisms[i].step;
-        /* RFC 4954 4: "=" is an initial response of no bytes. */
-        auth_respond(sink, span_equal(initial, SPAN("=")) ? SPAN("") : initial);
-    }
-}
-
 /* The value of a base64 digit, or 64. */
 static unsigned digit_value(char digit)
 {
@@ -132,19 +104,20 @@ static void auth_end(struct sink *sink, enum sink_say what)
     sink_say(sink, what);
 }
 
-void auth_respond(struct sink *sink, struct span response)
+/* `undecodable`: what is said to what is not base64, where that is minded. */
+static void respond(struct sink *sink, struct span response, enum sink_say undecodable)
 {
     char memory[CREDENTIALS_BYTES];
     struct text text = text_over(memory, sizeof(memory));
     struct span message;
 
     sink->phase = SINK_PHASE_COMMAND;
-    if (span_equal(response, SPAN("*"))) {
+    if (span_equal(response, SPAN("*")) && sink_minds(sink, SAY_AUTH_CANCELLED)) {
         sink_say(sink, SAY_AUTH_CANCELLED);
         return;
     }
-    if (!base64_decode(response, &text)) {
-        sink_say(sink, SAY_AUTH_BASE64);
+    if (!base64_decode(response, &text) && sink_minds(sink, undecodable)) {
+        sink_say(sink, undecodable);
         return;
     }
     message = text.cut ? span_of("", 0) : text_span(&text);
@@ -162,4 +135,39 @@ void auth_respond(struct sink *sink, struct span response)
                            : SAY_AUTH_FAILED);
         break;
     }
+}
+
+void auth_begin(struct sink *sink, const struct command *command)
+{
+    enum sink_say refusal = auth_check(sink, command->argument.size == 0);
+    struct span rest = command->argument;
+    struct span mechanism, initial;
+    size_t i;
+
+    span_word(&rest, &mechanism);
+    sink->telling.option = mechanism;
+    sink->telling.path = span_trim(rest);
+    for (i = 0; i < MECHANISM_COUNT; i++) {
+        if (span_equal_fold(mechanisms[i].mechanism, mechanism))
+            break;
+    }
+    if (refusal != SAY_NOTHING) {
+        sink_say(sink, refusal);
+    } else if (i == MECHANISM_COUNT) {
+        sink_say(sink, SAY_AUTH_MECHANISM);
+    } else if (!span_word(&rest, &initial)) {
+        auth_challenge(sink, mechanisms[i].step, mechanisms[i].challenge);
+    } else if (span_trim(rest).size > 0 && sink_minds(sink, SAY_AUTH_SYNTAX)) {
+        sink_say(sink, SAY_AUTH_SYNTAX);
+    } else {
+        sink->auth_step = (uint8_t)mechanisms[i].step;
+        /* RFC 4954 4: "=" is an initial response of no bytes. */
+        respond(sink, span_equal(initial, SPAN("=")) ? SPAN("") : initial,
+                sink_minds(sink, SAY_AUTH_INITIAL) ? SAY_AUTH_INITIAL : SAY_AUTH_BASE64);
+    }
+}
+
+void auth_respond(struct sink *sink, struct span response)
+{
+    respond(sink, response, SAY_AUTH_BASE64);
 }

@@ -2,7 +2,8 @@
  *
  * Other than the wire catalogue has it: with plugins that answer at once a MAIL or EHLO inside a
  * transaction is the last it answers, and DATA never hears 554; no early talk is punished without
- * the plugin for it. */
+ * the plugin for it; AUTH goes twice, inside a transaction and without EHLO behind STARTTLS, nobody
+ * can cancel it, and what is no base64 is read as far as it goes. */
 #include "personality.h"
 
 #define SENDER_ADDRESS "501 Invalid MAIL FROM address"
@@ -73,10 +74,7 @@ const struct sink_personality sink_haraka = {
         SAYS(AUTH_PASSWORD, "334 UGFzc3dvcmQ6"),
         SAYS(AUTH_OK, "235 2.7.0 Authentication successful"),
         SAYS(AUTH_FAILED, "535 5.7.8 Authentication failed"),
-        SAYS(AUTH_CANCELLED, "504 Invalid AUTH string"),
-        SAYS(AUTH_BASE64, "504 Invalid AUTH string"),
         SAYS(AUTH_MALFORMED, "504 Invalid AUTH string"),
-        SAYS(AUTH_SYNTAX, "504 Invalid AUTH string"),
         SAYS(AUTH_MECHANISM, NO_COMMAND),
         SAYS(AUTH_OFF, NO_COMMAND),
         SAYS(AUTH_NEEDED, "550 Authentication required"),

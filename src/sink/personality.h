@@ -15,7 +15,8 @@
  * Words are whole replies, "\n" between their lines. In them stand
  *   %h the server's name    %n the client's, from HELO    %p its address   %g the settings' banner
  *   %v the verb             %l the line       %a its argument    %m the mailbox
- *   %e the path as it came  %f what stands before the fault in it
+ *   %e the path as it came, AUTH's initial response
+ *   %f what stands before the fault in it
  *   %o the parameter        %k its name, or AUTH's mechanism     %x its value
  *   %s the longest message  %b the chunk's bytes   %t the message's   %q what it is queued as
  *   %r the words that every recipient was refused with
@@ -72,7 +73,8 @@
     X(VALUE_BAD) X(NEED_UTF8) X(TOO_BIG) X(CONTENT_BIG) X(BARE_CONTENT)                            \
     /* AUTH */                                                                                     \
     X(AUTH_PLAIN) X(AUTH_USER) X(AUTH_PASSWORD) X(AUTH_OK) X(AUTH_FAILED) X(AUTH_CANCELLED)        \
-    X(AUTH_BASE64) X(AUTH_MALFORMED) X(AUTH_SYNTAX) X(AUTH_EMPTY) X(AUTH_MECHANISM) X(AUTH_EARLY) X(AUTH_OFF)        \
+    X(AUTH_BASE64) X(AUTH_INITIAL) /* the same of an initial response */                           \
+    X(AUTH_MALFORMED) X(AUTH_SYNTAX) X(AUTH_EMPTY) X(AUTH_MECHANISM) X(AUTH_EARLY) X(AUTH_OFF)        \
     X(AUTH_TWICE) X(AUTH_INSIDE) X(AUTH_NEEDED) X(AUTH_NEEDED_RECIPIENT)                           \
     /* patience */                                                                                 \
     X(MANY_ERRORS) X(MANY_UNKNOWN) X(MANY_NONMAIL) X(EARLY)                                        \

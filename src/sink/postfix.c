@@ -1,7 +1,8 @@
 /* Postfix 3.7, as Debian 12 builds it and as it comes.
  *
  * Other than the wire catalogue has it: MAIL needs no HELO; DATA behind MAIL alone hears "no valid
- * recipients"; a message may end in "." LF; what is authenticated does not matter inside MAIL. */
+ * recipients"; a message may end in "." LF; what is authenticated does not matter inside MAIL;
+ * MAIL behind a chunk is told to be a nested one. */
 #include "personality.h"
 
 #define SENDER_SYNTAX "501 5.5.4 Syntax: MAIL FROM:<address>"

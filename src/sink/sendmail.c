@@ -1,7 +1,8 @@
 /* Sendmail 8.17, as Debian 12 builds it and as it comes.
  *
  * Other than the wire catalogue has it: an EHLO that was overtaken spoils the session, an overtaken
- * DATA ends it; a bare LF in a message ends it too; its HELO and EHLO errors have status codes. */
+ * DATA ends it; a bare LF in a message ends it too; its HELO and EHLO errors have status codes; of
+ * an initial response that is no base64 it says "cannot BASE64 decode". */
 #include "personality.h"
 
 #define SCANNING "501 5.5.2 Syntax error in parameters scanning \"%f\""
@@ -86,7 +87,8 @@ const struct sink_personality sink_sendmail = {
         SAYS(AUTH_FAILED, "535 5.7.0 authentication failed"),
         SAYS(AUTH_CANCELLED, "501 5.0.0 AUTH aborted"),
         SAYS(AUTH_BASE64, "501 5.5.4 cannot decode AUTH parameter %a"),
-        SAYS(AUTH_SYNTAX, "501 5.5.4 cannot decode AUTH parameter %a"),
+        SAYS(AUTH_INITIAL, "501 5.5.4 cannot BASE64 decode '%e'"),
+        SAYS(AUTH_SYNTAX, "501 5.5.4 cannot BASE64 decode '%e'"),
         SAYS(AUTH_EMPTY, "501 5.5.2 AUTH mechanism must be specified"),
         SAYS(AUTH_MECHANISM, "504 5.3.3 AUTH mechanism %k not available"),
         SAYS(AUTH_OFF, "503 5.3.3 AUTH not available"),

@@ -86,7 +86,7 @@ def hold(conversation, steps, ends=True):
     return heard
 
 
-def _chunk(text, last=False):
+def chunk(text, last=False):
     return Raw(b"BDAT %d%s\r\n" % (len(text), b" LAST" if last else b"") + text)
 
 
@@ -123,11 +123,11 @@ ROWS = {
 
 # For servers that offer CHUNKING, and for those that do not.
 CHUNKS = {
-    "R13": [EHLO, MAIL, ONE, _chunk(b"x\r\n"), DATA, ONE, MAIL],
-    "R13 last": [EHLO, MAIL, ONE, _chunk(b"Subject: x\r\n\r\nx\r\n", True), _chunk(b"x", True)],
-    "R13 alone": [EHLO, _chunk(b"x\r\n"), MAIL, _chunk(b"x\r\n"), b"RSET"],
-    "R13 refused": [EHLO, MAIL, NOSUCH, _chunk(b"x\r\n"), ONE, _chunk(b"x\r\n"), b"RSET"],
-    "R13 helo": [HELO, MAIL, ONE, _chunk(b"x\r\n", True)],
+    "R13": [EHLO, MAIL, ONE, chunk(b"x\r\n"), DATA, ONE, MAIL],
+    "R13 last": [EHLO, MAIL, ONE, chunk(b"Subject: x\r\n\r\nx\r\n", True), chunk(b"x", True)],
+    "R13 alone": [EHLO, chunk(b"x\r\n"), MAIL, chunk(b"x\r\n"), b"RSET"],
+    "R13 refused": [EHLO, MAIL, NOSUCH, chunk(b"x\r\n"), ONE, chunk(b"x\r\n"), b"RSET"],
+    "R13 helo": [HELO, MAIL, ONE, chunk(b"x\r\n", True)],
     "early chunks": [EHLO, (MAIL, ONE), Raw(b"BDAT 3\r\nx\r\nBDAT 3 LAST\r\nx\r\n", 2)],
 }
 NO_CHUNKS = {"R13": [EHLO, b"BDAT 3", b"x", b"NOOP"]}

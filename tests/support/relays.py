@@ -391,6 +391,17 @@ class Sendmail(Relay):
     name = "sendmail"
     chunks = False
 
+    def _settings(self, _jail):
+        """More of its configuration, in its macros; and what else it needs."""
+        return ""
+
+    def _ports(self):
+        return f"DAEMON_OPTIONS(`Port={self.port}, Addr=127.0.0.1, Name=MTA')dnl"
+
+    def _rules(self):
+        """More of its rule sets."""
+        return ""
+
     def _start(self):
         root = self.folder.path / "root"
         self.port = place.free_port()
@@ -409,13 +420,13 @@ class Sendmail(Relay):
                    "cat >$to/tmp/$$.$2\nmv $to/tmp/$$.$2 $to/new/$$.$2\n")
         (root / "bin/store").chmod(0o755)
         jail.write("etc/service.switch", "hosts files\naliases files\n")
-        jail.write("etc/mail/sendmail.cf", self._configuration())
+        jail.write("etc/mail/sendmail.cf", self._configuration(self._settings(jail)))
         self.process = Process("sendmail", jail.command(
             "/usr/libexec/sendmail/sendmail", "-bD", "-C/etc/mail/sendmail.cf", "-X/var/traffic"),
             self.folder.path)
         self._await_port()
 
-    def _configuration(self):
+    def _configuration(self, settings):
         macros = packages.unpacked("sendmail-cf") / "usr/share/sendmail/cf"
         # However busy the machine is: the three loads are where it would queue or refuse.
         loads = "".join(f"define(`conf{name}', `100000')dnl\n"
@@ -437,7 +448,8 @@ define(`LOCAL_MAILER_PATH', `/bin/store')dnl
 define(`LOCAL_MAILER_ARGS', `store $u $i')dnl
 define(`LOCAL_MAILER_FLAGS', `SPn')dnl
 define(`_DEF_LOCAL_MAILER_FLAGS', `lsDFMAw5:/|@q')dnl
-DAEMON_OPTIONS(`Port={self.port}, Addr=127.0.0.1, Name=MTA')dnl
+{settings}
+{self._ports()}
 FEATURE(`no_default_msa')dnl
 FEATURE(`nocanonify')dnl
 FEATURE(`accept_unresolvable_domains')dnl
@@ -447,6 +459,7 @@ MAILER(`smtp')dnl
 LOCAL_RULESETS
 SLocal_check_mail
 R$*{STRANGER}$*	$#error $@ 5.7.1 $: "553 Not your address"
+{self._rules()}
 """, capture_output=True, text=True, timeout=30, check=True)
         return made.stdout
 
@@ -460,6 +473,13 @@ class Haraka(Relay):
 
     name = "haraka"
     chunks = False
+    plugins = ("store",)
+    refuses = False  # everything, from its greeting on
+    asks = False     # for a login, before a recipient is taken
+
+    def _settings(self, _here):
+        """More of its configuration: the texts of files by their names."""
+        return {}
 
     def _start(self):
         program = packages.node_modules(place.HERE / "haraka")
@@ -473,11 +493,13 @@ class Haraka(Relay):
         shutil.copy(place.HERE / "haraka" / "store.js", here / "plugins" / "store.js")
         connections = (program / "Haraka/config/connection.ini").read_text(encoding="utf-8")
         connections = re.sub(r"(?m)^bytes=.*", "bytes=314572800", connections)
-        for name, text in (("plugins", "store\n"), ("connection.ini", connections), ("me", f"relay.{DOMAIN}\n"),
-                           ("host_list", f"{DOMAIN}\n"), ("loglevel", "protocol\n"),
-                           ("smtp.ini", f"listen=127.0.0.1:{self.port}\nnodes=0\n"),
-                           ("store.json", json.dumps({"mail": str(self.mail), "users": USERS,
-                                                      "domain": DOMAIN, "stranger": STRANGER}))):
+        store = {"mail": str(self.mail), "users": USERS, "domain": DOMAIN, "stranger": STRANGER,
+                 "refuses": self.refuses, "asks": self.asks}
+        files = {"plugins": "\n".join(self.plugins), "connection.ini": connections,
+                 "me": f"relay.{DOMAIN}\n", "host_list": f"{DOMAIN}\n", "loglevel": "protocol\n",
+                 "smtp.ini": f"listen=127.0.0.1:{self.port}\nnodes=0\n",
+                 "store.json": json.dumps(store), **self._settings(here)}
+        for name, text in files.items():
             (here / "config" / name).write_text(text, encoding="utf-8")
         self.process = Process("haraka", [packages.program("node"),
                                           program / "Haraka/bin/haraka", "-c", here], here)

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import urllib.parse
@@ -47,6 +48,23 @@ class Secure:
         super().stop()
         self.certificates.remove()
 
+    def context(self):
+        """What a client needs to speak TLS with it; its name is NAME."""
+        if not self.ciphers:
+            return ssl.create_default_context(cafile=self.authority.certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(self.ciphers)
+        return context
+
+    def words(self):
+        """The same for lockstep: words of the relay in its configuration."""
+        if self.ciphers:
+            return {"verify": "none", "ciphers": self.ciphers}
+        return {"ca": self.authority.certificate, "server-name": NAME}
+
     def logins(self):
         return [name.replace("_", "-") for name in re.findall(self.login, self.log())]
 
@@ -71,11 +89,7 @@ class Postfix(Secure, relays.Postfix):
     def _sasl(self, here):
         folder = here / "config" / "sasl"  # where Debian's Postfix looks, whatever it is told
         folder.mkdir()
-        subprocess.run(
-            [packages.unpacked("sasl2-bin") / "usr/sbin/saslpasswd2", "-p", "-c",
-             "-f", folder / "passwords", "-u", DOMAIN, USER],
-            input=PASSWORD.encode(), check=True, timeout=30, capture_output=True)
-        (folder / "passwords").chmod(0o644)
+        _make_passwords(folder / "passwords", DOMAIN)
         (folder / "smtpd.conf").write_text(f"""
 pwcheck_method: auxprop
 auxprop_plugin: sasldb
@@ -208,6 +222,65 @@ pki leaf key "/etc/leaf.key"
 listen on 127.0.0.1 port {self.port} tls pki leaf auth-optional <logins> {common}
 listen on 127.0.0.1 port {self.tls_port} smtps pki leaf auth-optional <logins> {common}
 """
+
+
+class Sendmail(Secure, relays.Sendmail):
+    """With Cyrus SASL too."""
+
+    name = "sendmail-auth"
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5")
+    login = r"(?m)^\d+ <<< AUTH (\S+)"
+
+    def _settings(self, jail):
+        self.tls_port = place.free_port()
+        _hand_over(jail, self.leaf, "root")
+        folder = "usr/lib/x86_64-linux-gnu/sasl2"
+        for name in ("plain", "login", "crammd5", "sasldb"):
+            jail.add(f"/{folder}/lib{name}.so", f"{folder}/lib{name}.so")
+        _make_passwords(jail.root / "etc/passwords", f"relay.{DOMAIN}")
+        (jail.root / "etc/passwords").chmod(0o600)
+        jail.folder("etc/sasl2")
+        jail.write("etc/sasl2/Sendmail.conf", f"""
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+sasldb_path: /etc/passwords
+mech_list: {" ".join(self.mechanisms)}
+""")
+        return f"""define(`confAUTH_MECHANISMS', `{" ".join(self.mechanisms)}')dnl
+define(`confSERVER_CERT', `/etc/leaf.pem')dnl
+define(`confSERVER_KEY', `/etc/leaf.key')dnl
+define(`confCACERT', `/etc/leaf.pem')dnl
+define(`confCACERT_PATH', `/etc')dnl"""
+
+    def _rules(self):
+        return """SLocal_check_rcpt
+R$*	$: <$&{auth_type}>
+R<>	$#error $@ 5.7.1 $: "550 log in first"
+"""
+
+    def _ports(self):
+        return (f"{super()._ports()}\n"
+                f"DAEMON_OPTIONS(`Port={self.tls_port}, Addr=127.0.0.1, Name=TLS, M=s')dnl")
+
+
+class Haraka(Secure, relays.Haraka):
+    """With its own plugin for logins from a file."""
+
+    name = "haraka-auth"
+    mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5")
+    login = r"\bC: AUTH (\S+)"
+    plugins = ("tls", "auth/flat_file", "store")
+    asks = True
+
+    def _settings(self, here):
+        self.tls_port = place.free_port()
+        ports = f"127.0.0.1:{self.port},127.0.0.1:{self.tls_port}"
+        return {"smtp.ini": f"listen={ports}\nsmtps_port={self.tls_port}\nnodes=0\n",
+                "tls_cert.pem": self.leaf.certificate.read_text(),
+                "tls_key.pem": self.leaf.key.read_text(),
+                "dhparams.pem": _dh_group(),  # else it looks for one of its own, for long
+                "auth_flat_file.ini": f"[core]\nmethods={','.join(self.mechanisms)}\n"
+                                      f"constrain_sender=false\n[users]\n{USER}={PASSWORD}\n"}
 
 
 class Dovecot(Secure, relays.Relay):
@@ -382,6 +455,20 @@ class Introspection:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join(5)
+
+
+def _dh_group():
+    return subprocess.run(["openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt",
+                           "group:ffdhe2048"], capture_output=True, text=True, check=True,
+                          timeout=30).stdout
+
+
+def _make_passwords(path, realm):
+    """The file in which Cyrus SASL finds USER."""
+    subprocess.run([packages.unpacked("sasl2-bin") / "usr/sbin/saslpasswd2", "-p", "-c", "-f", path,
+                    "-u", realm, USER],
+                   input=PASSWORD.encode(), check=True, timeout=30, capture_output=True)
+    path.chmod(0o644)
 
 
 def _hand_over(jail, leaf, owner):

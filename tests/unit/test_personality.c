@@ -424,6 +424,40 @@ Test(personality, repeats_only_the_line_that_it_answers)
                         SPAN("501 5.5.4 cannot decode AUTH parameter !!\r\n")));
 }
 
+/* What is said to a login that is not as RFC 4954 has it, of whom anybody may log in. */
+static const struct {
+    const char *personality;
+    const char *reads[3];
+    const char *answers;
+} logins[] = {
+    {"sendmail", {"AUTH PLAIN *! x\r\n"}, "501 5.5.4 cannot BASE64 decode '*! x'"},
+    {"sendmail", {"AUTH PLAIN *!\r\n"}, "501 5.5.4 cannot BASE64 decode '*!'"},
+    {"exim", {"AUTH PLAIN *!\r\n"}, "501 Invalid base64 data"},
+    {"haraka", {"AUTH PLAIN *!\r\n"}, "504 Invalid AUTH string"},
+    {"haraka", {"AUTH PLAIN AHUAcA== x\r\n"}, "235 2.7.0 Authentication successful"},
+    {"haraka",
+     {"AUTH LOGIN\r\n", "*\r\n", "cA==\r\n"},
+     "334 VXNlcm5hbWU6 / 334 UGFzc3dvcmQ6 / 235 2.7.0 Authentication successful"},
+};
+
+Test(personality, minds_in_a_login_what_its_server_does)
+{
+    size_t i, read, from;
+
+    for (i = 0; i < sizeof(logins) / sizeof(logins[0]); i++) {
+        struct sink_settings settings = settings_of(logins[i].personality);
+
+        settings.auth = SINK_AUTH_ANY;
+        sink_play_begin(&settings);
+        say("EHLO c\r\n");
+        from = heard.replies.size;
+        for (read = 0; read < 3 && logins[i].reads[read] != NULL; read++)
+            say(logins[i].reads[read]);
+        cr_expect_str_eq(heard_since(from), logins[i].answers, "%zu: got\n%s", i,
+                         heard_since(from));
+    }
+}
+
 /* How often a line is answered as the first time, and what is said then. */
 static const struct {
     const char *personality;

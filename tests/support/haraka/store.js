@@ -14,6 +14,11 @@ const later = (next) => setImmediate(next);
 exports.hook_helo = later;
 exports.hook_ehlo = later;
 
+exports.hook_connect = function (next) {
+    if (this.wanted.refuses) next(DENY);
+    else next();
+};
+
 exports.hook_mail = function (next, connection, [sender]) {
     if (sender.address() === this.wanted.stranger) setImmediate(next, DENY, 'Not your address');
     else setImmediate(next);
@@ -26,8 +31,9 @@ exports.hook_data_post = function (next, connection) {
 };
 
 exports.hook_rcpt = function (next, connection, [recipient]) {
-    const { domain, users } = this.wanted;
-    if (recipient.host === domain && users.includes(recipient.user)) setImmediate(next, OK);
+    const { domain, users, asks } = this.wanted;
+    if (asks && !connection.notes.auth_user) setImmediate(next, DENY, 'log in first');
+    else if (recipient.host === domain && users.includes(recipient.user)) setImmediate(next, OK);
     else setImmediate(next, DENY, 'No such user');
 };
 
