@@ -151,14 +151,22 @@ static bool ends_transaction(enum step step)
            step == STEP_AUTH;
 }
 
-static enum step next_step(const struct engine *engine, enum verb_does does, enum chosen chosen)
+/* Once it is known where to: whether it may begin yet, and whether somebody is there. */
+static enum step step_to_leg(const struct engine *engine, enum verb_does does, enum chosen chosen)
 {
     enum step step = step_to_relay(engine, does, chosen);
 
-    if (step != STEP_HOLD && step != STEP_ROUTE && pace_due(engine, does))
-        step = STEP_PACE;
-    else if (engine->leg.gone && step != STEP_HOLD && step != STEP_ROUTE)
-        step = STEP_SWITCH;
+    if (step == STEP_HOLD || step == STEP_ROUTE)
+        return step;
+    if (pace_due(engine, does))
+        return STEP_PACE;
+    return engine->leg.gone ? STEP_SWITCH : step;
+}
+
+static enum step next_step(const struct engine *engine, enum verb_does does, enum chosen chosen)
+{
+    enum step step = step_to_leg(engine, does, chosen);
+
     if (step == STEP_NONE && engine->stale && is_envelope(does))
         step = STEP_RESET;
     if (step == STEP_NONE)
