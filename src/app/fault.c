@@ -64,6 +64,18 @@ void fault_print_kind(const struct fault_kind_row *kind)
     }
 }
 
+const char *fault_events_sentence(const struct fault_kind_row *kind,
+                                  char memory[FAULT_EVENTS_SENTENCE_MAX])
+{
+    struct text text = text_over(memory, FAULT_EVENTS_SENTENCE_MAX - 1);
+
+    text_add(&text, SPAN("Stands on "));
+    fault_kind_events(kind, &text);
+    text_add_byte(&text, '.');
+    memory[text.size] = 0;
+    return memory;
+}
+
 static void print_word(const char *name, bool value, const char *says)
 {
     char word[32];
@@ -88,10 +100,11 @@ static int print_words(void)
     puts("\nkinds");
     for (i = 0; i < FAULT_KIND_COUNT; i++) {
         const struct fault_kind_row *row = fault_kind_row((enum fault_kind)i);
+        char where[FAULT_EVENTS_SENTENCE_MAX];
 
         fputs("  ", stdout);
         fault_print_kind(row);
-        printf("\n      %s\n", row->says);
+        printf("\n      %s\n      %s\n", row->says, fault_events_sentence(row, where));
     }
     return 0;
 }

@@ -10,4 +10,9 @@
  */
 void fault_print_kind(const struct fault_kind_row *kind);
 
+#define FAULT_EVENTS_SENTENCE_MAX 128U
+/* "Stands on greeting, command or reply." */
+const char *fault_events_sentence(const struct fault_kind_row *kind,
+                                  char memory[FAULT_EVENTS_SENTENCE_MAX]);
+
 #endif

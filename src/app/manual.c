@@ -337,10 +337,14 @@ static void put_faults(void)
 #undef WORD
     puts(".El\n.Ss Kinds\n.Bl -tag -width Ds");
     for (i = 0; i < FAULT_KIND_COUNT; i++) {
+        const struct fault_kind_row *kind = fault_kind_row((enum fault_kind)i);
+        char where[FAULT_EVENTS_SENTENCE_MAX];
+
         fputs(".It Li \"", stdout);
-        fault_print_kind(fault_kind_row((enum fault_kind)i));
+        fault_print_kind(kind);
         puts("\"");
-        put_text(fault_kind_row((enum fault_kind)i)->says);
+        put_text(kind->says);
+        put_text(fault_events_sentence(kind, where));
     }
     puts(".El\n.Ss Profiles");
     put_text("`lockstep fault --list NAME` prints the rules of one, where they are known from, and "

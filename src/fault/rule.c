@@ -270,6 +270,20 @@ static bool read_event(struct span word, struct fault_rule *rule, struct text *e
                SPAN("open, early, greeting, command, reply, content, to-client or to-upstream"));
 }
 
+void fault_kind_events(const struct fault_kind_row *kind, struct text *out)
+{
+    uint32_t left = kind->events;
+    size_t i;
+
+    for (i = 0; i < FAULT_EVENT_COUNT; i++) {
+        if ((left >> i & 1U) == 0)
+            continue;
+        left &= ~(1U << i);
+        text_add(out, events[i]);
+        text_add(out, left == 0 ? SPAN("") : (left & (left - 1)) == 0 ? SPAN(" or ") : SPAN(", "));
+    }
+}
+
 static bool read_kind(struct span word, struct fault_rule *rule, struct text *error)
 {
     size_t i;
@@ -281,8 +295,12 @@ static bool read_kind(struct span word, struct fault_rule *rule, struct text *er
     if (i == FAULT_KIND_COUNT)
         return complain(error, word, SPAN("a kind of fault that `lockstep fault --words` lists"));
     rule->kind = (enum fault_kind)i;
-    return (fault_kind_row(rule->kind)->events >> rule->event & 1U) != 0 ||
-           complain(error, word, SPAN("a kind of fault that can happen there"));
+    if ((fault_kind_row(rule->kind)->events >> rule->event & 1U) != 0)
+        return true;
+    complain(error, word, SPAN("a kind of fault that can happen there"));
+    text_add(error, SPAN(", which stands on "));
+    fault_kind_events(fault_kind_row(rule->kind), error);
+    return false;
 }
 
 static bool is_whole(const struct fault_rule *rule, struct text *error)

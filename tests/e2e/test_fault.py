@@ -80,6 +80,19 @@ class Command(unittest.TestCase):
         for word in ("events", "triggers", "kinds", "  drop\n", "  nth= ", "  command "):
             self.assertIn(word, words)
 
+    def test_says_on_which_events_a_kind_may_stand(self):
+        said = fault("--words").stdout
+        events = re.findall(r"^  (\S+) ", said[:said.index("\ntriggers")], flags=re.M)
+        kinds = re.findall(r"^  (\S+).*\n      .+\n      Stands on (.+)\.$",
+                           said[said.index("\nkinds"):], flags=re.M)
+        self.assertEqual(len(kinds), len(re.findall(r"^  \S", said[said.index("\nkinds"):],
+                                                    flags=re.M)))
+        for kind, told in kinds:
+            wrong = [event for event in events if event not in re.split(", | or ", told)]
+            self.assertEqual(len(wrong) + len(re.split(", | or ", told)), len(events), kind)
+            for event in wrong[:1]:
+                self.assertIn(f"which stands on {told}", fault(f"{event} do {kind}").stderr)
+
     def test_says_what_would_be_right(self):
         for rule, advice in (("no-such", "`lockstep fault --list`"),
                              ("command RCPT do drip", "a kind of fault"),

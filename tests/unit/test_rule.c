@@ -67,8 +67,6 @@ Test(rule, says_what_to_write_instead)
         {"command do", "`do` and a kind of fault at the end instead of `command do`"},
         {"command do explode", "a kind of fault that `lockstep fault --words` lists instead of "
                                "`explode`"},
-        {"open do drop", "a kind of fault that can happen there instead of `drop`"},
-        {"to-client do drop", "a kind of fault that can happen there instead of `drop`"},
         {"command WHAT do drop", "a verb, or a trigger that `lockstep fault --words` lists, "
                                  "instead of `WHAT`"},
         {"command MAIL RCPT do drop", "a trigger that `lockstep fault --words` lists, or do, "
@@ -147,4 +145,29 @@ Test(rule, reads_values)
     cr_assert_eq(rule.with[1].number, 90000);
     cr_assert(fault_rule_parse(SPAN("command do answer \"250 \\\"ok\\\"\""), &rule, &error));
     cr_assert(span_equal(rule.with[0].text, SPAN("250 \\\"ok\\\"")));
+}
+
+Test(rule, says_where_a_kind_stands)
+{
+    static const struct {
+        const char *line;
+        const char *stands;
+    } rows[] = {
+        {"open do drop", "drop`, which stands on greeting, command or reply"},
+        {"to-client do drop", "drop`, which stands on greeting, command or reply"},
+        {"reply do hold", "hold`, which stands on command"},
+        {"open do latency 1s", "latency`, which stands on to-client or to-upstream"},
+    };
+    char memory[400];
+    struct fault_rule rule;
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct text error = text_over(memory, sizeof(memory));
+
+        cr_expect_not(fault_rule_parse(span_of_string(rows[i].line), &rule, &error));
+        cr_expect(span_starts(text_span(&error),
+                              SPAN("a kind of fault that can happen there instead of `")));
+        cr_expect(span_ends(text_span(&error), span_of_string(rows[i].stands)), "%s", rows[i].line);
+    }
 }

@@ -215,6 +215,8 @@ struct fault_kind_row {
 };
 
 const struct fault_kind_row *fault_kind_row(enum fault_kind kind);
+/* Adds the events that it may stand on, as in "greeting, command or reply". */
+void fault_kind_events(const struct fault_kind_row *kind, struct text *out);
 
 /* A set of rules under a name: what some product is known to do. */
 struct fault_profile {
