@@ -124,25 +124,6 @@ static enum fault mailbox_fault(struct reading *reading, struct span mailbox)
     return local_fault(reading, at == 0 ? mailbox : span_head(mailbox, at - 1));
 }
 
-/* The place of the closing bracket, a quoted local part observed, or the span's size. */
-static size_t bracket_find(struct span path)
-{
-    bool quoted = false;
-    size_t i;
-
-    for (i = 1; i < path.size; i++) {
-        char byte = path.at[i];
-
-        if (quoted && byte == '\\')
-            i++;
-        else if (byte == '"')
-            quoted = !quoted;
-        else if (!quoted && byte == '>')
-            return i;
-    }
-    return path.size;
-}
-
 static bool blank_inside(struct span path, size_t *at_r)
 {
     bool quoted = false;
@@ -192,7 +173,7 @@ static enum fault bare_cut(struct reading *reading, struct span rest, struct pat
 static enum fault bracket_cut(struct reading *reading, struct span rest, struct path *path_r)
 {
     struct sink_telling *telling = &reading->sink->telling;
-    size_t end = bracket_find(rest);
+    size_t end = path_close(rest, SPAN(""));
     struct span behind = span_tail(rest, end + 1);
     size_t blank;
 

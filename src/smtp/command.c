@@ -49,8 +49,7 @@ void command_parse(struct span line, struct command *command_r)
         command_r->bad = holds_control(line);
 }
 
-/* The place behind the closing bracket of `<...>`, a quoted local part observed; 0: none. */
-static size_t bracket_end(struct span path)
+size_t path_close(struct span path, struct span never)
 {
     bool quoted = false;
     size_t i;
@@ -63,32 +62,33 @@ static size_t bracket_end(struct span path)
         else if (byte == '"')
             quoted = !quoted;
         else if (!quoted && byte == '>')
-            return i + 1;
-        else if (!quoted && (byte == '<' || byte == ' '))
-            return 0;
+            return i;
+        else if (!quoted && span_find(never, byte) < never.size)
+            break;
     }
-    return 0;
+    return path.size;
 }
 
 bool path_parse(struct span argument, struct span word, struct path *path_r)
 {
     struct span path = span_tail(argument, word.size);
-    struct span mailbox;
+    struct span mailbox, behind;
     size_t end;
 
     if (!span_starts_fold(argument, word) || !span_starts(path, SPAN("<")))
         return false;
-    end = bracket_end(path);
-    if (end == 0 || (end < path.size && path.at[end] != ' '))
+    end = path_close(path, SPAN("< "));
+    behind = span_tail(path, end + 1);
+    if (end == path.size || (behind.size > 0 && behind.at[0] != ' '))
         return false;
-    mailbox = span_head(span_tail(path, 1), end - 2);
+    mailbox = span_tail(span_head(path, end), 1);
     if (span_starts(mailbox, SPAN("@"))) { /* RFC 5321 appendix C: a source route is dropped */
         mailbox = span_tail(mailbox, span_find(mailbox, ':') + 1);
         if (mailbox.size == 0) /* or `<@a>` would read as the null sender */
             return false;
     }
     path_r->mailbox = mailbox;
-    path_r->parameters = span_trim(span_tail(path, end));
+    path_r->parameters = span_trim(behind);
     return true;
 }
 

@@ -32,6 +32,9 @@ struct path {
 /* Reads `FROM:<a@b> P=V` or `TO:<a@b>` strictly; `word` is "FROM:" or "TO:". False when it is not
  * exactly that (no blanks round the colon, brackets needed: RFC 5321 3.3). */
 bool path_parse(struct span argument, struct span word, struct path *path_r);
+/* The place of the bracket that closes `<...`, a quoted local part observed; the path's size where
+ * there is none, or one of the bytes that may `never` stand before it unquoted does. */
+size_t path_close(struct span path, struct span never);
 
 /* The next `NAME[=VALUE]` of a path's parameters; false at their end. */
 bool parameter_next(struct span *rest, struct span *name_r, struct span *value_r);
