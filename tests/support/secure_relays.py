@@ -480,4 +480,5 @@ def _hand_over(jail, leaf, owner):
         os.chown(target, jail.users[owner][0], jail.users[owner][0])
 
 
-RELAYS = {relay.name: relay for relay in (Postfix, PostfixDovecot, Exim, OpenSmtpd, Dovecot)}
+RELAYS = {relay.name: relay for relay in (Postfix, PostfixDovecot, Exim, Sendmail, OpenSmtpd, Haraka,
+                                         Dovecot)}

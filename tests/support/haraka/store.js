@@ -49,3 +49,5 @@ exports.hook_queue = function (next, connection) {
         next(OK, 'stored');
     });
 };
+// Of a client that has logged in, Haraka takes every recipient to be elsewhere.
+exports.hook_queue_outbound = exports.hook_queue;
