@@ -41,6 +41,7 @@ LOGINS = {"postfix": secure_relays.Postfix, "exim": secure_relays.Exim,
 LOGIN_CASES = {
     "R8": (["reorder-auth"], [EHLO, (LOGIN, MAIL), b"NOOP"]),
     "R9": (["duplicate-auth"], [EHLO, LOGIN, b"NOOP"]),
+    "R17 login": CASES["R17"],
 }
 # Behind STARTTLS, which a box between the path and the relay says.
 SECURED = (["lost-ehlo-250"], [EHLO, MAIL])
@@ -66,6 +67,7 @@ ORDERS = {
     "R13 last": [*CHUNKS[:3], chunk(b"x\r\n", True), CHUNKS[4]],
     "R16 first": [EHLO, b"MAIL FROM:<a@client.test> FOO=BAR"],
     "R17": [HELO, MAIL, ONE],
+    "R17 login": [HELO, MAIL, ONE],
 }
 
 
