@@ -90,6 +90,8 @@ static const char *const faults[] = {
     "command RCPT do repeat absorb",
     "command DATA do repeat",
     "command RCPT do insert RSET absorb",
+    "command BDAT do insert DATA absorb",
+    "command RCPT do insert \"AUTH PLAIN AHUAcA==\"",
     "command DATA do insert \"NOOP x\" behind",
     "command END do insert footer",
     "reply EHLO do insert 250-first",
