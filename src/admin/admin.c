@@ -160,17 +160,21 @@ static void visitor_answer(struct visitor *visitor)
     const struct admin_user *user = visitor->admin->user;
     struct counts *counts = malloc(sizeof(*counts));
     struct admin_credential *credentials = calloc(CONFIG_CREDENTIALS_MAX, sizeof(*credentials));
+    struct limits_row *limits = calloc(LIMITS_ROWS_MAX, sizeof(*limits));
     struct asked asked = visitor_asked(visitor);
     struct snapshot snapshot = visitor_snapshot(visitor);
     struct span piece;
 
-    must(counts != NULL && credentials != NULL);
+    must(counts != NULL && credentials != NULL && limits != NULL);
     tally_copy(user->tally, counts);
     snapshot.counts = counts;
     snapshot.credentials = credentials;
     if (user->credentials != NULL)
         snapshot.credential_count =
             user->credentials(user->data, credentials, CONFIG_CREDENTIALS_MAX);
+    snapshot.limits = limits;
+    if (user->limits != NULL)
+        snapshot.limit_count = user->limits(user->data, limits, LIMITS_ROWS_MAX);
     if (snapshot.credential_count > CONFIG_CREDENTIALS_MAX)
         snapshot.credential_count = CONFIG_CREDENTIALS_MAX;
     piece.at = admin_answer(&asked, &snapshot, &piece.size);
@@ -179,6 +183,7 @@ static void visitor_answer(struct visitor *visitor)
     link_shut(&visitor->link, SHUT_FLUSH);
     free((char *)(uintptr_t)piece.at);
     free(credentials);
+    free(limits);
     free(counts);
 }
 

@@ -39,6 +39,8 @@ struct snapshot {
     const struct counts *counts;
     size_t credential_count;
     const struct admin_credential *credentials;
+    uint32_t limit_count;
+    const struct limits_row *limits;
 };
 
 /* What is being answered. It begins as an empty 200 of JSON. */

@@ -107,8 +107,10 @@ static void write_repairs(FILE *out, const struct counts *counts)
 
 static void write_refusals(FILE *out, const struct counts *counts)
 {
-    static const char *const words[REFUSED_COUNT] = {
-        [REFUSED_FULL] = "too-many", [REFUSED_OUTSIDE] = "not-allowed"};
+    static const char *const words[REFUSED_COUNT] = {[REFUSED_FULL] = "too-many",
+                                                     [REFUSED_OUTSIDE] = "not-allowed",
+                                                     [REFUSED_DENIED] = "denied",
+                                                     [REFUSED_CERTIFICATE] = "certificate"};
     uint32_t i, k;
 
     write_head(out, "clients_refused_total", "counter", "Clients that got no session, by why.");
@@ -207,6 +209,82 @@ static void write_credentials(FILE *out, const struct snapshot *snapshot)
     }
 }
 
+/* --- limits --- */
+
+static uint64_t held(const struct limits_row *row)
+{
+    return row->held;
+}
+
+static uint64_t late(const struct limits_row *row)
+{
+    return row->late;
+}
+
+static uint64_t waiting(const struct limits_row *row)
+{
+    return row->waiting;
+}
+
+static uint64_t places(const struct limits_row *row)
+{
+    return row->sessions;
+}
+
+static uint64_t queued(const struct limits_row *row)
+{
+    return row->queued;
+}
+
+static uint64_t resting(const struct limits_row *row)
+{
+    return row->resting;
+}
+
+static uint64_t address_failures(const struct limits_row *row)
+{
+    return row->failures;
+}
+
+static void write_limits(FILE *out, const struct snapshot *snapshot)
+{
+    static const struct {
+        const char *name;
+        const char *type;
+        const char *says;
+        bool relays; /* only of those */
+        uint64_t (*value)(const struct limits_row *row);
+    } rows[] = {
+        {"pace_held_total", "counter",
+         "Messages that had to wait for a rate, of the relay or of the listener's clients.", false,
+         held},
+        {"pace_late_total", "counter", "Messages that waited for a rate in vain.", false, late},
+        {"pace_waiting", "gauge", "Messages that wait for a rate.", false, waiting},
+        {"relay_sessions", "gauge", "Connections to the relay, where their number is limited.",
+         true, places},
+        {"relay_sessions_waiting", "gauge", "Connections that wait for one to end.", true, queued},
+        {"relay_addresses_resting", "gauge", "Addresses of the relay that failed lately.", true,
+         resting},
+        {"relay_address_failures_total", "counter", "How often one of its addresses failed.", true,
+         address_failures},
+    };
+    size_t i;
+    uint32_t k;
+
+    for (i = 0; snapshot->limit_count > 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+        write_head(out, rows[i].name, rows[i].type, rows[i].says);
+        for (k = 0; k < snapshot->limit_count; k++) {
+            const struct limits_row *row = &snapshot->limits[k];
+
+            if (rows[i].relays && row->listener)
+                continue;
+            fprintf(out, "lockstep_%s{", rows[i].name);
+            write_label(out, row->listener ? "listener" : "relay", row->name);
+            fprintf(out, "} %" PRIu64 "\n", rows[i].value(row));
+        }
+    }
+}
+
 void metrics_write(const struct snapshot *snapshot, FILE *out)
 {
     write_head(out, "build_info", "gauge", "Which lockstep this is.");
@@ -218,4 +296,5 @@ void metrics_write(const struct snapshot *snapshot, FILE *out)
     write_repairs(out, snapshot->counts);
     write_refusals(out, snapshot->counts);
     write_credentials(out, snapshot);
+    write_limits(out, snapshot);
 }

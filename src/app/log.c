@@ -183,6 +183,8 @@ const struct log_field log_fields[] = {
     {"recipients", "Recipients that were accepted."},
     {"bytes", "Bytes of accepted messages."},
     {"repairs", "How often something was put right."},
+    {"held", "How often a message had to wait for a rate; not there when none had to."},
+    {"held_ms", "How long they waited, all together."},
     {"duration_ms", "From its first moment to its last."},
 };
 
@@ -224,6 +226,10 @@ void log_session(const struct report *report)
     log_number(&line, "recipients", summary->recipients);
     log_number(&line, "bytes", summary->message_bytes);
     log_number(&line, "repairs", summary->repairs);
+    if (report->held > 0) {
+        log_number(&line, "held", report->held);
+        log_number(&line, "held_ms", report->held_ms);
+    }
     log_number(&line, "duration_ms", report->duration_ms);
     log_end(&line);
 }
@@ -256,8 +262,10 @@ static uint64_t log_refusals(enum refused why)
 
 void log_refused(const struct refusal *refusal)
 {
-    static const char *const words[REFUSED_COUNT] = {
-        [REFUSED_FULL] = "too-many", [REFUSED_OUTSIDE] = "not-allowed"};
+    static const char *const words[REFUSED_COUNT] = {[REFUSED_FULL] = "too-many",
+                                                     [REFUSED_OUTSIDE] = "not-allowed",
+                                                     [REFUSED_DENIED] = "denied",
+                                                     [REFUSED_CERTIFICATE] = "certificate"};
     uint64_t count = log_refusals(refusal->why);
     struct log_line line;
     char text[ADDRESS_TEXT_MAX];

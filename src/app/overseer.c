@@ -10,6 +10,7 @@
 static struct tally tally = TALLY_INIT;
 static struct admin *admin; /* NULL: there is none */
 static struct vault *credentials;
+static const struct shell *watched; /* NULL: there is none yet */
 
 void overseer_report(const struct report *report)
 {
@@ -74,11 +75,26 @@ static size_t show_credentials(void *data, struct admin_credential *rows, size_t
     return count;
 }
 
+static uint32_t show_limits(void *data, struct limits_row *rows, uint32_t room)
+{
+    (void)data;
+    return watched != NULL ? shell_limits(watched, rows, room) : 0;
+}
+
+void overseer_watch(const struct shell *shell)
+{
+    watched = shell;
+}
+
 bool overseer_open(uv_loop_t *uv, const struct config_admin *config, struct vault *vault,
                    struct history *history, const struct admin_control *control, struct text *why)
 {
     static struct admin_user user = {
-        .tally = &tally, .version = LOCKSTEP_VERSION, .credentials = show_credentials};
+        .tally = &tally,
+        .version = LOCKSTEP_VERSION,
+        .credentials = show_credentials,
+        .limits = show_limits,
+    };
     const struct address *addresses;
     char text[ADDRESS_TEXT_MAX];
     uint32_t count;

@@ -16,6 +16,8 @@ void overseer_refused(const struct refusal *refusal);
 /* Opens the admin interface, when one is configured. False: `why` says why it can't be. */
 bool overseer_open(uv_loop_t *uv, const struct config_admin *config, struct vault *vault,
                    struct history *history, const struct admin_control *control, struct text *why);
+/* Whose limits are shown from now on. */
+void overseer_watch(const struct shell *shell);
 /* Tells whoever asks that the proxy is ending. */
 void overseer_ending(void);
 /* Closes what stands on the loop; then, when the loop has ended, gives back the rest. */

@@ -339,6 +339,7 @@ static int run_open(struct run *run)
         user.history = run->history;
         run->shell = shell_start(&run->started->setup, &user, &error, where);
         run->control.shell = run->shell;
+        overseer_watch(run->shell);
     }
     if (run->shell == NULL)
         return failure_start(run->command->word, where, error);

@@ -28,6 +28,8 @@ static const struct {
 } refusals[REFUSED_COUNT] = {
     [REFUSED_FULL] = {SPAN_INIT("421 4.3.2 "),
                       SPAN_INIT(" Too many sessions, try again later\r\n")},
+    [REFUSED_DENIED] = {SPAN_INIT("554 5.7.1 "), SPAN_INIT(" You may not connect here\r\n")},
+    [REFUSED_CERTIFICATE] = {SPAN_INIT(""), SPAN_INIT("")}, /* it hears so in its session */
     [REFUSED_OUTSIDE] = {SPAN_INIT("554 5.7.1 "), SPAN_INIT(" You may not connect here\r\n")},
 };
 
@@ -49,6 +51,9 @@ static void running_write_refusals(struct running *running)
             continue;
         for (why = 0; why < REFUSED_COUNT; why++) {
             size_t start = text.size;
+
+            if (refusals[why].code.size == 0)
+                continue;
 
             text_add(&text, refusals[why].code);
             text_add(&text, config->listeners[i].policy.hostname);

@@ -135,7 +135,6 @@ static void pass_piece(struct engine *engine, const struct body_piece *piece)
 {
     bool borrowed = client_of(engine)->inbox.borrowed;
 
-    engine->summary.spent.bytes += piece->before.size + piece->bytes.size;
     if (engine->troubled) {
         trouble_content(engine, piece->before);
         trouble_content(engine, piece->bytes);

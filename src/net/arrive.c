@@ -255,23 +255,32 @@ static struct session *arrive_new(struct port *port, const struct address *clien
     return session;
 }
 
-static bool arrive_allowed(const struct config_listener *listener, const struct address *client)
+/* Why it may not connect; REFUSED_COUNT: it may. */
+static enum refused arrive_barred(const struct config_listener *listener,
+                                  const struct address *client)
 {
     char host[ADDRESS_TEXT_MAX];
+    struct span text;
 
-    return listener->allow.count == 0 ||
-           networks_hold(&listener->allow, span_of_string(address_host(client, host)));
+    if (listener->allow.count == 0 && listener->deny.count == 0)
+        return REFUSED_COUNT;
+    text = span_of_string(address_host(client, host));
+    if (listener->deny.count > 0 && networks_hold(&listener->deny, text))
+        return REFUSED_DENIED;
+    return networks_hold(&listener->allow, text) ? REFUSED_COUNT : REFUSED_OUTSIDE;
 }
 
 void arrive(struct port *port, int fd, const struct address *client)
 {
     struct worker *worker = port->worker;
     const struct config_listener *listener = &port->setup->config->listeners[port->index];
+    enum refused barred;
     struct session *session;
     uint32_t number;
 
-    if (!arrive_allowed(listener, client)) {
-        refuse(port, fd, client, REFUSED_OUTSIDE);
+    barred = arrive_barred(listener, client);
+    if (barred != REFUSED_COUNT) {
+        refuse(port, fd, client, barred);
         return;
     }
     number = census_enter(port->census, client, listener);

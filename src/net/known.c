@@ -26,6 +26,8 @@ void session_sum_up(const struct session *session, struct report *report_r)
                 span_of_string(session->tls[SIDE_UPSTREAM])},
         .relay_error = span_of_string(session->relay_error),
         .duration_ms = (uint64_t)(session_now(session) - session->opened_at),
+        .held = session->account.times,
+        .held_ms = session->account.waited_ms,
         .repairs = session->worker->lender.repairs,
     };
     engine_summary(session->engine, &report_r->summary);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lockstep/base/must.h"
+#include "session.h"
 
 #define REFUSED_MAX 256U
 
@@ -33,6 +34,19 @@ static void refuse_report(const struct port *port, const struct address *client,
         .why = why,
         .listener = port->setup->config->listeners[port->index].name,
         .client = *client,
+    };
+
+    if (user->refused != NULL)
+        user->refused(&refusal);
+}
+
+void refuse_in_session(const struct session *session)
+{
+    const struct shell_user *user = session->worker->user;
+    struct refusal refusal = {
+        .why = REFUSED_CERTIFICATE,
+        .listener = session->listener->name,
+        .client = session->client,
     };
 
     if (user->refused != NULL)

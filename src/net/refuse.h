@@ -9,4 +9,7 @@
 /* Takes over an accepted socket. */
 void refuse(struct port *port, int fd, const struct address *client, enum refused why);
 
+/* One that had a session hears so there; here it is told to others. */
+void refuse_in_session(const struct session *session);
+
 #endif

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "account.h"
 #include "advice.h"
 #include "arrive.h"
+#include "connect.h"
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
+#include "refuse.h"
 
 moment session_now(const struct session *session)
 {
@@ -40,37 +43,6 @@ void session_begin(struct session *session)
 
 /* --- effects --- */
 
-static void session_dial_failed(void *data);
-
-/* The engine has done with the upstream before; what that has still to send is not waited for. */
-static void session_connect(struct session *session, const struct effect *effect)
-{
-    uint32_t relay = effect->relay;
-    const struct config_relay *configured = &session->setup->config->relays[relay];
-    struct link *link = &session->links[SIDE_UPSTREAM];
-    struct dial_plan plan = {
-        .loop = &session->worker->links,
-        .link = link,
-        .user = &session_users[SIDE_UPSTREAM],
-        .addresses = advice_where(session, relay, effect->live),
-        .turn = effect->turn,
-        .wait_ms = session->listener->policy.wait_ms[WAIT_CONNECT],
-        .server_name = configured->server_name,
-        .failed = session_dial_failed,
-        .data = session,
-    };
-
-    must(session->dial == NULL);
-    if (configured->address.scheme == SCHEME_SMTPS)
-        plan.tls = session->setup->relays[relay].tls;
-    link_shut(link, SHUT_NOW);
-    session->lost[SIDE_UPSTREAM] = false;
-    session->tls[SIDE_UPSTREAM][0] = 0;
-    session->server = (struct span){0};
-    session->relay_number = relay;
-    session->dial = dial_open(&plan);
-}
-
 static void session_secure(struct session *session, enum side side)
 {
     struct tls_context *context = session->setup->relays[session->relay_number].tls;
@@ -89,7 +61,9 @@ static void session_ask(struct session *session, const struct question *question
     struct answered *answered = &session->worker->answered;
 
     answered->serial = question->serial;
-    answered->there = advice_ask(session, question, &answered->answer);
+    answered->there = question->kind == QUESTION_PACE
+                          ? account_ask(session, question, &answered->answer)
+                          : advice_ask(session, question, &answered->answer);
 }
 
 static void session_shut(struct session *session, enum side side, enum shut how)
@@ -104,7 +78,11 @@ static void session_shut(struct session *session, enum side side, enum shut how)
     }
     if (side == SIDE_UPSTREAM && session->dial != NULL)
         dial_close(&session->dial);
+    if (side == SIDE_UPSTREAM)
+        session->connect_waits = false;
     link_shut(&session->links[side], how);
+    if (side == SIDE_UPSTREAM && session->links[side].state == LINK_NONE)
+        account_rise(session);
 }
 
 /* The first record opens the file, so that a session without any leaves none. */
@@ -174,6 +152,7 @@ void session_release(struct session *session)
     if (!session->over || session->links[SIDE_CLIENT].state != LINK_NONE ||
         session->links[SIDE_UPSTREAM].state != LINK_NONE)
         return;
+    account_rise(session);
     census_leave(&session->census, &session->client);
     setup_drop(session->setup);
     session_drop_faults(session);
@@ -206,10 +185,14 @@ void session_end(struct session *session, const char *ending, struct span why)
     int side;
 
     session->over = true;
+    session->connect_waits = false;
+    account_end(session);
     session_sum_up(session, &report);
     report.why = why;
     if (ending != NULL)
         report.summary.ending = ending;
+    if (report.summary.uncertified)
+        refuse_in_session(session);
     if (session->transcript != NULL)
         transcript_close(&session->transcript);
     if (session->past != NULL)
@@ -237,7 +220,7 @@ void session_end(struct session *session, const char *ending, struct span why)
 static void session_due(uv_timer_t *timer);
 
 /* A timer that fires too early costs less than one that is moved at every step. */
-static void session_arm(struct session *session)
+void session_arm(struct session *session)
 {
     moment now = session_now(session);
     moment want = engine_deadline(session->engine);
@@ -318,6 +301,7 @@ void session_feed(struct session *session, struct event event)
         while (engine_take(session->engine, &effect))
             session_apply(session, &effect);
     } while (session_follow(session, &event));
+    account_follow(session);
     if (engine_over(session->engine)) {
         session_end(session, NULL, (struct span){0});
         session_release(session);
@@ -345,6 +329,11 @@ void session_told(struct session *session, uint64_t id, uint32_t serial,
 
     if (session->id != id || session->over)
         return;
+    if (serial == SEAT_SERIAL) {
+        session_seated(session, answer->told == TOLD_DONE);
+        return;
+    }
+    account_answered(session, answer);
     event = advice_event(session, serial, answer, &advice);
     session_event(session, &event);
 }
@@ -412,18 +401,6 @@ static void session_opened(struct link *link)
     if (event.secured)
         session_note_tls(session, SIDE_UPSTREAM);
     session_event(session, &event);
-}
-
-static void session_dial_failed(void *data)
-{
-    struct session *session = data;
-    struct dial *dial = session->dial;
-    struct event event = {.kind = EVENT_FAILED, .side = SIDE_UPSTREAM, .bytes = dial_words(dial)};
-
-    session->relay = *dial_address(dial);
-    session->dial = NULL;
-    session_event(session, &event);
-    dial_close(&dial);
 }
 
 static size_t session_room(const struct link *link)
@@ -506,7 +483,11 @@ static void session_gone(struct link *link)
         dial_gone(session->dial);
         if (session->dial != NULL)
             session_arm(session);
-    } else if (session->over) {
+        return;
+    }
+    if (side == SIDE_UPSTREAM && !session->connect_waits)
+        account_rise(session);
+    if (session->over) {
         session_release(session);
     } else if (link->error != 0 && !session->lost[side]) {
         session_fail(session, side, link->error);

@@ -1,7 +1,8 @@
 /*
  * session: an engine between two links. It carries events in and effects out, and nothing else.
  *
- * session.c is the loop and the end; arrive.c makes a session of an accepted socket; advice.c
+ * session.c is the loop and the end; arrive.c makes a session of an accepted socket; connect.c
+ * brings it to its relay; account.c knows what rates are asked of it; advice.c
  * carries its questions to the adviser; known.c gathers what is known of it; change.c tells it that
  * its listener is another.
  */
@@ -10,9 +11,25 @@
 
 #include <stddef.h>
 
+#include "pacer.h"
 #include "worker.h"
 
 #define TLS_VERSION_MAX 8U /* NUL included */
+
+/* What account.c knows of a session. */
+struct account {
+    struct held held;
+    struct seat seat;
+    bool asked; /* at least once, and last for this relay */
+    bool waits; /* for the answer */
+    uint32_t relay;
+    uint32_t granted;     /* messages that were let begin and not said yet */
+    struct spent counted; /* what is accounted for */
+    uint32_t ended;       /* messages, by then */
+    uint32_t times;       /* that it had to wait */
+    uint64_t waited_ms;
+    moment since;
+};
 
 struct session {
     struct worker *worker;
@@ -31,6 +48,9 @@ struct session {
     char *relay_error;       /* what a connection to a relay last failed of; NULL: none did */
     struct span server;      /* name of the upstream that was connected to */
     uint32_t relay_number;   /* of that upstream */
+    struct effect connect;   /* to be carried out when there is a place at the relay */
+    bool connect_waits;
+    struct account account;
     struct census *census;
     struct setup *faults_of; /* whose faults hold; NULL: those of `setup` */
     const struct faults *faults;
@@ -61,6 +81,8 @@ moment session_now(const struct session *session);
 void session_event(struct session *session, const struct event *event);
 /* The same, and those who wait for a block go on waiting: no other session is touched. */
 void session_feed(struct session *session, struct event event);
+/* Its timer fires when something is due. */
+void session_arm(struct session *session);
 /* An answer from the desk; it may come too late. */
 void session_told(struct session *session, uint64_t id, uint32_t serial,
                   const struct answer *answer);

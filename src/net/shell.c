@@ -15,6 +15,7 @@ struct shell {
     struct places *places; /* of the newest setup */
     struct shell_user user;
     struct transcripts *transcripts;
+    struct pacer *pacer;
     atomic_uint running;
     uint32_t worker_count;
     struct worker *workers;
@@ -114,6 +115,7 @@ static void shell_run(struct shell *shell, struct places *places)
 
         worker->user = &shell->user;
         worker->transcripts = shell->transcripts;
+        worker->pacer = shell->pacer;
         if (shell->user.history != NULL)
             worker->history = history_join(shell->user.history);
         worker->over = shell_worker_over;
@@ -135,6 +137,7 @@ static void shell_free(struct shell *shell)
         places_free(&shell->places);
     if (shell->transcripts != NULL)
         transcripts_close(&shell->transcripts);
+    pacer_close(&shell->pacer);
     uv_mutex_destroy(&shell->lock);
     uv_cond_destroy(&shell->changed);
     free(shell->addresses);
@@ -153,6 +156,8 @@ static struct shell *shell_new(const struct setup *setup, const struct shell_use
     shell->user = *user;
     must(uv_mutex_init(&shell->lock) == 0 && uv_cond_init(&shell->changed) == 0);
     shell->worker_count = workers;
+    shell->pacer = pacer_new();
+    pacer_configure(shell->pacer, setup->config);
     shell->workers = calloc(workers, sizeof(struct worker));
     shell->addresses = calloc(PLACES_MAX, sizeof(struct address));
     must(shell->workers != NULL && shell->addresses != NULL);
@@ -234,9 +239,15 @@ int shell_reload(struct shell *shell, struct setup *setup, char *where_r)
 
     if (error != 0)
         return error;
+    pacer_configure(shell->pacer, setup->config);
     shell_order(shell, places);
     shell_await(shell);
     return 0;
+}
+
+uint32_t shell_limits(const struct shell *shell, struct limits_row *rows, uint32_t room)
+{
+    return pacer_look(shell->pacer, rows, room);
 }
 
 void shell_drain(struct shell *shell)

@@ -15,6 +15,7 @@
 #include "transcript.h"
 
 struct session;
+struct pacer;
 
 /* A listening socket and the listener of the setup that its next sessions belong to. On the heap;
  * it is gone when its socket is closed. */
@@ -75,6 +76,7 @@ struct worker {
     const struct shell_user *user;
     struct transcripts *transcripts; /* NULL: none are written */
     struct history_part *history;    /* NULL: nothing is remembered */
+    struct pacer *pacer;             /* of all workers */
     void (*over)(void *data);        /* the thread is about to end */
     void (*carried_out)(void *data); /* an order; from its thread */
     void *data;

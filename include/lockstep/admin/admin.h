@@ -77,6 +77,8 @@ struct admin_user {
     struct history *history; /* NULL: no session is remembered */
     /* How the credentials are now: how many there are, of which as many as fit were written. */
     size_t (*credentials)(void *data, struct admin_credential *rows, size_t room);
+    /* Likewise, of what has limits; NULL: nothing has. */
+    uint32_t (*limits)(void *data, struct limits_row *rows, uint32_t room);
     void *data;
     const struct admin_control *control; /* NULL: there is nothing to change */
 };

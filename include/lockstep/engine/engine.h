@@ -182,7 +182,7 @@ struct effect {
 struct spent {
     uint32_t messages; /* MAIL */
     uint32_t recipients;
-    uint64_t bytes;
+    uint64_t bytes; /* of messages that have an answer */
 };
 
 /* What a session came to, for its log line and the counters. */

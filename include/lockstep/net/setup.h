@@ -15,8 +15,10 @@
 
 /* Clients that get no session. */
 enum refused {
-    REFUSED_FULL,    /* as many as there may be are served already */
-    REFUSED_OUTSIDE, /* not of those who may connect */
+    REFUSED_FULL,        /* as many as there may be are served already */
+    REFUSED_OUTSIDE,     /* not of those who may connect */
+    REFUSED_DENIED,      /* of those who may not */
+    REFUSED_CERTIFICATE, /* it had a session, and showed no certificate that may send */
     REFUSED_COUNT
 };
 

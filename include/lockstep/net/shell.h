@@ -8,6 +8,7 @@
 #include "lockstep/engine/engine.h"
 #include "lockstep/net/address.h"
 #include "lockstep/net/adviser.h"
+#include "lockstep/net/limits.h"
 #include "lockstep/net/setup.h"
 
 struct history; /* see history.h */
@@ -26,6 +27,8 @@ struct report {
     struct span relay_error;     /* what a connection to a relay last failed of; empty: none did */
     struct span why;             /* of an ending before there was a session, may be empty */
     uint64_t duration_ms;
+    uint32_t held; /* times that a message had to wait for a rate */
+    uint64_t held_ms;
     /* What repairs did in any session of this worker since its report before, one per row. */
     const struct repair_count *repairs;
 };
@@ -73,6 +76,9 @@ bool shell_address(const struct shell *shell, struct span listener, struct addre
  * ADDRESS_TEXT_MAX bytes where.
  */
 int shell_reload(struct shell *shell, struct setup *setup, char *where_r);
+/* Any thread. What there is to be seen of rates and places; how many rows there are, up to `room`.
+ */
+uint32_t shell_limits(const struct shell *shell, struct limits_row *rows, uint32_t room);
 /* No new sessions; the open ones are told to end, and after the `drain` time-out are ended. */
 void shell_drain(struct shell *shell);
 /* Waits for the workers' threads; then everything is given back. */

@@ -1,0 +1,129 @@
+/* The account of a session: what it was granted, and what it said to relays. */
+#include "account.h"
+
+static struct mail account_mail(const struct session *session, uint32_t relay)
+{
+    return (struct mail){
+        .listener = session->listener->name,
+        .client = rates_given(&session->listener->rates) ? &session->client : NULL,
+        .relay = session->setup->config->relays[relay].name,
+    };
+}
+
+/* What was said since, beyond the messages that were counted when they were let begin. */
+static void account_settle(struct session *session)
+{
+    struct account *account = &session->account;
+    struct summary summary;
+    struct spent more;
+    struct mail mail;
+
+    if (!account->asked)
+        return;
+    mail = account_mail(session, account->relay);
+    engine_summary(session->engine, &summary);
+    more = (struct spent){.messages = summary.spent.messages - account->counted.messages,
+                          .recipients = summary.spent.recipients - account->counted.recipients,
+                          .bytes = summary.spent.bytes - account->counted.bytes};
+    account->counted = summary.spent;
+    account->ended = summary.messages + summary.refused;
+    if (more.messages >= account->granted) {
+        more.messages -= account->granted;
+        account->granted = 0;
+    } else {
+        account->granted -= more.messages;
+        more.messages = 0;
+    }
+    if (more.messages > 0 || more.recipients > 0 || more.bytes > 0)
+        pacer_count(session->worker->pacer, &mail, &more);
+}
+
+bool account_ask(struct session *session, const struct question *question, struct answer *answer_r)
+{
+    struct account *account = &session->account;
+    struct pacer *pacer = session->worker->pacer;
+    struct mail mail = account_mail(session, question->relay);
+    /* It answers a little before the engine gives up by itself: it knows when to come again. */
+    uint32_t spare = question->room / 10 < 1000 ? question->room / 10 : 1000;
+    uint32_t said = account->counted.messages;
+
+    account_settle(session);
+    if (question->code != 0)
+        pacer_learn(pacer, &mail, false);
+    else if (account->counted.messages != said && question->relay == account->relay)
+        pacer_learn(pacer, &mail, true);
+    account->asked = true;
+    account->relay = question->relay;
+    account->held.reach = (struct reach){.desk = &session->worker->desk,
+                                         .session = session,
+                                         .id = session->id,
+                                         .serial = question->serial};
+    if (pacer_ask(pacer, &account->held, &mail, question->room - spare, answer_r)) {
+        account->granted += answer_r->told == TOLD_DONE;
+        return true;
+    }
+    account->waits = true;
+    account->since = session_now(session);
+    account->times++;
+    return false;
+}
+
+void account_answered(struct session *session, const struct answer *answer)
+{
+    struct account *account = &session->account;
+
+    if (!account->waits)
+        return;
+    account->waits = false;
+    account->granted += answer->told == TOLD_DONE;
+    account->waited_ms += (uint64_t)(session_now(session) - account->since);
+}
+
+void account_follow(struct session *session)
+{
+    struct summary summary;
+
+    if (!session->account.asked)
+        return;
+    engine_summary(session->engine, &summary);
+    if (summary.messages + summary.refused != session->account.ended)
+        account_settle(session);
+}
+
+void account_end(struct session *session)
+{
+    static const struct answer over = {.told = TOLD_LATER};
+
+    account_settle(session);
+    if (session->account.waits)
+        pacer_leave(session->worker->pacer, &session->account.held);
+    account_answered(session, &over);
+}
+
+/* --- places --- */
+
+bool account_sit(struct session *session, uint32_t relay)
+{
+    const struct config_relay *configured = &session->setup->config->relays[relay];
+    struct seat *seat = &session->account.seat;
+
+    if (seat->held && session->relay_number == relay)
+        return true;
+    account_rise(session);
+    if (configured->sessions == 0)
+        return true;
+    *seat = (struct seat){.reach = {.desk = &session->worker->desk,
+                                    .session = session,
+                                    .id = session->id,
+                                    .serial = SEAT_SERIAL}};
+    return pacer_sit(session->worker->pacer, seat, configured->name,
+                     session->listener->policy.wait_ms[WAIT_PACE]);
+}
+
+void account_rise(struct session *session)
+{
+    struct seat *seat = &session->account.seat;
+
+    if (seat->held || seat->waits)
+        pacer_rise(session->worker->pacer, seat);
+}

@@ -1,0 +1,24 @@
+/*
+ * account: what a session has to do with rates and places: it asks before a message begins, says
+ * afterwards how much it was, and waits for its place at a relay.
+ */
+#ifndef LOCKSTEP_NET_ACCOUNT_H
+#define LOCKSTEP_NET_ACCOUNT_H
+
+#include "session.h"
+
+/* QUESTION_PACE; as adviser->ask() answers. */
+bool account_ask(struct session *session, const struct question *question, struct answer *answer_r);
+/* The answer came, later. */
+void account_answered(struct session *session, const struct answer *answer);
+/* After a step: what of a message went is counted when it has ended. */
+void account_follow(struct session *session);
+/* The session has ended. */
+void account_end(struct session *session);
+
+/* A connection to that relay may begin; false: session_seated() will be called. */
+bool account_sit(struct session *session, uint32_t relay);
+/* There is no connection any more, nor one that is to be. */
+void account_rise(struct session *session);
+
+#endif

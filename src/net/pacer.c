@@ -1,0 +1,573 @@
+/* A locked table of gates by name, one of clients by address, and the thread that opens them. */
+#include "pacer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "lockstep/base/must.h"
+
+/* Clients of which something is remembered; more are told to come later. */
+#define CLIENTS_MAX 16384U
+#define CLIENT_BUCKETS 1024U
+/* So many new ones are as good a moment as any to forget old ones. */
+#define CLIENTS_SWEPT 1024U
+
+struct pacer_row {
+    char name[LIMITS_NAME_MAX]; /* empty: it is free */
+    bool listener;
+    bool configured;
+    struct gate gate; /* of a relay; a listener's says what its clients' rates are */
+    uint32_t sessions_max;
+    uint32_t sessions;
+    uint32_t queued;
+    struct seat *first, *last;
+    uint64_t held, late;
+};
+
+struct client {
+    struct client *next;
+    const struct pacer_row *listener;
+    struct address address;
+    struct gate gate;
+};
+
+struct pacer {
+    uv_mutex_t lock;
+    uv_cond_t changed;
+    uv_thread_t thread;
+    bool running, closing;
+    struct pacer_row rows[LIMITS_ROWS_MAX];
+    struct client *clients[CLIENT_BUCKETS];
+    uint32_t client_count;
+    uint32_t fresh; /* since clients were forgotten */
+};
+
+static moment pacer_now(void)
+{
+    return (moment)(uv_hrtime() / 1000000);
+}
+
+/* --- names --- */
+
+static struct pacer_row *row_find(struct pacer *pacer, struct span name, bool listener)
+{
+    uint32_t i;
+
+    for (i = 0; i < LIMITS_ROWS_MAX; i++) {
+        struct pacer_row *row = &pacer->rows[i];
+
+        if (row->listener == listener && name.size > 0 &&
+            span_equal(span_of_string(row->name), span_head(name, LIMITS_NAME_MAX - 1)))
+            return row;
+    }
+    return NULL;
+}
+
+static bool row_used(const struct pacer_row *row)
+{
+    return row->configured || row->sessions > 0 || row->queued > 0 || row->gate.waiting > 0;
+}
+
+/* What is remembered of clients goes by the listener's row. */
+static bool clients_use(const struct pacer *pacer, const struct pacer_row *row)
+{
+    const struct client *client;
+    uint32_t i;
+
+    for (i = 0; i < CLIENT_BUCKETS; i++)
+        for (client = pacer->clients[i]; client != NULL; client = client->next)
+            if (client->listener == row)
+                return true;
+    return false;
+}
+
+static struct pacer_row *row_make(struct pacer *pacer, struct span name, bool listener)
+{
+    struct pacer_row *row = row_find(pacer, name, listener);
+    uint32_t i;
+
+    for (i = 0; row == NULL && i < LIMITS_ROWS_MAX; i++) {
+        if (row_used(&pacer->rows[i]) || clients_use(pacer, &pacer->rows[i]))
+            continue;
+        row = &pacer->rows[i];
+        *row = (struct pacer_row){.listener = listener};
+        memcpy(row->name, name.at, name.size < LIMITS_NAME_MAX ? name.size : LIMITS_NAME_MAX - 1);
+    }
+    return row;
+}
+
+static void configure(struct pacer *pacer, struct span name, bool listener,
+                      const struct rates *rates, uint32_t sessions)
+{
+    struct pacer_row *row;
+
+    if (!rates_given(rates) && sessions == 0 && row_find(pacer, name, listener) == NULL)
+        return;
+    row = row_make(pacer, name, listener);
+    if (row == NULL) /* names of configurations before hold them all, by what still waits */
+        return;
+    row->configured = true;
+    row->gate.rates = *rates;
+    row->sessions_max = sessions;
+}
+
+/* --- places --- */
+
+static void seat_leave(struct seat *seat)
+{
+    struct pacer_row *row = seat->row;
+
+    if (seat->before != NULL)
+        seat->before->next = seat->next;
+    else
+        row->first = seat->next;
+    if (seat->next != NULL)
+        seat->next->before = seat->before;
+    else
+        row->last = seat->before;
+    row->queued--;
+    seat->waits = false;
+}
+
+static void seat_stand(struct seat *seat)
+{
+    struct pacer_row *row = seat->row;
+
+    seat->waits = true;
+    seat->next = NULL;
+    seat->before = row->last;
+    if (row->last != NULL)
+        row->last->next = seat;
+    else
+        row->first = seat;
+    row->last = seat;
+    row->queued++;
+}
+
+static void seat_take(struct seat *seat)
+{
+    seat->held = true;
+    seat->row->sessions++;
+}
+
+static bool row_has_place(const struct pacer_row *row)
+{
+    return row->sessions_max == 0 || row->sessions < row->sessions_max;
+}
+
+static void reach_tell(const struct reach *reach, enum told told, struct span words)
+{
+    const struct answer answer = {.told = told, .credential = NOTHING, .bytes = words};
+
+    desk_answer(reach->desk, reach->session, reach->id, reach->serial, &answer);
+}
+
+/* Those in front get the places that are free. */
+static void row_seat(struct pacer_row *row)
+{
+    while (row->first != NULL && row_has_place(row)) {
+        struct seat *seat = row->first;
+
+        seat_leave(seat);
+        seat_take(seat);
+        reach_tell(&seat->reach, TOLD_DONE, SPAN(""));
+    }
+}
+
+/* And who has waited too long goes; when the next has. */
+static moment row_tire(struct pacer_row *row, moment now)
+{
+    struct seat *seat = row->first;
+    moment due = MOMENT_NEVER;
+
+    while (seat != NULL) {
+        struct seat *next = seat->next;
+
+        if (seat->until <= now) {
+            seat_leave(seat);
+            reach_tell(&seat->reach, TOLD_LATER, SPAN(""));
+        } else if (seat->until < due) {
+            due = seat->until;
+        }
+        seat = next;
+    }
+    return due;
+}
+
+/* --- clients --- */
+
+static uint32_t client_bucket(const struct address *address)
+{
+    struct span bytes = address->any.sa_family == AF_INET6
+                            ? span_of((const char *)&address->six.sin6_addr, 16)
+                            : span_of((const char *)&address->four.sin_addr, 4);
+    uint32_t sum = 2166136261U;
+    size_t i;
+
+    for (i = 0; i < bytes.size; i++)
+        sum = (sum ^ (unsigned char)bytes.at[i]) * 16777619U;
+    return sum % CLIENT_BUCKETS;
+}
+
+static void clients_forget(struct pacer *pacer, moment now)
+{
+    uint32_t i;
+
+    pacer->fresh = 0;
+    for (i = 0; i < CLIENT_BUCKETS; i++) {
+        struct client **at = &pacer->clients[i];
+
+        while (*at != NULL) {
+            struct client *client = *at;
+
+            if (!gate_idle(&client->gate, now)) {
+                at = &client->next;
+                continue;
+            }
+            *at = client->next;
+            free(client);
+            pacer->client_count--;
+        }
+    }
+}
+
+/* NULL: too many are remembered already. */
+static struct client *client_make(struct pacer *pacer, const struct pacer_row *listener,
+                                  const struct address *address, moment now)
+{
+    struct client **bucket = &pacer->clients[client_bucket(address)];
+    struct client *client;
+
+    for (client = *bucket; client != NULL; client = client->next)
+        if (client->listener == listener && address_same_host(&client->address, address))
+            break;
+    if (client == NULL && pacer->fresh++ >= CLIENTS_SWEPT)
+        clients_forget(pacer, now);
+    if (client == NULL && pacer->client_count < CLIENTS_MAX) {
+        client = calloc(1, sizeof(*client));
+        must(client != NULL);
+        client->listener = listener;
+        client->address = *address;
+        client->next = *bucket;
+        *bucket = client;
+        pacer->client_count++;
+    }
+    if (client != NULL)
+        client->gate.rates = listener->gate.rates;
+    return client;
+}
+
+/* --- messages --- */
+
+/* Of the gate that it stands at, or could not even stand at. */
+static struct pacer_row *held_row(const struct held *held)
+{
+    return held->rows[held->waiter.step];
+}
+
+/* It, or all that could wait, have waited too long. */
+static struct answer held_refuse(struct held *held, moment now)
+{
+    const struct gate *gate = held->waiter.gates[held->waiter.step];
+    struct text words = text_over(held->words, sizeof(held->words));
+    moment when = gate_when(gate, gate->waiting, now);
+
+    held_row(held)->late++;
+    text_add(&words, held->waiter.step == 0 ? SPAN("this client may send more in about ")
+                                            : SPAN("the relay takes more in about "));
+    text_add_number(&words, (uint64_t)((when - now + 999) / 1000));
+    text_add(&words, SPAN(" s"));
+    return (struct answer){.told = TOLD_LATER, .credential = NOTHING, .bytes = text_span(&words)};
+}
+
+/* All that can begin at that gate now, and all that have waited too long. When to look again. */
+static moment gate_serve(struct gate *gate, moment now)
+{
+    moment due;
+
+    while ((due = gate_due(gate, now)) <= now) {
+        bool passed;
+        struct held *held = (struct held *)gate_next(gate, now, &passed);
+        struct answer answer;
+
+        if (held == NULL) /* it went on to wait at the next gate */
+            continue;
+        if (passed) {
+            reach_tell(&held->reach, TOLD_DONE, SPAN(""));
+            continue;
+        }
+        answer = held_refuse(held, now);
+        reach_tell(&held->reach, answer.told, answer.bytes);
+    }
+    return due;
+}
+
+static moment earlier(moment one, moment other)
+{
+    return one < other ? one : other;
+}
+
+/* Clients first: what goes by their gates comes to those of relays. */
+static moment pacer_serve(struct pacer *pacer, moment now)
+{
+    moment due = MOMENT_NEVER;
+    uint32_t i;
+
+    for (i = 0; i < CLIENT_BUCKETS && pacer->client_count > 0; i++) {
+        struct client *client;
+
+        for (client = pacer->clients[i]; client != NULL; client = client->next)
+            if (client->gate.first != NULL)
+                due = earlier(due, gate_serve(&client->gate, now));
+    }
+    for (i = 0; i < LIMITS_ROWS_MAX; i++) {
+        due = earlier(due, gate_serve(&pacer->rows[i].gate, now));
+        due = earlier(due, row_tire(&pacer->rows[i], now));
+    }
+    return due;
+}
+
+static void pacer_run(void *data)
+{
+    struct pacer *pacer = data;
+
+    uv_mutex_lock(&pacer->lock);
+    while (!pacer->closing) {
+        moment now = pacer_now();
+        moment due = pacer_serve(pacer, now);
+
+        if (due == MOMENT_NEVER)
+            uv_cond_wait(&pacer->changed, &pacer->lock);
+        else
+            uv_cond_timedwait(&pacer->changed, &pacer->lock, (uint64_t)(due - now) * 1000000);
+    }
+    uv_mutex_unlock(&pacer->lock);
+}
+
+/* Somebody waits: under the lock. */
+static void pacer_wake(struct pacer *pacer)
+{
+    if (!pacer->running)
+        must(uv_thread_create(&pacer->thread, pacer_run, pacer) == 0);
+    pacer->running = true;
+    uv_cond_signal(&pacer->changed);
+}
+
+/* The gates that a message has to go by; false: there is one too many client. */
+static bool mail_gates(struct pacer *pacer, const struct mail *mail, struct held *held, moment now)
+{
+    struct pacer_row *listener =
+        mail->client != NULL ? row_find(pacer, mail->listener, true) : NULL;
+    struct pacer_row *relay = row_find(pacer, mail->relay, false);
+    struct client *client = NULL;
+
+    if (listener != NULL) {
+        client = client_make(pacer, listener, mail->client, now);
+        if (client == NULL)
+            return false;
+    }
+    held->rows[0] = listener;
+    held->rows[1] = relay;
+    held->waiter.gates[0] = client != NULL ? &client->gate : NULL;
+    held->waiter.gates[1] = relay != NULL ? &relay->gate : NULL;
+    return true;
+}
+
+/* Under the lock. */
+static bool pacer_admit(struct pacer *pacer, struct held *held, const struct mail *mail,
+                        uint32_t wait_ms, struct answer *answer_r)
+{
+    moment now = pacer_now();
+
+    *answer_r = (struct answer){.told = TOLD_DONE, .credential = NOTHING};
+    if (!mail_gates(pacer, mail, held, now)) {
+        answer_r->told = TOLD_LATER;
+        answer_r->bytes = SPAN("too many clients are counted already");
+        return true;
+    }
+    held->waiter.until = now + wait_ms;
+    if (gate_arrive(&held->waiter, now))
+        return true;
+    if (!held->waiter.waits) {
+        *answer_r = held_refuse(held, now);
+        return true;
+    }
+    held_row(held)->held++;
+    pacer_wake(pacer);
+    return false;
+}
+
+bool pacer_ask(struct pacer *pacer, struct held *held, const struct mail *mail, uint32_t wait_ms,
+               struct answer *answer_r)
+{
+    bool answered;
+
+    uv_mutex_lock(&pacer->lock);
+    answered = pacer_admit(pacer, held, mail, wait_ms, answer_r);
+    uv_mutex_unlock(&pacer->lock);
+    return answered;
+}
+
+void pacer_leave(struct pacer *pacer, struct held *held)
+{
+    uv_mutex_lock(&pacer->lock);
+    gate_leave(&held->waiter);
+    uv_mutex_unlock(&pacer->lock);
+}
+
+void pacer_count(struct pacer *pacer, const struct mail *mail, const struct spent *spent)
+{
+    struct held held = {.words = {0}};
+    moment now = pacer_now();
+    uint32_t i;
+
+    uv_mutex_lock(&pacer->lock);
+    if (mail_gates(pacer, mail, &held, now)) {
+        for (i = 0; i < GATES; i++)
+            if (held.waiter.gates[i] != NULL)
+                gate_count(held.waiter.gates[i], spent->messages, spent->recipients, spent->bytes,
+                           now);
+    }
+    uv_mutex_unlock(&pacer->lock);
+}
+
+void pacer_learn(struct pacer *pacer, const struct mail *mail, bool well)
+{
+    struct pacer_row *relay;
+
+    uv_mutex_lock(&pacer->lock);
+    relay = row_find(pacer, mail->relay, false);
+    if (relay == NULL)
+        relay = row_make(pacer, mail->relay, false); /* only its clients have rates */
+    if (relay != NULL && well)
+        gate_open(&relay->gate);
+    else if (relay != NULL)
+        gate_shut(&relay->gate, pacer_now());
+    uv_mutex_unlock(&pacer->lock);
+}
+
+bool pacer_sit(struct pacer *pacer, struct seat *seat, struct span relay, uint32_t wait_ms)
+{
+    uv_mutex_lock(&pacer->lock);
+    seat->row = row_find(pacer, relay, false);
+    seat->until = pacer_now() + wait_ms;
+    if (seat->row != NULL && seat->row->first == NULL && row_has_place(seat->row))
+        seat_take(seat);
+    else if (seat->row != NULL)
+        seat_stand(seat);
+    if (seat->waits)
+        pacer_wake(pacer);
+    uv_mutex_unlock(&pacer->lock);
+    return !seat->waits;
+}
+
+void pacer_rise(struct pacer *pacer, struct seat *seat)
+{
+    uv_mutex_lock(&pacer->lock);
+    if (seat->waits)
+        seat_leave(seat);
+    if (seat->held) {
+        seat->row->sessions--;
+        row_seat(seat->row);
+    }
+    seat->held = false;
+    uv_mutex_unlock(&pacer->lock);
+}
+
+/* --- the whole --- */
+
+struct pacer *pacer_new(void)
+{
+    struct pacer *pacer = calloc(1, sizeof(*pacer));
+
+    must(pacer != NULL);
+    must(uv_mutex_init(&pacer->lock) == 0 && uv_cond_init(&pacer->changed) == 0);
+    return pacer;
+}
+
+void pacer_close(struct pacer **closing)
+{
+    struct pacer *pacer = *closing;
+    uint32_t i;
+
+    *closing = NULL;
+    uv_mutex_lock(&pacer->lock);
+    pacer->closing = true;
+    uv_cond_signal(&pacer->changed);
+    uv_mutex_unlock(&pacer->lock);
+    if (pacer->running)
+        uv_thread_join(&pacer->thread);
+    for (i = 0; i < CLIENT_BUCKETS; i++) {
+        while (pacer->clients[i] != NULL) {
+            struct client *client = pacer->clients[i];
+
+            pacer->clients[i] = client->next;
+            free(client);
+        }
+    }
+    uv_cond_destroy(&pacer->changed);
+    uv_mutex_destroy(&pacer->lock);
+    free(pacer);
+}
+
+void pacer_configure(struct pacer *pacer, const struct config *config)
+{
+    struct client *client;
+    uint32_t i;
+
+    uv_mutex_lock(&pacer->lock);
+    for (i = 0; i < LIMITS_ROWS_MAX; i++) {
+        pacer->rows[i].configured = false;
+        pacer->rows[i].gate.rates = (struct rates){.messages = {0}};
+        pacer->rows[i].sessions_max = 0;
+    }
+    for (i = 0; i < config->relay_count; i++)
+        configure(pacer, config->relays[i].name, false, &config->relays[i].rates,
+                  config->relays[i].sessions);
+    for (i = 0; i < config->listener_count; i++)
+        configure(pacer, config->listeners[i].name, true, &config->listeners[i].rates, 0);
+    for (i = 0; i < CLIENT_BUCKETS; i++)
+        for (client = pacer->clients[i]; client != NULL; client = client->next)
+            client->gate.rates = client->listener->gate.rates;
+    for (i = 0; i < LIMITS_ROWS_MAX; i++)
+        row_seat(&pacer->rows[i]);
+    uv_cond_signal(&pacer->changed);
+    uv_mutex_unlock(&pacer->lock);
+}
+
+static uint32_t clients_waiting(const struct pacer *pacer, const struct pacer_row *listener)
+{
+    const struct client *client;
+    uint32_t waiting = 0, i;
+
+    for (i = 0; i < CLIENT_BUCKETS && pacer->client_count > 0; i++)
+        for (client = pacer->clients[i]; client != NULL; client = client->next)
+            waiting += client->listener == listener ? client->gate.waiting : 0;
+    return waiting;
+}
+
+uint32_t pacer_look(struct pacer *pacer, struct limits_row *rows, uint32_t room)
+{
+    uint32_t count = 0, i;
+
+    uv_mutex_lock(&pacer->lock);
+    for (i = 0; i < LIMITS_ROWS_MAX && count < room; i++) {
+        const struct pacer_row *row = &pacer->rows[i];
+
+        if (!row_used(row))
+            continue;
+        rows[count] = (struct limits_row){
+            .listener = row->listener,
+            .held = row->held,
+            .late = row->late,
+            .waiting = row->listener ? clients_waiting(pacer, row) : row->gate.waiting,
+            .sessions = row->sessions,
+            .queued = row->queued,
+        };
+        memcpy(rows[count++].name, row->name, sizeof(row->name));
+    }
+    uv_mutex_unlock(&pacer->lock);
+    return count;
+}
