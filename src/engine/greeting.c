@@ -4,6 +4,8 @@
 
 void upstream_greets(struct engine *engine, const struct reply *reply)
 {
+    engine->summary.greetings += reply->code < 300;
+    engine->summary.turned_away += reply->code >= 300;
     replay_look(engine, reply, DOES_NONE);
     if (reply->code >= 300 && reply->code < 400 && !transparent(engine)) {
         upstream_broken(engine, SPAN("The relay's greeting makes no sense"));
@@ -20,7 +22,6 @@ void upstream_greets(struct engine *engine, const struct reply *reply)
     engine->phase = PHASE_TALKING;
     engine->client_since = engine->now;
     engine->summary.upstream_greeted = reply->code < 300;
-    engine->summary.greetings += reply->code < 300;
     upstream_of(engine)->view.ungreetable = reply->code >= 300;
     if (!transparent(engine) && (reply->code == 421 || reply->code == 521))
         session_close(engine, "relay-refused"); /* RFC 7504 3, RFC 5321 3.8 */

@@ -1,6 +1,25 @@
 /* The account of a session: what it was granted, and what it said to relays. */
 #include "account.h"
 
+#include <stdlib.h>
+
+#include "lockstep/base/must.h"
+
+static struct account *account_of(struct session *session)
+{
+    if (session->account == NULL) {
+        session->account = calloc(1, sizeof(*session->account));
+        must(session->account != NULL);
+    }
+    return session->account;
+}
+
+void account_drop(struct session *session)
+{
+    free(session->account);
+    session->account = NULL;
+}
+
 static struct mail account_mail(const struct session *session, uint32_t relay)
 {
     return (struct mail){
@@ -13,12 +32,12 @@ static struct mail account_mail(const struct session *session, uint32_t relay)
 /* What was said since, beyond the messages that were counted when they were let begin. */
 static void account_settle(struct session *session)
 {
-    struct account *account = &session->account;
+    struct account *account = session->account;
     struct summary summary;
     struct spent more;
     struct mail mail;
 
-    if (!account->asked)
+    if (account == NULL || !account->asked)
         return;
     mail = account_mail(session, account->relay);
     engine_summary(session->engine, &summary);
@@ -40,7 +59,7 @@ static void account_settle(struct session *session)
 
 bool account_ask(struct session *session, const struct question *question, struct answer *answer_r)
 {
-    struct account *account = &session->account;
+    struct account *account = account_of(session);
     struct pacer *pacer = session->worker->pacer;
     struct mail mail = account_mail(session, question->relay);
     /* It answers a little before the engine gives up by itself: it knows when to come again. */
@@ -70,9 +89,9 @@ bool account_ask(struct session *session, const struct question *question, struc
 
 void account_answered(struct session *session, const struct answer *answer)
 {
-    struct account *account = &session->account;
+    struct account *account = session->account;
 
-    if (!account->waits)
+    if (account == NULL || !account->waits)
         return;
     account->waits = false;
     account->granted += answer->told == TOLD_DONE;
@@ -83,10 +102,10 @@ void account_follow(struct session *session)
 {
     struct summary summary;
 
-    if (!session->account.asked)
+    if (session->account == NULL || !session->account->asked)
         return;
     engine_summary(session->engine, &summary);
-    if (summary.messages + summary.refused != session->account.ended)
+    if (summary.messages + summary.refused != session->account->ended)
         account_settle(session);
 }
 
@@ -95,8 +114,8 @@ void account_end(struct session *session)
     static const struct answer over = {.told = TOLD_LATER};
 
     account_settle(session);
-    if (session->account.waits)
-        pacer_leave(session->worker->pacer, &session->account.held);
+    if (session->account != NULL && session->account->waits)
+        pacer_leave(session->worker->pacer, &session->account->held);
     account_answered(session, &over);
 }
 
@@ -105,13 +124,14 @@ void account_end(struct session *session)
 bool account_sit(struct session *session, uint32_t relay)
 {
     const struct config_relay *configured = &session->setup->config->relays[relay];
-    struct seat *seat = &session->account.seat;
+    struct seat *seat;
 
-    if (seat->held && session->relay_number == relay)
+    if (session->relay_number == relay && account_seating(session) == SEATED)
         return true;
     account_rise(session);
     if (configured->sessions == 0)
         return true;
+    seat = &account_of(session)->seat;
     *seat = (struct seat){.reach = {.desk = &session->worker->desk,
                                     .session = session,
                                     .id = session->id,
@@ -122,8 +142,13 @@ bool account_sit(struct session *session, uint32_t relay)
 
 void account_rise(struct session *session)
 {
-    struct seat *seat = &session->account.seat;
+    if (session->account != NULL && session->account->seat.row != NULL)
+        pacer_rise(session->worker->pacer, &session->account->seat);
+}
 
-    if (seat->held || seat->waits)
-        pacer_rise(session->worker->pacer, seat);
+enum seating account_seating(const struct session *session)
+{
+    if (session->account == NULL || session->account->seat.row == NULL)
+        return SEAT_DENIED;
+    return pacer_seating(session->worker->pacer, &session->account->seat);
 }

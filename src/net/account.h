@@ -5,7 +5,23 @@
 #ifndef LOCKSTEP_NET_ACCOUNT_H
 #define LOCKSTEP_NET_ACCOUNT_H
 
+#include "pacer.h"
 #include "session.h"
+
+/* Made when it is first needed. */
+struct account {
+    struct held held;
+    struct seat seat;
+    bool asked; /* at least once, and last for this relay */
+    bool waits; /* for the answer */
+    uint32_t relay;
+    uint32_t granted;     /* messages that were let begin and not said yet */
+    struct spent counted; /* what is accounted for */
+    uint32_t ended;       /* messages, by then */
+    uint32_t times;       /* that it had to wait */
+    uint64_t waited_ms;
+    moment since;
+};
 
 /* QUESTION_PACE; as adviser->ask() answers. */
 bool account_ask(struct session *session, const struct question *question, struct answer *answer_r);
@@ -15,9 +31,12 @@ void account_answered(struct session *session, const struct answer *answer);
 void account_follow(struct session *session);
 /* The session has ended. */
 void account_end(struct session *session);
+/* Its memory is free again. */
+void account_drop(struct session *session);
 
 /* A connection to that relay may begin; false: session_seated() will be called. */
 bool account_sit(struct session *session, uint32_t relay);
+enum seating account_seating(const struct session *session);
 /* There is no connection any more, nor one that is to be. */
 void account_rise(struct session *session);
 

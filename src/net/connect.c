@@ -5,6 +5,82 @@
 #include "advice.h"
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
+#include "pick.h"
+
+/* --- how it went --- */
+
+static void connect_judge(struct session *session, bool well)
+{
+    if (session->picked != NULL && session->unjudged)
+        pick_learn(session->picked, &session->relay, well, session_now(session));
+    session->unjudged = false;
+}
+
+/* What TLS follows the greeting is part of it. */
+static bool connect_awaits_tls(const struct session *session)
+{
+    const struct config_relay *relay = &session->setup->config->relays[session->relay_number];
+
+    return relay->address.scheme == SCHEME_STARTTLS && relay->tls != RELAY_TLS_OFFERED;
+}
+
+void connect_opened(struct session *session)
+{
+    struct summary summary;
+
+    session->picked =
+        session->moved == NULL ? setup_pick(session->setup, session->relay_number) : NULL;
+    dial_take(session->dial);
+    if (session->picked == NULL)
+        return;
+    session->unjudged = true;
+    engine_summary(session->engine, &summary);
+    session->greetings = (uint8_t)summary.greetings;
+    session->turned_away = (uint8_t)summary.turned_away;
+}
+
+static bool connect_greeted(const struct session *session)
+{
+    struct summary summary;
+
+    engine_summary(session->engine, &summary);
+    return (uint8_t)summary.greetings != session->greetings;
+}
+
+void connect_follow(struct session *session)
+{
+    struct summary summary;
+
+    if (session->picked == NULL || !session->unjudged)
+        return;
+    engine_summary(session->engine, &summary);
+    if ((uint8_t)summary.turned_away != session->turned_away)
+        connect_judge(session, false);
+    else if (connect_greeted(session) && !connect_awaits_tls(session))
+        connect_judge(session, true);
+}
+
+void connect_lost(struct session *session, bool tls)
+{
+    if (session->picked != NULL && session->unjudged && (tls || !connect_greeted(session)))
+        connect_judge(session, false);
+}
+
+void connect_secured(struct session *session)
+{
+    if (connect_awaits_tls(session))
+        connect_judge(session, true);
+}
+
+void connect_over(struct session *session)
+{
+    if (session->picked != NULL)
+        pick_leave(session->picked, &session->relay);
+    session->picked = NULL;
+    session->unjudged = false;
+}
+
+/* --- connecting --- */
 
 static void session_dial_failed(void *data)
 {
@@ -19,23 +95,30 @@ static void session_dial_failed(void *data)
     dial_close(&dial);
 }
 
-static void session_dial(struct session *session, const struct effect *effect)
+static void session_dial(struct session *session)
 {
-    uint32_t relay = effect->relay;
+    uint32_t relay = session->connect_to;
     const struct config_relay *configured = &session->setup->config->relays[relay];
     struct link *link = &session->links[SIDE_UPSTREAM];
     struct dial_plan plan = {
         .loop = &session->worker->links,
         .link = link,
         .user = &session_users[SIDE_UPSTREAM],
-        .addresses = advice_where(session, relay, effect->live),
-        .turn = effect->turn,
+        .addresses = advice_where(session, relay, session->connect_live),
+        .turn = session->connect_turn,
+        .balance = configured->balance,
+        .slow_start_ms = configured->slow_start_ms,
         .wait_ms = session->listener->policy.wait_ms[WAIT_CONNECT],
         .server_name = configured->server_name,
         .failed = session_dial_failed,
         .data = session,
     };
 
+    if (session->moved == NULL)
+        plan.pick = setup_pick(session->setup, relay);
+    if (configured->balance != BALANCE_ORDER && session->connect_turn > 0 &&
+        session->relay_number == relay)
+        plan.avoid = session->relay;
     must(session->dial == NULL);
     session->connect_waits = false;
     if (configured->address.scheme == SCHEME_SMTPS)
@@ -46,23 +129,29 @@ static void session_dial(struct session *session, const struct effect *effect)
 
 void session_connect(struct session *session, const struct effect *effect)
 {
+    connect_lost(session, false);
+    connect_over(session);
     link_shut(&session->links[SIDE_UPSTREAM], SHUT_NOW);
     session->lost[SIDE_UPSTREAM] = false;
     session->tls[SIDE_UPSTREAM][0] = 0;
     session->server = (struct span){0};
-    session->connect = *effect;
+    session->connect_to = effect->relay;
+    session->connect_turn = effect->turn;
+    session->connect_live = effect->live;
     session->connect_waits = !account_sit(session, effect->relay);
     if (!session->connect_waits)
-        session_dial(session, effect);
+        session_dial(session);
 }
 
-void session_seated(struct session *session, bool there)
+void session_seated(struct session *session)
 {
-    if (!session->connect_waits)
+    enum seating seating = account_seating(session);
+
+    if (!session->connect_waits || seating == SEAT_AWAITED)
         return;
     session->connect_waits = false;
-    if (there) {
-        session_dial(session, &session->connect);
+    if (seating == SEATED) {
+        session_dial(session);
         session_arm(session);
         return;
     }

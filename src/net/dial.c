@@ -5,6 +5,7 @@
 
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
+#include "pick.h"
 
 #define DIAL_WORDS_MAX 320
 
@@ -18,12 +19,13 @@ enum dial_state {
 struct dial {
     struct dial_plan plan;
     enum dial_state state;
-    bool closed;              /* only libuv's answer is still awaited */
-    uint32_t next;            /* address of the plan */
-    struct addrinfo *results; /* of the name before `next` */
-    struct addrinfo *result;  /* the one to try next */
+    bool closed;   /* only libuv's answer is still awaited */
+    bool counted;  /* the pick counts the connection */
+    uint32_t next; /* address of the plan whose turn to be resolved it is */
+    struct candidates candidates;
+    uint8_t rows[PICK_CANDIDATES_MAX]; /* of the plan, by candidate */
+    uint32_t current;                  /* the candidate that is tried */
     moment deadline;
-    struct address address;
     char words[DIAL_WORDS_MAX];
     uv_getaddrinfo_t request;
 };
@@ -35,12 +37,16 @@ static moment dial_now(const struct dial *dial)
     return (moment)uv_now(dial->plan.loop->uv);
 }
 
-/* The address of the plan that is tried. */
-static const struct config_address *dial_row(const struct dial *dial)
+/* The address of the plan that is resolved next. */
+static uint32_t dial_row(const struct dial *dial)
 {
-    const struct config_addresses *addresses = dial->plan.addresses;
+    return (dial->plan.turn + dial->next) % dial->plan.addresses->count;
+}
 
-    return &addresses->rows[(dial->plan.turn + dial->next - 1) % addresses->count];
+/* Of what is tried. */
+static struct span dial_host(const struct dial *dial)
+{
+    return dial->plan.addresses->rows[dial->rows[dial->current]].host;
 }
 
 static void dial_note(struct dial *dial, int error)
@@ -49,7 +55,7 @@ static void dial_note(struct dial *dial, int error)
     char text[ADDRESS_TEXT_MAX];
 
     snprintf(dial->words, sizeof(dial->words), "%.*s %s %s", (int)why.size, why.at,
-             error == UV_ECONNREFUSED ? "by" : "at", address_text(&dial->address, text));
+             error == UV_ECONNREFUSED ? "by" : "at", address_text(dial_address(dial), text));
 }
 
 static void dial_note_name(struct dial *dial, struct span name, int error)
@@ -61,12 +67,19 @@ static void dial_note_name(struct dial *dial, struct span name, int error)
                  name.at, uv_strerror(error));
 }
 
-/* Whose certificate the server has to have. */
-static struct span dial_name(const struct dial *dial)
+static void dial_leave(struct dial *dial)
 {
-    if (dial->plan.server_name.size > 0)
-        return dial->plan.server_name;
-    return dial_row(dial)->host;
+    if (dial->counted)
+        pick_leave(dial->plan.pick, dial_address(dial));
+    dial->counted = false;
+}
+
+static void dial_fail(struct dial *dial, int error)
+{
+    dial_note(dial, error);
+    if (dial->counted)
+        pick_learn(dial->plan.pick, dial_address(dial), false, dial_now(dial));
+    dial_leave(dial);
 }
 
 static void dial_connect(struct dial *dial)
@@ -74,21 +87,37 @@ static void dial_connect(struct dial *dial)
     int error;
 
     dial->deadline = dial_now(dial) + dial->plan.wait_ms;
-    error = link_connect(dial->plan.link, dial->plan.loop, dial->plan.user, &dial->address);
+    error = link_connect(dial->plan.link, dial->plan.loop, dial->plan.user, dial_address(dial));
     dial->state = error == 0 ? DIAL_CONNECTING : DIAL_CLOSING;
     if (error != 0)
-        dial_note(dial, error);
+        dial_fail(dial, error);
     else if (dial->plan.tls != NULL)
-        link_secure(dial->plan.link, dial->plan.tls, dial_name(dial));
+        link_secure(dial->plan.link, dial->plan.tls, dial_server(dial));
+}
+
+/* --- names --- */
+
+static void dial_add(struct dial *dial, const struct address *address, uint32_t row)
+{
+    struct candidates *candidates = &dial->candidates;
+
+    if (candidates->count == PICK_CANDIDATES_MAX)
+        return;
+    dial->rows[candidates->count] = (uint8_t)row;
+    candidates->addresses[candidates->count] = *address;
+    address_set_port(&candidates->addresses[candidates->count++],
+                     dial->plan.addresses->rows[row].port);
 }
 
 /* Which of a name's addresses a later round begins with; those before it are left out. */
-static struct addrinfo *dial_first(const struct dial *dial, struct addrinfo *results)
+static const struct addrinfo *dial_first(const struct dial *dial, const struct addrinfo *results)
 {
     uint32_t skipped = dial->plan.turn / dial->plan.addresses->count;
-    struct addrinfo *result;
+    const struct addrinfo *result;
     uint32_t count = 0;
 
+    if (dial->plan.balance != BALANCE_ORDER)
+        return results;
     for (result = results; result != NULL; result = result->ai_next)
         count++;
     for (result = results, skipped %= count > 0 ? count : 1; skipped > 0; skipped--)
@@ -99,76 +128,103 @@ static struct addrinfo *dial_first(const struct dial *dial, struct addrinfo *res
 static void dial_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *results)
 {
     struct dial *dial = request->data;
+    const struct addrinfo *result;
+    struct address address;
+    uint32_t row;
 
     if (dial->closed) {
         uv_freeaddrinfo(results);
         free(dial);
         return;
     }
-    dial->results = results;
-    dial->result = dial_first(dial, results);
+    row = dial_row(dial);
+    for (result = dial_first(dial, results); result != NULL; result = result->ai_next)
+        if (address_copy(result->ai_addr, &address))
+            dial_add(dial, &address, row);
+    uv_freeaddrinfo(results);
     if (status != 0)
-        dial_note_name(dial, dial_row(dial)->host, status);
+        dial_note_name(dial, dial->plan.addresses->rows[row].host, status);
+    dial->next++;
     dial_go(dial);
     if (dial->state == DIAL_SPENT)
         dial->plan.failed(dial->plan.data);
 }
 
-static int dial_resolve(struct dial *dial, const struct config_address *row)
+/* Asks for the addresses of the next row; false: they are there, or there are none. */
+static bool dial_resolve(struct dial *dial)
 {
+    const struct config_address *row = &dial->plan.addresses->rows[dial_row(dial)];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct address address;
     char name[256];
+    int error = UV_EAI_NONAME;
 
-    if (row->host.size >= sizeof(name))
-        return UV_EAI_NONAME;
-    memcpy(name, row->host.at, row->host.size);
-    name[row->host.size] = 0;
-    dial->request.data = dial;
-    dial->state = DIAL_RESOLVING;
-    dial->deadline = dial_now(dial) + dial->plan.wait_ms;
-    return uv_getaddrinfo(dial->plan.loop->uv, &dial->request, dial_resolved, name, NULL, &hints);
+    if (address_literal(row->host, row->port, &address)) {
+        dial_add(dial, &address, dial_row(dial));
+        dial->next++;
+        return false;
+    }
+    if (row->host.size < sizeof(name)) {
+        memcpy(name, row->host.at, row->host.size);
+        name[row->host.size] = 0;
+        dial->request.data = dial;
+        dial->state = DIAL_RESOLVING;
+        dial->deadline = dial_now(dial) + dial->plan.wait_ms;
+        error =
+            uv_getaddrinfo(dial->plan.loop->uv, &dial->request, dial_resolved, name, NULL, &hints);
+    }
+    if (error == 0)
+        return true;
+    dial_note_name(dial, row->host, error);
+    dial->next++;
+    return false;
 }
 
-/* The next address of the name that was resolved last; false when there is none. */
-static bool dial_result(struct dial *dial)
+/* --- one after the other --- */
+
+/* The next that was not tried; `last`: also one that rests. */
+static bool dial_choose(struct dial *dial, bool last)
 {
-    bool usable = false;
+    const struct wish wish = {.balance = dial->plan.balance,
+                              .slow_start_ms = dial->plan.slow_start_ms,
+                              .avoid = dial->plan.avoid};
+    struct candidates *candidates = &dial->candidates;
+    uint32_t chosen = 0;
 
-    while (dial->result != NULL && !usable) {
-        usable = address_copy(dial->result->ai_addr, &dial->address);
-        dial->result = dial->result->ai_next;
-    }
-    if (usable) {
-        address_set_port(&dial->address, dial_row(dial)->port);
-    } else if (dial->results != NULL) {
-        uv_freeaddrinfo(dial->results);
-        dial->results = NULL;
-    }
-    return usable;
+    if (dial->plan.pick != NULL)
+        chosen = pick_choose(dial->plan.pick, candidates, &wish, last, dial_now(dial));
+    else
+        while (chosen < candidates->count && (candidates->tried >> chosen & 1U) != 0)
+            chosen++;
+    if (chosen >= candidates->count)
+        return false;
+    dial->current = chosen;
+    dial->counted = dial->plan.pick != NULL;
+    candidates->tried |= 1ULL << chosen;
+    return true;
 }
 
-/* Starts whatever comes next, or ends as DIAL_SPENT. */
+/* Starts whatever comes next, or ends as DIAL_SPENT. In order a name is resolved when all before it
+ * have failed. */
 static void dial_go(struct dial *dial)
 {
-    while (!dial_result(dial)) {
-        const struct config_address *row;
-        int error;
+    bool in_order = dial->plan.balance == BALANCE_ORDER;
 
-        if (dial->next == dial->plan.addresses->count) {
+    for (;;) {
+        bool last = dial->next == dial->plan.addresses->count;
+
+        if ((last || in_order) && dial_choose(dial, last)) {
+            dial_connect(dial);
+            return;
+        }
+        if (last) {
             dial->state = DIAL_SPENT;
             dial->deadline = dial_now(dial);
             return;
         }
-        dial->next++;
-        row = dial_row(dial);
-        if (address_literal(row->host, row->port, &dial->address))
-            break;
-        error = dial_resolve(dial, row);
-        if (error == 0)
+        if (dial_resolve(dial))
             return;
-        dial_note_name(dial, row->host, error);
     }
-    dial_connect(dial);
 }
 
 struct dial *dial_open(const struct dial_plan *plan)
@@ -189,9 +245,7 @@ void dial_close(struct dial **closing)
     struct dial *dial = *closing;
 
     *closing = NULL;
-    if (dial->results != NULL)
-        uv_freeaddrinfo(dial->results);
-    dial->results = NULL;
+    dial_leave(dial);
     dial->closed = true;
     if (dial->state == DIAL_RESOLVING)
         uv_cancel((uv_req_t *)&dial->request);
@@ -199,9 +253,14 @@ void dial_close(struct dial **closing)
         free(dial);
 }
 
+void dial_take(struct dial *dial)
+{
+    dial->counted = false;
+}
+
 void dial_lost(struct dial *dial, int error)
 {
-    dial_note(dial, error);
+    dial_fail(dial, error);
     dial->state = DIAL_CLOSING;
     dial->deadline = MOMENT_NEVER;
     link_shut(dial->plan.link, SHUT_NOW);
@@ -240,14 +299,14 @@ moment dial_deadline(const struct dial *dial)
 
 const struct address *dial_address(const struct dial *dial)
 {
-    return &dial->address;
+    return &dial->candidates.addresses[dial->current];
 }
 
 struct span dial_server(const struct dial *dial)
 {
     const struct dial_plan *plan = &dial->plan;
 
-    return plan->server_name.size > 0 ? plan->server_name : dial_row(dial)->host;
+    return plan->server_name.size > 0 ? plan->server_name : dial_host(dial);
 }
 
 struct span dial_words(const struct dial *dial)

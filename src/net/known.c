@@ -1,5 +1,5 @@
 /* What is known of a session, for its report. */
-#include "session.h"
+#include "account.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +26,8 @@ void session_sum_up(const struct session *session, struct report *report_r)
                 span_of_string(session->tls[SIDE_UPSTREAM])},
         .relay_error = span_of_string(session->relay_error),
         .duration_ms = (uint64_t)(session_now(session) - session->opened_at),
-        .held = session->account.times,
-        .held_ms = session->account.waited_ms,
+        .held = session->account != NULL ? session->account->times : 0,
+        .held_ms = session->account != NULL ? session->account->waited_ms : 0,
         .repairs = session->worker->lender.repairs,
     };
     engine_summary(session->engine, &report_r->summary);

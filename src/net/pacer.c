@@ -450,6 +450,8 @@ void pacer_learn(struct pacer *pacer, const struct mail *mail, bool well)
 
 bool pacer_sit(struct pacer *pacer, struct seat *seat, struct span relay, uint32_t wait_ms)
 {
+    bool there;
+
     uv_mutex_lock(&pacer->lock);
     seat->row = row_find(pacer, relay, false);
     seat->until = pacer_now() + wait_ms;
@@ -457,10 +459,21 @@ bool pacer_sit(struct pacer *pacer, struct seat *seat, struct span relay, uint32
         seat_take(seat);
     else if (seat->row != NULL)
         seat_stand(seat);
-    if (seat->waits)
+    there = !seat->waits;
+    if (!there)
         pacer_wake(pacer);
     uv_mutex_unlock(&pacer->lock);
-    return !seat->waits;
+    return there;
+}
+
+enum seating pacer_seating(struct pacer *pacer, const struct seat *seat)
+{
+    enum seating seating;
+
+    uv_mutex_lock(&pacer->lock);
+    seating = seat->held ? SEATED : seat->waits ? SEAT_AWAITED : SEAT_DENIED;
+    uv_mutex_unlock(&pacer->lock);
+    return seating;
 }
 
 void pacer_rise(struct pacer *pacer, struct seat *seat)
@@ -472,7 +485,7 @@ void pacer_rise(struct pacer *pacer, struct seat *seat)
         seat->row->sessions--;
         row_seat(seat->row);
     }
-    seat->held = false;
+    *seat = (struct seat){0};
     uv_mutex_unlock(&pacer->lock);
 }
 

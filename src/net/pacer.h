@@ -63,8 +63,8 @@ void pacer_learn(struct pacer *pacer, const struct mail *mail, bool well);
 /* A connection to a relay. Zeroed: it has no place. */
 struct seat {
     struct seat *next, *before;
-    struct pacer_row *row; /* that it has a place of, or waits for */
-    bool held, waits;
+    struct pacer_row *row; /* that it has a place of, or waits for; only its session changes this */
+    bool held, waits;      /* any thread, under the lock */
     moment until;
     struct reach reach;
 };
@@ -74,6 +74,9 @@ struct seat {
 
 /* True: it has a place. False: the desk will say. */
 bool pacer_sit(struct pacer *pacer, struct seat *seat, struct span relay, uint32_t wait_ms);
+/* How it is with it now: its answer may have been another's. */
+enum seating { SEATED, SEAT_AWAITED, SEAT_DENIED };
+enum seating pacer_seating(struct pacer *pacer, const struct seat *seat);
 /* The place is for others, or is not waited for any more. */
 void pacer_rise(struct pacer *pacer, struct seat *seat);
 

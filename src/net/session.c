@@ -153,6 +153,8 @@ void session_release(struct session *session)
         session->links[SIDE_UPSTREAM].state != LINK_NONE)
         return;
     account_rise(session);
+    account_drop(session);
+    connect_over(session);
     census_leave(&session->census, &session->client);
     setup_drop(session->setup);
     session_drop_faults(session);
@@ -302,6 +304,7 @@ void session_feed(struct session *session, struct event event)
             session_apply(session, &effect);
     } while (session_follow(session, &event));
     account_follow(session);
+    connect_follow(session);
     if (engine_over(session->engine)) {
         session_end(session, NULL, (struct span){0});
         session_release(session);
@@ -330,7 +333,7 @@ void session_told(struct session *session, uint64_t id, uint32_t serial,
     if (session->id != id || session->over)
         return;
     if (serial == SEAT_SERIAL) {
-        session_seated(session, answer->told == TOLD_DONE);
+        session_seated(session);
         return;
     }
     account_answered(session, answer);
@@ -397,6 +400,7 @@ static void session_opened(struct link *link)
         event.traits = setup_traits(session->setup, session->relay_number, session_now(session));
     session->relay = *dial_address(session->dial);
     session->server = dial_server(session->dial);
+    connect_opened(session);
     dial_close(&session->dial);
     if (event.secured)
         session_note_tls(session, SIDE_UPSTREAM);
@@ -421,6 +425,8 @@ static void session_said(struct link *link, struct span bytes)
 
 static void session_ended(struct link *link)
 {
+    if (session_side(link) == SIDE_UPSTREAM)
+        connect_lost(session_of(link), false);
     session_event(session_of(link),
                   &(struct event){.kind = EVENT_ENDED, .side = session_side(link)});
 }
@@ -443,6 +449,8 @@ static void session_lost(struct link *link, int error)
         session_arm(session);
         return;
     }
+    if (side == SIDE_UPSTREAM)
+        connect_lost(session, error == UV_EPROTO);
     link_shut(link, SHUT_NOW);
     session_fail(session, side, error);
 }
@@ -463,6 +471,8 @@ static void session_secured(struct link *link)
         .kind = EVENT_SECURED, .side = side, .bytes = tls_words(link->tls, words)};
 
     session_note_tls(session, side);
+    if (side == SIDE_UPSTREAM)
+        connect_secured(session);
     if (side == SIDE_CLIENT) {
         visitor_look(session, &visitor);
         event.arrival = &visitor.arrival;
@@ -485,6 +495,8 @@ static void session_gone(struct link *link)
             session_arm(session);
         return;
     }
+    if (side == SIDE_UPSTREAM)
+        connect_over(session);
     if (side == SIDE_UPSTREAM && !session->connect_waits)
         account_rise(session);
     if (session->over) {

@@ -11,25 +11,11 @@
 
 #include <stddef.h>
 
-#include "pacer.h"
 #include "worker.h"
 
 #define TLS_VERSION_MAX 8U /* NUL included */
 
-/* What account.c knows of a session. */
-struct account {
-    struct held held;
-    struct seat seat;
-    bool asked; /* at least once, and last for this relay */
-    bool waits; /* for the answer */
-    uint32_t relay;
-    uint32_t granted;     /* messages that were let begin and not said yet */
-    struct spent counted; /* what is accounted for */
-    uint32_t ended;       /* messages, by then */
-    uint32_t times;       /* that it had to wait */
-    uint64_t waited_ms;
-    moment since;
-};
+struct account;
 
 struct session {
     struct worker *worker;
@@ -48,9 +34,15 @@ struct session {
     char *relay_error;       /* what a connection to a relay last failed of; NULL: none did */
     struct span server;      /* name of the upstream that was connected to */
     uint32_t relay_number;   /* of that upstream */
-    struct effect connect;   /* to be carried out when there is a place at the relay */
+    uint32_t connect_to;     /* what CONNECT said, until there is a place at the relay, */
+    uint32_t connect_turn;   /* and how often before */
+    bool connect_live;
     bool connect_waits;
-    struct account account;
+    bool unjudged;     /* whether the relay serves at that address is not known yet */
+    uint8_t greetings; /* by the time it was connected to, cut to a byte */
+    uint8_t turned_away;
+    struct pick *picked;     /* counts the connection to `relay`; NULL: none does */
+    struct account *account; /* of rates and places; NULL: there are none */
     struct census *census;
     struct setup *faults_of; /* whose faults hold; NULL: those of `setup` */
     const struct faults *faults;

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 
 #include "lockstep/base/must.h"
+#include "pick.h"
 
 struct relay_memory {
     atomic_uint holders;
     _Atomic(moment) until[TRAIT_COUNT]; /* each trait of the path is believed */
+    struct pick pick;
 };
 
 void setup_hold(struct setup *setup)
@@ -60,13 +62,23 @@ static struct relay_memory *memory_new(void)
 
     must(memory != NULL);
     atomic_store(&memory->holders, 1);
+    pick_init(&memory->pick);
     return memory;
 }
 
 static void memory_drop(struct relay_memory *memory)
 {
-    if (atomic_fetch_sub(&memory->holders, 1) == 1)
-        free(memory);
+    if (atomic_fetch_sub(&memory->holders, 1) > 1)
+        return;
+    pick_clear(&memory->pick);
+    free(memory);
+}
+
+struct pick *setup_pick(const struct setup *setup, uint32_t relay)
+{
+    struct relay_memory *memory = setup->relays[relay].memory;
+
+    return memory != NULL ? &memory->pick : NULL;
 }
 
 uint32_t setup_traits(const struct setup *setup, uint32_t relay, moment now)

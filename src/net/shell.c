@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "lockstep/base/must.h"
+#include "pacer.h"
+#include "pick.h"
 #include "place.h"
 #include "session.h"
 
@@ -245,9 +247,37 @@ int shell_reload(struct shell *shell, struct setup *setup, char *where_r)
     return 0;
 }
 
+/* The relay's row; a new one, where it has none. */
+static struct limits_row *relay_limits(struct limits_row *rows, uint32_t *count, uint32_t room,
+                                       struct span name)
+{
+    uint32_t i;
+
+    name = span_head(name, LIMITS_NAME_MAX - 1);
+    for (i = 0; i < *count; i++)
+        if (!rows[i].listener && span_equal(span_of_string(rows[i].name), name))
+            return &rows[i];
+    if (*count == room)
+        return NULL;
+    rows[*count] = (struct limits_row){.held = 0};
+    memcpy(rows[*count].name, name.at, name.size);
+    return &rows[(*count)++];
+}
+
 uint32_t shell_limits(const struct shell *shell, struct limits_row *rows, uint32_t room)
 {
-    return pacer_look(shell->pacer, rows, room);
+    const struct setup *setup = shell->places->setup;
+    uint32_t count = pacer_look(shell->pacer, rows, room);
+    uint32_t i;
+
+    for (i = 0; i < setup->config->relay_count; i++) {
+        struct limits_row *row = relay_limits(rows, &count, room, setup->config->relays[i].name);
+
+        if (row != NULL)
+            row->resting =
+                pick_resting(setup_pick(setup, i), (moment)(uv_hrtime() / 1000000), &row->failures);
+    }
+    return count;
 }
 
 void shell_drain(struct shell *shell)

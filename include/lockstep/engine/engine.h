@@ -198,6 +198,7 @@ struct summary {
     struct span login;      /* the name the client logged in with here; borrowed; empty: none */
     bool upstream_greeted;
     uint32_t greetings; /* of relays that will serve */
+    uint32_t turned_away; /* greetings of those that will not */
     struct spent spent;
     bool uncertified; /* refused something for its certificate */
 };

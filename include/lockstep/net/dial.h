@@ -1,7 +1,8 @@
 /*
  * dial: connects a link to the first address of a relay that accepts. All configured addresses are
- * tried in their order, from that of the turn on, and of a name all addresses it resolves to: in a
- * later round from the second of them on, and so forth.
+ * tried, and of a name all addresses it resolves to. In order: from that of the turn on, and of a
+ * name in a later round from the second of them on, and so forth; else all names are resolved
+ * first, and the pick chooses. Those that failed lately come last.
  *
  * Whoever owns the link passes on what the link tells: `lost` and `gone` while dialling, and the
  * link's `opened` means success: then the dial is closed. When everything was tried `failed` is
@@ -18,6 +19,7 @@
 #include "lockstep/policy/config.h"
 
 struct dial;
+struct pick;
 
 struct dial_plan {
     struct link_loop *loop;
@@ -25,14 +27,20 @@ struct dial_plan {
     const struct link_user *user;
     const struct config_addresses *addresses; /* outlive the dial; at least one */
     uint32_t turn;                            /* begin with another address each turn */
-    uint32_t wait_ms;                         /* for each address, its handshake included */
-    struct tls_context *tls;                  /* TLS from the first byte; NULL: none */
-    struct span server_name;                  /* outlives the dial; empty: the host being tried */
+    struct pick *pick;                        /* what is known of them; NULL: nothing */
+    enum config_balance balance;
+    uint32_t slow_start_ms;
+    struct address avoid;    /* where it failed before; family 0: nowhere */
+    uint32_t wait_ms;        /* for each address, its handshake included */
+    struct tls_context *tls; /* TLS from the first byte; NULL: none */
+    struct span server_name; /* outlives the dial; empty: the host being tried */
     void (*failed)(void *data);
     void *data;
 };
 
 struct dial *dial_open(const struct dial_plan *plan);
+/* It is connected: the pick counts the connection until pick_leave(). */
+void dial_take(struct dial *dial);
 /* Forgets the dial; the link is not touched. */
 void dial_close(struct dial **dial);
 void dial_lost(struct dial *dial, int error);

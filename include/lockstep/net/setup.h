@@ -32,6 +32,7 @@ struct setup_listener {
 /* What was learnt of a relay; it goes from setup to setup for as long as the relay keeps its name
  * and its addresses. */
 struct relay_memory;
+struct pick;
 
 struct setup_relay {
     struct tls_context *tls; /* NULL: in clear */
@@ -62,6 +63,8 @@ bool setup_same_relay(const struct config_relay *one, const struct config_relay 
 /* What is known of the path to it, a set of enum trait. Any thread; moments are of the loops. */
 uint32_t setup_traits(const struct setup *setup, uint32_t relay, moment now);
 void setup_learn(const struct setup *setup, uint32_t relay, uint32_t traits, moment until);
+/* Which of its addresses to choose. */
+struct pick *setup_pick(const struct setup *setup, uint32_t relay);
 /* For a client of that listener with that address; NULL: no TLS there. */
 struct tls_context *setup_server(const struct setup *setup, uint32_t listener, struct span client);
 
