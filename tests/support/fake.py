@@ -187,16 +187,16 @@ def server_context(leaf, minimum=ssl.TLSVersion.TLSv1_2, maximum=ssl.TLSVersion.
 
 class Upstream:
     """Listens on a free port; each connection runs handler(talk) in a thread of its own. With
-    `once` in the budget, only the next connection has it."""
+    `once` in the budget, only the next connection has it. A `port` is one that was free before."""
 
-    def __init__(self, handler, **budget):
+    def __init__(self, handler, port=0, **budget):
         self.handler = handler
         self.budget = budget
         self.heard = []  # what each connection said, in the order of their ends
         self.errors = []
         self.threads = []
         self.ends = set()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
