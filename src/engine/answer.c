@@ -116,7 +116,7 @@ static void settle_message(struct engine *engine, enum outcome outcome)
 {
     struct summary *summary = &engine->summary;
 
-    summary->spent.bytes += engine->message.total;
+    pace_spent(engine);
     if (outcome == SUCCEEDED) {
         engine->replays = 0;
         engine->leg.again = false;

@@ -33,8 +33,10 @@ bool inject_refused(struct engine *engine, struct row *row);
 bool pace_due(const struct engine *engine, enum verb_does does);
 void pace_ask(struct engine *engine);
 void pace_told(struct engine *engine, const struct advice *advice, struct span words);
-/* MAIL was said: the next one asks again. */
-void pace_said(struct engine *engine);
+/* That was said to the relay; behind MAIL the next one asks again. */
+void pace_said(struct engine *engine, enum verb_does does);
+/* The message has its answer. */
+void pace_spent(struct engine *engine);
 /* The client hears an answer to it. */
 void pace_over(struct engine *engine);
 /* How long it is held at most. */

@@ -4,8 +4,10 @@
 
 void upstream_greets(struct engine *engine, const struct reply *reply)
 {
-    engine->summary.greetings += reply->code < 300;
-    engine->summary.turned_away += reply->code >= 300;
+    if (reply->code < 300)
+        engine->summary.greetings++;
+    else
+        engine->summary.turned_away++;
     replay_look(engine, reply, DOES_NONE);
     if (reply->code >= 300 && reply->code < 400 && !transparent(engine)) {
         upstream_broken(engine, SPAN("The relay's greeting makes no sense"));

@@ -47,10 +47,28 @@ void pace_told(struct engine *engine, const struct advice *advice, struct span w
     guide_refuse(engine, ledger_row(engine, engine->ledger.send), &too_much, words);
 }
 
-void pace_said(struct engine *engine)
+void pace_said(struct engine *engine, enum verb_does does)
+{
+    struct guide *guide;
+
+    if (!engine->guided)
+        return;
+    guide = guide_of(engine);
+    guide->spent.recipients += does == DOES_RECIPIENT;
+    guide->spent.messages += does == DOES_SENDER;
+    if (does == DOES_SENDER)
+        guide->granted_by = 0;
+}
+
+void pace_spent(struct engine *engine)
 {
     if (engine->guided)
-        guide_of(engine)->granted_by = 0;
+        guide_of(engine)->spent.bytes += engine->message.total;
+}
+
+void engine_spent(const struct engine *engine, struct spent *spent_r)
+{
+    *spent_r = engine->guided ? guide_of(engine)->spent : (struct spent){0};
 }
 
 void pace_over(struct engine *engine)

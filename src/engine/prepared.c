@@ -100,7 +100,6 @@ void prepare_arrived(struct engine *engine, const struct reply *reply)
     engine->phase = PHASE_TALKING;
     engine->client_since = engine->now;
     engine->summary.upstream_greeted = reply->code < 300;
-    engine->summary.greetings += reply->code < 300;
     if (reply->code < 300 || replay(engine, SPAN("greeting")))
         return;
     ledger_keep_reason(engine, reply);

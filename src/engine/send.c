@@ -154,10 +154,8 @@ static bool is_binary(struct span line)
 
 void send_row(struct engine *engine, struct row *row, enum verb_does does)
 {
-    engine->summary.spent.recipients += does == DOES_RECIPIENT;
+    pace_said(engine, does);
     if (does == DOES_SENDER) {
-        engine->summary.spent.messages++;
-        pace_said(engine);
         engine->message.total = 0;
         engine->message.binary = is_binary(ledger_text(engine, row));
         if (mail_pending(engine)) /* nested: what follows must not join that transaction (R4) */

@@ -264,9 +264,10 @@ struct guide {
     uint16_t rate_code;  /* with which the relay refused MAIL for a rate of its own */
     bool paced;          /* MAIL waits for a rate, or did, and has no answer yet */
     moment held_at;      /* since when */
-    bool certified;      /* the client's certificate is one that may send */
-    uint8_t login;       /* enum login */
-    struct name user;    /* the client's login */
+    struct spent spent;
+    bool certified;   /* the client's certificate is one that may send */
+    uint8_t login;    /* enum login */
+    struct name user; /* the client's login */
 };
 
 struct engine {

@@ -34,17 +34,18 @@ static void account_settle(struct session *session)
 {
     struct account *account = session->account;
     struct summary summary;
-    struct spent more;
+    struct spent spent, more;
     struct mail mail;
 
     if (account == NULL || !account->asked)
         return;
     mail = account_mail(session, account->relay);
     engine_summary(session->engine, &summary);
-    more = (struct spent){.messages = summary.spent.messages - account->counted.messages,
-                          .recipients = summary.spent.recipients - account->counted.recipients,
-                          .bytes = summary.spent.bytes - account->counted.bytes};
-    account->counted = summary.spent;
+    engine_spent(session->engine, &spent);
+    more = (struct spent){.messages = spent.messages - account->counted.messages,
+                          .recipients = spent.recipients - account->counted.recipients,
+                          .bytes = spent.bytes - account->counted.bytes};
+    account->counted = spent;
     account->ended = summary.messages + summary.refused;
     if (more.messages >= account->granted) {
         more.messages -= account->granted;

@@ -35,8 +35,8 @@ void connect_opened(struct session *session)
         return;
     session->unjudged = true;
     engine_summary(session->engine, &summary);
-    session->greetings = (uint8_t)summary.greetings;
-    session->turned_away = (uint8_t)summary.turned_away;
+    session->greetings = summary.greetings;
+    session->turned_away = summary.turned_away;
 }
 
 static bool connect_greeted(const struct session *session)
@@ -44,7 +44,7 @@ static bool connect_greeted(const struct session *session)
     struct summary summary;
 
     engine_summary(session->engine, &summary);
-    return (uint8_t)summary.greetings != session->greetings;
+    return summary.greetings != session->greetings;
 }
 
 void connect_follow(struct session *session)
@@ -54,7 +54,7 @@ void connect_follow(struct session *session)
     if (session->picked == NULL || !session->unjudged)
         return;
     engine_summary(session->engine, &summary);
-    if ((uint8_t)summary.turned_away != session->turned_away)
+    if (summary.turned_away != session->turned_away)
         connect_judge(session, false);
     else if (connect_greeted(session) && !connect_awaits_tls(session))
         connect_judge(session, true);

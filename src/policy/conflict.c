@@ -303,7 +303,7 @@ static struct span listener_conflict(const struct config *config,
         name_conflict,   relay_name_conflict,  sessions_conflict,
         listen_conflict, certificate_conflict, client_certificate_conflict,
         legacy_conflict, check_conflict,       path_conflict,
-        open_conflict,   authority_conflict,
+        open_conflict,   authority_conflict,   limits_conflict,
     };
     size_t i;
 

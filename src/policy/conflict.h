@@ -15,6 +15,9 @@ struct span path_conflict(const struct config *config, const struct config_liste
 struct span original_conflict(const struct config *config, const struct config_listener *listener,
                               const struct route *route, struct text *error);
 
+struct span limits_conflict(const struct config *config, const struct config_listener *listener,
+                            struct text *error);
+
 /* The sentence into `error`; returns `path`. */
 struct span conflict_at(struct span path, struct text *error, struct span sentence);
 /* Is it an address of this machine that only this machine reaches? */

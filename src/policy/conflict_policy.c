@@ -97,6 +97,11 @@ static bool observes_and_requires_login(const struct policy *policy)
     return policy->mode != MODE_REPAIR && policy->client_auth.required;
 }
 
+static bool observes_and_wants_certificates(const struct policy *policy)
+{
+    return policy->mode != MODE_REPAIR && policy->certificates.count > 0;
+}
+
 static bool faults_elsewhere(const struct policy *policy)
 {
     return policy->mode != MODE_FAULT && policy->faults.count > 0;
@@ -156,6 +161,9 @@ static const struct {
      SPAN_INIT("`mode: observe` or `fault` refuses nothing itself: leave `auth.required` out, or "
                "write `mode: "
                "repair`")},
+    {observes_and_wants_certificates, SPAN_INIT("certificates"),
+     SPAN_INIT("`mode: observe` or `fault` refuses nothing itself: leave `certificates` out, or "
+               "write `mode: repair`")},
     {faults_elsewhere, SPAN_INIT("faults"),
      SPAN_INIT("faults happen in `mode: fault` only: write that, or leave them out")},
     {requires_tls_unoffered, SPAN_INIT("tls.required"),

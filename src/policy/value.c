@@ -405,9 +405,11 @@ static const struct type_facts types[] = {
     [TYPE_MAILBOX] = {&texts, "an address such as scanner@shop.example"},
     [TYPE_CODES] = {&texts, "pairs of codes such as \"550=450 251=250\", of one kind, none twice"},
     [TYPE_URL] = {&urls, "a URL that begins with "},
-    [TYPE_RATE] = {&rates, "how many in which time, such as 100/1m or 10/1s; 100: in a minute; 0: "
-                           "any number"},
-    [TYPE_BYTE_RATE] = {&rates, "how many bytes in which time, such as 10M/1m; 0: any number"},
+    [TYPE_RATE] = {&rates,
+                   "how many in a time of 1s to 24h, such as 100/1m; 100: in a minute; 0: any "
+                   "number"},
+    [TYPE_BYTE_RATE] = {&rates,
+                        "how many bytes in a time of 1s to 24h, such as 10M/1m; 0: any number"},
     [TYPE_LISTEN] = {&lists, "a list of addresses such as [127.0.0.1:25]"},
     [TYPE_CONNECT] = {&lists, "a list of addresses such as [smtp://mx.example:25]"},
     [TYPE_NETWORKS] = {&lists, "a list of networks such as [192.168.10.0/24, \"2001:db8::/32\"]"},

@@ -75,6 +75,33 @@ static bool pops_in_clear(const struct config *config, uint32_t number)
     return false;
 }
 
+static bool has_paced_relay(const struct policy *policy)
+{
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count; i++) {
+        if (policy->routes[i].relay != NOTHING && policy->relays[policy->routes[i].relay].paced)
+            return true;
+    }
+    return policy->relays[policy->relay].paced;
+}
+
+static bool passes_by_rates(const struct config *config, uint32_t number)
+{
+    const struct policy *policy = &config->listeners[number].policy;
+
+    return policy->mode != MODE_REPAIR && has_paced_relay(policy);
+}
+
+/* RFC 5321 4.5.3.2.2 */
+static bool holds_too_long(const struct config *config, uint32_t number)
+{
+    const struct policy *policy = &config->listeners[number].policy;
+
+    return policy->mode == MODE_REPAIR && has_paced_relay(policy) &&
+           policy->wait_ms[WAIT_PACE] >= 5 * 60 * 1000;
+}
+
 /* Repairs that some of the listener's sessions have. */
 static uint64_t repairs_of(const struct config *config, uint32_t number)
 {
@@ -141,6 +168,15 @@ static const struct {
      NULL},
     {BASE_LISTENER, takes_clear_logins,
      SPAN_INIT("`auth.clear: on`: passwords of clients may cross the line in clear"), NULL},
+    {BASE_LISTENER, passes_by_rates,
+     SPAN_INIT("`mode: observe` or `fault` holds no message: the `rates` of its relay are not kept "
+               "by its clients"),
+     NULL},
+    {BASE_LISTENER, holds_too_long,
+     SPAN_INIT(
+         "`timeouts.pace` is as long as clients wait for an answer to MAIL, five minutes: they "
+         "may give up and come again"),
+     NULL},
     {BASE_LISTENER, opens_by_pop,
      SPAN_INIT("`pop` opens the provider's relay for all who share this machine's address"), NULL},
     {BASE_LISTENER, pops_in_clear,

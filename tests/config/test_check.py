@@ -33,7 +33,7 @@ relays:
   clear: {address: smtp://192.0.2.1, allow_clear: on}
   anybody: {address: smtps://192.0.2.1, verify: none}
   stripped: {address: starttls://192.0.2.1, tls: offered}
-  old: {address: smtps://192.0.2.1, minimum: TLSv1.1}
+  old: {address: smtps://192.0.2.1, minimum: TLSv1.1, rates: {messages: 10/1m}}
 credentials: {c: {user: u, password_file: /f}}
 listeners:
   - name: a
@@ -51,6 +51,7 @@ listeners:
     listen: 127.0.0.1:27
     relay: old
     repairs: {bare-lf: on}
+    timeouts: {pace: 5m}
     routes: [{sender: "*@b", repairs: {match-header-from: on}}]
   - {name: d, listen: 127.0.0.1:28, relay: old, mode: observe, repairs: {match-header-from: on}}
   - {name: e, listen: 127.0.0.1:29, relay: old, tls: {authority: a, authority-key: k}}
@@ -66,6 +67,10 @@ WARNINGS = (
     "listener `f`: `tls.offer: pass`: behind a client's STARTTLS no credential is put in and nothing "
     "is repaired",
     "listener `a`: `auth.clear: on`: passwords of clients may cross the line in clear",
+    "listener `d`: `mode: observe` or `fault` holds no message: the `rates` of its relay are not "
+    "kept by its clients",
+    "listener `c`: `timeouts.pace` is as long as clients wait for an answer to MAIL, five minutes: "
+    "they may give up and come again",
     "listener `b`: `pop` opens the provider's relay for all who share this machine's address",
     "listener `b`: `pop3+clear://`: that password crosses the line in clear",
     "listener `c`: `match-header-from` breaks clients' signatures (DKIM, DMARC) and tells readers "
@@ -90,6 +95,9 @@ listeners:
     listen: "*:25"
     relay: r
     allow: [192.168.10.0/24, 2001:DB8::/32, "::ffff:10.0.0.1"]
+    deny: [192.168.10.66, "2001:db8:0:1::/64"]
+    certificates: ["s-*", printer.example]
+    rates: {messages: 60, recipients: 100/10S, bytes: 10m/1h}
     tls: {offer: both, required: on, certificate: c, key: k, ciphers: "HIGH:!aNULL", client-ca: a,
           client-certificate: require, wait: 1s}
     auth: {clients: check, socket: /run/auth}
@@ -107,7 +115,8 @@ relays:
   original: {tls: offered, source: client, verify: none}
   r: {address: [starttls://a, "starttls://[::1]:26"], ca: /ca, server-name: mx.example, tls: offered,
       ciphers: HIGH, certificate: c, key: k, auth: [oauthbearer, EXTERNAL], auth-line: 246,
-      auth-refused: reject}
+      auth-refused: reject, balance: Least, slow-start: 30s, sessions: 20,
+      rates: {messages: 100/1m, bytes: 0}}
   s: {address: smtp://a, allow_clear: on, auth: ANY}
 credentials:
   c: {user: u@x, oauth2: {provider: generic, grant: jwt, key_file: k, scope: a b, ca: /ca,
@@ -127,7 +136,13 @@ EVERYTHING_SHOWN = (
     "    intercept: tproxy\n    ports: [25, 587]\n",
     '    destinations: [10.0.0.0/8, "2001:db8::/32"]\n    fail-open: on\n',
     "    tls: offered\n    verify: none\n    minimum: TLSv1.2\n    source: client\n",
-    '    address: ["starttls://a:587", "starttls://[::1]:26"]\n    balance: order\n',
+    '    deny: [192.168.10.66, "2001:db8:0:1::/64"]\n',
+    "    rates:\n      messages: 60/1m\n      recipients: 100/10s\n      bytes: 10M/1h\n",
+    '    certificates: ["s-*", printer.example]\n',
+    "    balance: least\n    slow-start: 30s\n    sessions: 20\n    rates:\n      messages: 100/1m\n"
+    "      recipients: 0\n      bytes: 0\n",
+    '    address: ["starttls://a:587", "starttls://[::1]:26"]\n    balance: least\n',
+    "      bytes: 0\n    tls: offered\n",
     "    auth: [EXTERNAL, OAUTHBEARER]\n    allow_clear: off\n    auth-line: 246\n",
     '    address: ["smtp://a:25"]\n',
     "    auth: [any]\n    allow_clear: on\n",

@@ -197,10 +197,9 @@ struct summary {
     uint32_t credential;    /* the upstream took it last: a number, LIVE, or NOTHING */
     struct span login;      /* the name the client logged in with here; borrowed; empty: none */
     bool upstream_greeted;
-    uint32_t greetings; /* of relays that will serve */
-    uint32_t turned_away; /* greetings of those that will not */
-    struct spent spent;
-    bool uncertified; /* refused something for its certificate */
+    bool uncertified;    /* refused something for its certificate */
+    uint8_t greetings;   /* of relays that will serve; it wraps */
+    uint8_t turned_away; /* greetings of those that will not; it wraps */
 };
 
 struct engine;
@@ -224,6 +223,8 @@ bool engine_over(const struct engine *engine);
 /* Waiting for a block that the pool could not lend: step it with TIME when blocks return. */
 bool engine_starved(const struct engine *engine);
 void engine_summary(const struct engine *engine, struct summary *summary_r);
+/* Only where a relay of the policy is paced; else nothing is counted. */
+void engine_spent(const struct engine *engine, struct spent *spent_r);
 void engine_close(struct engine *engine);
 
 #endif
