@@ -127,11 +127,13 @@ static void opened(struct engine *engine, const struct event *event)
     note_open(engine, event);
     if (engine->guided && side == SIDE_CLIENT)
         guide_arrive(engine, event);
-    if (side == SIDE_CLIENT)
-        brief_keep(&engine->address, event->bytes);
-    if (side == SIDE_UPSTREAM)
+    if (side == SIDE_UPSTREAM) {
         engine->leg.traits |= (uint8_t)event->traits;
+        note_proxy(engine);
+    }
     if (side == SIDE_CLIENT) {
+        brief_keep(&engine->address, event->bytes);
+        engine->along = event->arrival != NULL && event->arrival->along;
         engine->phase = PHASE_CONNECTING;
         if (engine->troubled && !trouble_opened(engine, event))
             return;

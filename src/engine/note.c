@@ -12,6 +12,8 @@
 #define CUT_LINE SPAN("! cut\n")
 /* A note's own words are short; what they quote of a peer is cut. */
 #define NOTE_BYTES_MAX 256U
+/* Of a connection: three addresses and the longest name of a certificate. */
+#define LIFE_BYTES_MAX 640U
 
 static bool recording(const struct engine *engine)
 {
@@ -428,7 +430,7 @@ void note_code(struct engine *engine, struct span word, struct span what, uint16
 void note_open(struct engine *engine, const struct event *event)
 {
     const struct arrival *arrival = event->arrival;
-    char bytes[NOTE_BYTES_MAX];
+    char bytes[LIFE_BYTES_MAX];
     struct text words = text_over(bytes, sizeof(bytes));
     size_t i;
 
@@ -445,6 +447,11 @@ void note_open(struct engine *engine, const struct event *event)
         text_add(&words, SPAN(" to="));
         text_add(&words, arrival->destination);
     }
+    if (arrival != NULL && arrival->through.size > 0) {
+        text_add(&words, SPAN(" through="));
+        text_add(&words, arrival->through);
+        text_add(&words, arrival->along ? SPAN(" along") : SPAN(""));
+    }
     if (arrival != NULL && arrival->certificate.size > 0) {
         text_add(&words, SPAN(" certificate="));
         text_add(&words, arrival->certificate);
@@ -454,6 +461,17 @@ void note_open(struct engine *engine, const struct event *event)
         text_add_number(&words, event->session);
     }
     note_life(engine, event->side, SPAN("open"), text_span(&words));
+}
+
+/* What the connection to the relay began with, which the shell has said: it is no SMTP. */
+void note_proxy(struct engine *engine)
+{
+    static const struct span versions[] = {
+        [PROXY_NONE] = SPAN_INIT(""), [PROXY_V1] = SPAN_INIT("v1"), [PROXY_V2] = SPAN_INIT("v2")};
+    enum proxy_version version = relay_of(engine)->proxy;
+
+    if (version != PROXY_NONE)
+        note(engine, SPAN("proxy"), SPAN(""), versions[version]);
 }
 
 /* An answer from outside is an input, so it is recorded as one; what may be a credential is
@@ -500,7 +518,7 @@ void note_told(struct engine *engine, const struct advice *advice, struct span w
 
 void note_life(struct engine *engine, enum side side, struct span what, struct span why)
 {
-    char bytes[NOTE_BYTES_MAX];
+    char bytes[LIFE_BYTES_MAX];
     struct text words = text_over(bytes, sizeof(bytes));
     struct text text;
 

@@ -40,6 +40,7 @@ void note_stop(struct engine *engine);
 void note(struct engine *engine, struct span word, struct span key, struct span value);
 void note_code(struct engine *engine, struct span word, struct span what, uint16_t code);
 void note_open(struct engine *engine, const struct event *event);
+void note_proxy(struct engine *engine);
 void note_told(struct engine *engine, const struct advice *advice, struct span words,
                bool with_mechanism);
 void note_life(struct engine *engine, enum side side, struct span what, struct span why);

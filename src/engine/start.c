@@ -77,10 +77,16 @@ static void turn_away(struct engine *engine, const struct plan *plan, const char
     session_close(engine, ending);
 }
 
-/* A line came before the greeting. */
+/* A line came before the greeting. The first one may, where it came together with a PROXY header:
+ * whoever wrote that has joined what were two (the protocol, section 2). */
 static void talked_too_early(struct engine *engine)
 {
+    bool along = engine->along;
+
     if (!start_waits(engine) || engine->talked_early)
+        return;
+    engine->along = false;
+    if (along)
         return;
     engine->talked_early = true;
     if (!mend_framing(engine, REPAIR_EARLY_TALK) && !transparent(engine))

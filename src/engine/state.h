@@ -295,15 +295,16 @@ struct engine {
     uint32_t turn;       /* of the relay's addresses */
     uint32_t reply_seen; /* bytes of the upstream's inbox that hold no whole reply yet */
     bool upstream_lost;
-    bool reset_owed;     /* the upstream must hear RSET before the next MAIL */
-    bool data_refused;   /* the client may go on with a message all the same (B-24) */
-    bool ahead;          /* its next line came before it could know what that would be */
-    bool skip_to_lf;     /* INPUT_SKIP: a LF alone ends the line */
-    bool auth_seen;      /* unknown lines may be stray credentials: not recorded */
-    bool said_back;      /* the upstream's reply that is being read shows a credential */
-    bool talked_early;   /* before the greeting, and that was noted */
-    bool foreign_seen;   /* the client said what is not SMTP, and that was noted */
-    uint8_t blank_lines; /* empty lines in a row, as far as it matters */
+    bool reset_owed;       /* the upstream must hear RSET before the next MAIL */
+    bool data_refused;     /* the client may go on with a message all the same (B-24) */
+    bool ahead;            /* its next line came before it could know what that would be */
+    bool skip_to_lf;       /* INPUT_SKIP: a LF alone ends the line */
+    bool auth_seen;        /* unknown lines may be stray credentials: not recorded */
+    bool said_back;        /* the upstream's reply that is being read shows a credential */
+    bool talked_early : 1; /* before the greeting, and that was noted */
+    bool along : 1;        /* the next line came together with a PROXY header, and so may */
+    bool foreign_seen : 1; /* the client said what is not SMTP, and that was noted */
+    uint8_t blank_lines;   /* empty lines in a row, as far as it matters */
     bool quit_sent, stopping, connect_due;
     bool client_left;  /* without QUIT, and the session ends with that */
     bool welcomed;     /* the client has heard a greeting */

@@ -34,7 +34,22 @@ static bool take_trait(struct event *event, struct span word)
     return false;
 }
 
-/* `open 192.0.2.1 tls tls-before to=192.0.2.2:25 certificate=name session=3`, all optional. */
+/* `through=10.0.0.1:4711 along`, the second only behind the first. */
+static void take_through(struct span *rest, struct arrival *arrival)
+{
+    struct span after;
+    struct span word;
+
+    arrival->through = take_value(rest, SPAN("through="));
+    after = *rest;
+    arrival->along =
+        arrival->through.size > 0 && span_word(&after, &word) && span_equal(word, SPAN("along"));
+    if (arrival->along)
+        *rest = after;
+}
+
+/* `open 192.0.2.1 tls tls-before to=192.0.2.2:25 through=10.0.0.1:4711 along certificate=name
+ * session=3`, all optional. */
 void play_open(struct play *play, enum side side, struct span rest)
 {
     struct event event = {.kind = EVENT_OPENED, .side = side, .at = play->now};
@@ -50,6 +65,7 @@ void play_open(struct play *play, enum side side, struct span rest)
     for (after = rest; span_word(&after, &word) && take_trait(&event, word); rest = after)
         continue;
     arrival.destination = take_value(&rest, SPAN("to="));
+    take_through(&rest, &arrival);
     arrival.certificate = take_value(&rest, SPAN("certificate="));
     event.arrival = &arrival;
     if (span_number(take_value(&rest, SPAN("session=")), &number) && number <= UINT32_MAX)

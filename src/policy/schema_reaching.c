@@ -56,6 +56,10 @@ const struct row schema_reaching[] = {
     {BASE_SESSION, "", "pipelining", TYPE_CHOICE, AT(relay, pipelining), 0, 0, "auto|never",
      "auto", "never: one command at a time to this relay, whatever it offers."},
 
+    {BASE_SESSION, "", "proxy", TYPE_CHOICE, AT(relay, proxy), 0, 0, "none|v1|v2", "none",
+     "Begin each connection with a PROXY header of that version, which tells the relay who the "
+     "client is and, in v2, of its TLS."},
+
     {BASE_SCRIPT, "", "name", TYPE_NAME, AT(relay, name), 0, 0, NULL, "",
      "What the relay is called, which a file says in front of its words."},
     {BASE_SCRIPT, "", "alternatives", TYPE_NUMBER, AT(relay, alternatives), 0, 64, NULL, "0",

@@ -89,6 +89,9 @@ const struct row schema_serving[] = {
      "instead of hearing 421."},
     {BASE_LISTENER, "", "deny", TYPE_NETWORKS, AT(config_listener, deny), 0, 0, NULL, "",
      "Networks whose clients may not, whatever `allow` says."},
+    {BASE_LISTENER, "", "proxy-from", TYPE_NETWORKS, AT(config_listener, proxy_from), 0, 0, NULL,
+     "", "Networks of load balancers, which must begin with a PROXY header, version 1 or 2: the client "
+     "is who it says, for `allow` and all else; nothing given: nobody may send one."},
     {BASE_LISTENER, "", "sessions", TYPE_NUMBER, AT(config_listener, sessions), 1, 1000000, NULL,
      "10000", "Sessions at a time; a client beyond them hears 421."},
     {BASE_LISTENER, "", "sessions-per-client", TYPE_NUMBER,

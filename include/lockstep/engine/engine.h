@@ -127,6 +127,8 @@ struct advice {
 struct arrival {
     struct span certificate; /* the name in the client's verified certificate; empty: none */
     struct span destination; /* the address and port that the client connected to */
+    struct span through; /* the address and port of who said so in a PROXY header; empty: nobody */
+    bool along;          /* the client's first words came together with that header */
 };
 
 struct event {

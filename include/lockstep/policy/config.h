@@ -112,8 +112,9 @@ struct config_listener {
     uint32_t sessions_per_client; /* at most, from one client address */
     struct networks allow;        /* who may connect */
     struct config_path path;
-    struct networks deny; /* who may not, all the same; count 0: nobody */
-    struct rates rates;   /* of one client */
+    struct networks deny;       /* who may not, all the same; count 0: nobody */
+    struct rates rates;         /* of one client */
+    struct networks proxy_from; /* who must say for whom they connect; count 0: nobody */
     struct config_tls tls;
     struct config_auth auth;
     struct policy policy; /* complete: what its sessions do, its routes included */

@@ -10,6 +10,7 @@
 #include "lockstep/policy/route.h"
 #include "lockstep/repair/repair.h"
 #include "lockstep/smtp/mechanism.h"
+#include "lockstep/smtp/proxy_header.h"
 #include "lockstep/smtp/wait.h"
 
 enum mode {
@@ -72,6 +73,7 @@ struct relay {
     uint32_t auth_line_bytes; /* AUTH with its initial response, CRLF included (RFC 4954 4) */
     enum refused_auth refused;
     bool paced; /* a message asks before it begins: there is a rate, its own or the client's */
+    enum proxy_version proxy; /* the header that connections to it begin with */
 };
 
 /* A credential, as far as sessions must know it: never its secret. */

@@ -17,6 +17,7 @@
     X(BLOCK,       "data-block", "3m",    "For the next part of a message, or for it to be taken.") \
     X(END,         "data-end",   "10m",   "For the answer to the final dot (RFC 5321 4.5.3.2.6).") \
     X(CLIENT,      "client",     "5m",    "For the client's next command (RFC 5321 4.5.3.2.7).")   \
+    X(PROXY,       "proxy",       "30s",   "For the whole PROXY header of a connection from `proxy-from`.") \
     X(SECURE,      "tls",         "30s",   "For a TLS handshake.")                                  \
     X(ASK,         "credential",  "1m",    "For a credential, a login or a route to be had.")       \
     X(PACE,        "pace",        "270s",  "For a rate to let the next message begin, which its client waits for at MAIL (RFC 5321 4.5.3.2.2).") \
