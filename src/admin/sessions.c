@@ -69,6 +69,7 @@ static json_t *facts_json(const struct past_facts *facts)
     json_object_set_new(json, "listener", word_or_null(facts->listener));
     json_object_set_new(json, "tag", word_or_null(facts->tag));
     json_object_set_new(json, "client", address_or_null(&facts->client));
+    json_object_set_new(json, "through", address_or_null(&facts->through));
     json_object_set_new(json, "relay", word_or_null(facts->relay_name));
     json_object_set_new(json, "relay_address", address_or_null(&facts->relay));
     json_object_set_new(json, "credential", word_or_null(facts->credential));

@@ -169,6 +169,7 @@ const struct log_field log_fields[] = {
     {"id", "A number of its own, which is in the name of its transcript too."},
     {"listener", "The name of the listener that took it."},
     {"client", "The client's address."},
+    {"through", "The load balancer that said so in a PROXY header; not there when none did."},
     {"relay", "The relay's address; not there when none was reached."},
     {"client_tls", "The version of TLS that the client spoke, or none."},
     {"relay_tls", "The version of TLS that was spoken with the relay, or none."},
@@ -207,6 +208,8 @@ void log_session(const struct report *report)
     log_word(&line, "id", span_of_string(id));
     log_word(&line, "listener", report->listener);
     log_word(&line, "client", span_of_string(address_text(&report->client, text)));
+    if (report->through.any.sa_family != AF_UNSPEC)
+        log_word(&line, "through", span_of_string(address_text(&report->through, text)));
     if (report->relay.any.sa_family != AF_UNSPEC)
         log_word(&line, "relay", span_of_string(address_text(&report->relay, text)));
     log_tls(&line, "client_tls", report->tls[SIDE_CLIENT]);

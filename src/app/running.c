@@ -22,16 +22,32 @@ static void running_dispose(struct setup *setup)
 
 /* What a client hears that gets no session: the words are SMTP's, so they are made here. They are
  * for the first bytes in clear, which a client of implicit TLS does not read. */
-static const struct {
+struct refusal_words {
     struct span code;
     struct span words;
-} refusals[REFUSED_COUNT] = {
+};
+
+static const struct refusal_words refusals[REFUSED_COUNT] = {
     [REFUSED_FULL] = {SPAN_INIT("421 4.3.2 "),
                       SPAN_INIT(" Too many sessions, try again later\r\n")},
     [REFUSED_DENIED] = {SPAN_INIT("554 5.7.1 "), SPAN_INIT(" You may not connect here\r\n")},
     [REFUSED_CERTIFICATE] = {SPAN_INIT(""), SPAN_INIT("")}, /* it hears so in its session */
     [REFUSED_OUTSIDE] = {SPAN_INIT("554 5.7.1 "), SPAN_INIT(" You may not connect here\r\n")},
 };
+
+/* The words are those of who is not understood. */
+static const struct refusal_words farewell = {SPAN_INIT("421 4.3.5 "), SPAN_INIT(" ")};
+
+static struct span write_refusal(struct text *text, struct refusal_words words,
+                                 struct span hostname)
+{
+    size_t start = text->size;
+
+    text_add(text, words.code);
+    text_add(text, hostname);
+    text_add(text, words.words);
+    return span_tail(text_span(text), start);
+}
 
 static void running_write_refusals(struct running *running)
 {
@@ -42,23 +58,21 @@ static void running_write_refusals(struct running *running)
     int why;
 
     for (i = 0; i < config->listener_count; i++)
-        room += REFUSED_COUNT * (config->listeners[i].policy.hostname.size + 64);
+        room += (REFUSED_COUNT + 1) * (config->listeners[i].policy.hostname.size + 64);
     running->refusals = malloc(room + 1);
     must(running->refusals != NULL);
     text = text_over(running->refusals, room);
     for (i = 0; i < config->listener_count; i++) {
+        struct setup_listener *made = &running->setup.listeners[i];
+
         if (config->listeners[i].policy.tls_offer == TLS_OFFER_IMPLICIT)
             continue;
+        made->farewell = write_refusal(&text, farewell, config->listeners[i].policy.hostname);
         for (why = 0; why < REFUSED_COUNT; why++) {
-            size_t start = text.size;
-
             if (refusals[why].code.size == 0)
                 continue;
-
-            text_add(&text, refusals[why].code);
-            text_add(&text, config->listeners[i].policy.hostname);
-            text_add(&text, refusals[why].words);
-            running->setup.listeners[i].refusals[why] = span_tail(text_span(&text), start);
+            made->refusals[why] =
+                write_refusal(&text, refusals[why], config->listeners[i].policy.hostname);
         }
     }
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lockstep/base/ip.h"
 #include "lockstep/net/address.h"
 
 bool address_literal(struct span host, uint16_t port, struct address *address_r)
@@ -72,6 +73,31 @@ char *address_text(const struct address *address, char *text)
     snprintf(text, ADDRESS_TEXT_MAX, address->any.sa_family == AF_INET6 ? "[%.45s]:%u" : "%.45s:%u",
              address_host(address, host), address_port(address));
     return text;
+}
+
+void address_ip(const struct address *address, uint8_t bytes_r[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+
+    if (address->any.sa_family == AF_INET6) {
+        memcpy(bytes_r, &address->six.sin6_addr, 16);
+        return;
+    }
+    memcpy(bytes_r, mapped, sizeof(mapped));
+    memcpy(bytes_r + sizeof(mapped), &address->four.sin_addr, 4);
+}
+
+void address_of_ip(const uint8_t bytes[16], uint16_t port, struct address *address_r)
+{
+    *address_r = (struct address){0};
+    if (ip_is_four(bytes)) {
+        address_r->any.sa_family = AF_INET;
+        memcpy(&address_r->four.sin_addr, bytes + 12, 4);
+    } else {
+        address_r->any.sa_family = AF_INET6;
+        memcpy(&address_r->six.sin6_addr, bytes, 16);
+    }
+    address_set_port(address_r, port);
 }
 
 bool address_same_host(const struct address *one, const struct address *other)

@@ -6,6 +6,7 @@
 
 #include "lockstep/base/must.h"
 #include "refuse.h"
+#include "through.h"
 
 static const struct link_user arriving;
 
@@ -16,36 +17,50 @@ static struct session *arrive_session(const struct link *link)
 
 /* --- who it is --- */
 
-static bool visitor_reached(const struct session *session, struct address *here_r)
+bool visitor_reached(const struct session *session, struct address *there_r)
 {
+    const struct through *through = session->through;
     struct sockaddr_storage here;
     int size = sizeof(here);
 
-    return uv_tcp_getsockname(&session->links[SIDE_CLIENT].tcp, (struct sockaddr *)&here, &size) ==
+    if (through != NULL && through->server.any.sa_family != AF_UNSPEC) {
+        *there_r = through->server;
+        return true;
+    }
+    return session->links[SIDE_CLIENT].state == LINK_OPEN &&
+           uv_tcp_getsockname(&session->links[SIDE_CLIENT].tcp, (struct sockaddr *)&here, &size) ==
                0 &&
-           address_copy((struct sockaddr *)&here, here_r);
+           address_copy((struct sockaddr *)&here, there_r);
 }
 
-/* A system call that only routes by destination pay for. */
+/* A header says it; else it takes a system call, that only routes by destination pay for. */
 static struct span visitor_destination(const struct session *session, char *memory)
 {
-    struct address here;
+    struct address there;
 
-    if (!routes_want(&session->listener->policy, FACT_DESTINATION) ||
-        !visitor_reached(session, &here))
+    if ((session->through == NULL && !routes_want(&session->listener->policy, FACT_DESTINATION)) ||
+        !visitor_reached(session, &there))
         return (struct span){0};
-    return span_of_string(address_text(&here, memory));
+    return span_of_string(address_text(&there, memory));
 }
 
 void visitor_look(const struct session *session, struct visitor *visitor_r)
 {
     const struct tls *tls = session->links[SIDE_CLIENT].tls;
+    const struct through *through = session->through;
+    struct arrival *arrival = &visitor_r->arrival;
 
     visitor_r->address = span_of_string(address_host(&session->client, visitor_r->host));
-    visitor_r->arrival =
+    *arrival =
         (struct arrival){.destination = visitor_destination(session, visitor_r->destination)};
-    if (tls != NULL)
-        visitor_r->arrival.certificate = tls_peer_name(tls, visitor_r->certificate);
+    if (through != NULL) {
+        arrival->through = span_of_string(address_text(&through->peer, visitor_r->through));
+        arrival->along = through->more && tls == NULL;
+    }
+    if (through != NULL && through->tls) /* the other TLS is between the two of us */
+        arrival->certificate = span_of_string(through->name);
+    else if (tls != NULL)
+        arrival->certificate = tls_peer_name(tls, visitor_r->certificate);
 }
 
 struct span visitor_host(const struct session *session, char *memory)
@@ -72,13 +87,16 @@ struct tls_context *visitor_context(const struct session *session)
 static void arrive_done(struct session *session)
 {
     struct visitor visitor;
-    bool secured = session->links[SIDE_CLIENT].tls != NULL;
+    bool tls = session->links[SIDE_CLIENT].tls != NULL;
+    bool secured = tls || through_secures(session);
 
     uv_timer_stop(&session->timer);
     session->arriving = false;
     session->links[SIDE_CLIENT].user = &session_users[SIDE_CLIENT];
-    if (secured)
+    if (tls)
         session_note_tls(session, SIDE_CLIENT);
+    else if (secured)
+        memcpy(session->tls[SIDE_CLIENT], session->through->tls_version, TLS_VERSION_MAX);
     session_tell_faults(session);
     visitor_look(session, &visitor);
     session_event(session, &(struct event){.kind = EVENT_OPENED,
@@ -89,18 +107,7 @@ static void arrive_done(struct session *session)
                                            .session = session->number});
 }
 
-static void arrive_late(uv_timer_t *timer)
-{
-    struct session *session = timer->data;
-    struct link *link = &session->links[SIDE_CLIENT];
-
-    if (link->tls != NULL) {
-        session_end(session, "tls-timeout", (struct span){0});
-        return;
-    }
-    link_sniff(link, false);
-    arrive_done(session);
-}
+static void arrive_late(uv_timer_t *timer);
 
 static void arrive_within(struct session *session, uint32_t wait_ms)
 {
@@ -116,36 +123,201 @@ static void arrive_shake_hands(struct session *session)
                 visitor_host(session, host));
 }
 
-static void arrive_begin(struct session *session)
+/* Who it is is known; how is it spoken? */
+static void arrive_speak(struct session *session)
 {
-    session->arriving = true;
+    struct link *link = &session->links[SIDE_CLIENT];
+
     switch (session->listener->policy.tls_offer) {
     case TLS_OFFER_IMPLICIT:
         arrive_shake_hands(session);
         break;
     case TLS_OFFER_BOTH:
         arrive_within(session, session->listener->tls.wait_ms);
-        link_sniff(&session->links[SIDE_CLIENT], true);
+        link_peek(link, true);
         break;
     case TLS_OFFER_AUTO:
     case TLS_OFFER_NONE:
     case TLS_OFFER_STARTTLS:
     case TLS_OFFER_PASS:
+        link_peek(link, false);
         arrive_done(session);
         break;
     }
 }
 
+/* --- who it is, says the header --- */
+
+/* Why it may not connect; REFUSED_COUNT: it may. */
+static enum refused arrive_barred(const struct config_listener *listener,
+                                  const struct address *client)
+{
+    char host[ADDRESS_TEXT_MAX];
+    struct span text;
+
+    if (listener->allow.count == 0 && listener->deny.count == 0)
+        return REFUSED_COUNT;
+    text = span_of_string(address_host(client, host));
+    if (listener->deny.count > 0 && networks_hold(&listener->deny, text))
+        return REFUSED_DENIED;
+    return networks_hold(&listener->allow, text) ? REFUSED_COUNT : REFUSED_OUTSIDE;
+}
+
+/* One reply, or none, and the session is over. */
+static void arrive_turn_away(struct session *session, const struct span *says, uint32_t count,
+                             const char *ending, struct span why)
+{
+    struct link *link = &session->links[SIDE_CLIENT];
+
+    link_send(link, says, count);
+    link_shut(link, SHUT_FLUSH);
+    session_end(session, ending, why);
+}
+
+/* As one who comes himself is. */
+static void arrive_refuse(struct session *session, enum refused why)
+{
+    static const char *const endings[REFUSED_COUNT] = {[REFUSED_FULL] = "too-many",
+                                                       [REFUSED_OUTSIDE] = "not-allowed",
+                                                       [REFUSED_DENIED] = "denied",
+                                                       [REFUSED_CERTIFICATE] = "certificate"};
+    const struct setup *setup = session->setup;
+    size_t listener = (size_t)(session->listener - setup->config->listeners);
+
+    session->refused = true;
+    refuse_report(session->worker, session->listener, &session->through->client, why);
+    arrive_turn_away(session, &setup->listeners[listener].refusals[why], 1, endings[why],
+                     (struct span){0});
+}
+
+enum misspoken { MISSPOKEN_NOT, MISSPOKEN_BADLY, MISSPOKEN_LATE };
+
+/* Who must speak a header has spoken none that could be believed. */
+static void arrive_misspoken(struct session *session, enum misspoken how, const char *wrong)
+{
+    static const struct {
+        const char *ending;
+        struct span before, behind; /* the peer's address */
+    } words[] = {
+        [MISSPOKEN_NOT] = {"proxy-missing", SPAN_INIT("Connections from "),
+                           SPAN_INIT(" must begin with a PROXY header: ")},
+        [MISSPOKEN_BADLY] = {"proxy-broken", SPAN_INIT("The PROXY header from "),
+                             SPAN_INIT(" is malformed: ")},
+        [MISSPOKEN_LATE] = {"proxy-timeout", SPAN_INIT("Connections from "),
+                            SPAN_INIT(" must begin with a PROXY header: ")},
+    };
+    const struct setup *setup = session->setup;
+    size_t listener = (size_t)(session->listener - setup->config->listeners);
+    struct span says[3] = {setup->listeners[listener].farewell, {0}, SPAN("\r\n")};
+    char host[ADDRESS_TEXT_MAX];
+    char memory[ADDRESS_TEXT_MAX + 128];
+    struct text sentence = text_over(memory, sizeof(memory));
+
+    text_add(&sentence, words[how].before);
+    text_add(&sentence, span_of_string(address_host(&session->through->peer, host)));
+    text_add(&sentence, words[how].behind);
+    text_add(&sentence, span_of_string(wrong));
+    says[1] = text_span(&sentence);
+    arrive_turn_away(session, says, says[0].size > 0 ? 3 : 0, words[how].ending, says[1]);
+}
+
+/* Whoever may speak for others may also look whether we are here, without being a client. */
+static void arrive_introduced(struct session *session)
+{
+    const struct through *through = session->through;
+    const struct config_listener *listener = session->listener;
+    enum refused barred = REFUSED_COUNT;
+
+    if (!through->itself)
+        barred = arrive_barred(listener, &through->client);
+    if (barred != REFUSED_COUNT) {
+        arrive_refuse(session, barred);
+        return;
+    }
+    if (!address_same_host(&session->client, &through->client) &&
+        !census_move(session->census, &session->client, &through->client,
+                     listener->sessions_per_client)) {
+        arrive_refuse(session, REFUSED_FULL);
+        return;
+    }
+    session->client = through->client;
+    uv_timer_stop(&session->timer);
+    arrive_speak(session);
+}
+
+static void arrive_header(struct session *session, struct span bytes)
+{
+    struct proxy_header header;
+    size_t taken;
+    enum parsed parsed = through_take(session->through, bytes, &taken, &header);
+
+    if (taken > 0)
+        link_skip(&session->links[SIDE_CLIENT], taken);
+    switch (parsed) {
+    case PARSED:
+        arrive_introduced(session);
+        break;
+    case PARSED_MORE:
+        break;
+    case PARSED_BAD:
+        arrive_misspoken(session, header.absent ? MISSPOKEN_NOT : MISSPOKEN_BADLY, header.wrong);
+        break;
+    }
+}
+
+static bool arrive_awaits_header(const struct session *session)
+{
+    return session->through != NULL && !session->through->known;
+}
+
+static void arrive_late(uv_timer_t *timer)
+{
+    struct session *session = timer->data;
+    struct link *link = &session->links[SIDE_CLIENT];
+
+    if (arrive_awaits_header(session)) {
+        arrive_misspoken(session, MISSPOKEN_LATE, "none came whole in time");
+        return;
+    }
+    if (link->tls != NULL) {
+        session_end(session, "tls-timeout", (struct span){0});
+        return;
+    }
+    link_peek(link, false);
+    arrive_done(session);
+}
+
+static void arrive_begin(struct session *session)
+{
+    session->arriving = true;
+    if (session->through == NULL) {
+        arrive_speak(session);
+        return;
+    }
+    arrive_within(session, session->listener->policy.wait_ms[WAIT_PROXY]);
+    link_peek(&session->links[SIDE_CLIENT], true);
+}
+
 /* --- what the link tells --- */
 
-static void arrive_sniffed(struct link *link, bool tls)
+static void arrive_peeked(struct link *link, struct span bytes)
 {
     struct session *session = arrive_session(link);
 
-    if (tls)
+    if (arrive_awaits_header(session)) {
+        arrive_header(session, bytes);
+    } else if (tls_begins(bytes)) {
         arrive_shake_hands(session);
-    else
+    } else {
+        link_peek(link, false);
         arrive_done(session);
+    }
+}
+
+static void arrive_sent(struct link *link, size_t count)
+{
+    (void)link;
+    (void)count;
 }
 
 static void arrive_secured(struct link *link)
@@ -180,7 +352,8 @@ static const struct link_user arriving = {
     .ended = arrive_ended,
     .lost = arrive_lost,
     .secured = arrive_secured,
-    .sniffed = arrive_sniffed,
+    .sent = arrive_sent,
+    .peeked = arrive_peeked,
     .gone = arrive_gone,
 };
 
@@ -255,40 +428,38 @@ static struct session *arrive_new(struct port *port, const struct address *clien
     return session;
 }
 
-/* Why it may not connect; REFUSED_COUNT: it may. */
-static enum refused arrive_barred(const struct config_listener *listener,
-                                  const struct address *client)
+/* Does that peer speak for others, who are not known yet? */
+static bool arrive_speaks_for_others(const struct config_listener *listener,
+                                     const struct address *peer)
 {
     char host[ADDRESS_TEXT_MAX];
-    struct span text;
 
-    if (listener->allow.count == 0 && listener->deny.count == 0)
-        return REFUSED_COUNT;
-    text = span_of_string(address_host(client, host));
-    if (listener->deny.count > 0 && networks_hold(&listener->deny, text))
-        return REFUSED_DENIED;
-    return networks_hold(&listener->allow, text) ? REFUSED_COUNT : REFUSED_OUTSIDE;
+    return listener->proxy_from.count > 0 &&
+           networks_hold(&listener->proxy_from, span_of_string(address_host(peer, host)));
 }
 
 void arrive(struct port *port, int fd, const struct address *client)
 {
     struct worker *worker = port->worker;
     const struct config_listener *listener = &port->setup->config->listeners[port->index];
-    enum refused barred;
+    bool other = arrive_speaks_for_others(listener, client);
+    enum refused barred = other ? REFUSED_COUNT : arrive_barred(listener, client);
     struct session *session;
     uint32_t number;
 
-    barred = arrive_barred(listener, client);
     if (barred != REFUSED_COUNT) {
         refuse(port, fd, client, barred);
         return;
     }
-    number = census_enter(port->census, client, listener);
+    number = census_enter(port->census, client, listener->sessions,
+                          other ? UINT32_MAX : listener->sessions_per_client);
     if (number == 0) {
         refuse(port, fd, client, REFUSED_FULL);
         return;
     }
     session = arrive_new(port, client, number);
+    if (other)
+        session->through = through_new(client);
     if (link_open(&session->links[SIDE_CLIENT], &worker->links, &arriving, fd) != 0) {
         session_end(session, "client-lost", (struct span){0});
         return;

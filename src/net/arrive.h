@@ -1,6 +1,7 @@
 /*
  * arrive: from an accepted socket to a session whose engine knows its client. Who may not come in
- * is refused; who comes by TLS from the first byte shakes hands before the engine hears of it.
+ * is refused; who has to say in a PROXY header whose connection it is does that first of all; who
+ * comes by TLS from the first byte shakes hands before the engine hears of it.
  */
 #ifndef LOCKSTEP_NET_ARRIVE_H
 #define LOCKSTEP_NET_ARRIVE_H
@@ -16,9 +17,12 @@ struct visitor {
     struct span address; /* without port */
     char host[ADDRESS_TEXT_MAX];
     char destination[ADDRESS_TEXT_MAX];
+    char through[ADDRESS_TEXT_MAX];
     char certificate[TLS_NAME_MAX];
 };
 
+/* Where the client connected to, as far as it is known: false, it has left. */
+bool visitor_reached(const struct session *session, struct address *there_r);
 void visitor_look(const struct session *session, struct visitor *visitor_r);
 /* What the client is to be spoken TLS with. */
 struct tls_context *visitor_context(const struct session *session);

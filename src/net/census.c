@@ -75,24 +75,42 @@ static struct census_row **census_find(struct census *census, const struct addre
     return at;
 }
 
-uint32_t census_enter(struct census *census, const struct address *client,
-                      const struct config_listener *limits)
+/* One session more of that client, if it may have one. The caller holds the lock. */
+static bool census_add(struct census *census, const struct address *client, uint32_t most)
 {
-    struct census_row **at;
-    uint32_t number = 0;
-    bool room;
+    struct census_row **at = census_find(census, client);
 
-    uv_mutex_lock(&census->lock);
-    at = census_find(census, client);
-    room = census->sessions < limits->sessions &&
-           (*at == NULL || (*at)->sessions < limits->sessions_per_client);
-    if (room && *at == NULL) {
+    if (*at != NULL && (*at)->sessions >= most)
+        return false;
+    if (*at == NULL) {
         *at = malloc(sizeof(**at));
         must(*at != NULL);
         **at = (struct census_row){.client = *client};
     }
-    if (room) {
-        (*at)->sessions++;
+    (*at)->sessions++;
+    return true;
+}
+
+static void census_take(struct census *census, const struct address *client)
+{
+    struct census_row **at = census_find(census, client);
+    struct census_row *row = *at;
+
+    must(row != NULL && row->sessions > 0);
+    row->sessions--;
+    if (row->sessions == 0) {
+        *at = row->next;
+        free(row);
+    }
+}
+
+uint32_t census_enter(struct census *census, const struct address *client, uint32_t most,
+                      uint32_t most_of_client)
+{
+    uint32_t number = 0;
+
+    uv_mutex_lock(&census->lock);
+    if (census->sessions < most && census_add(census, client, most_of_client)) {
         census->sessions++;
         census->entered += census->entered < UINT32_MAX;
         number = census->entered;
@@ -101,22 +119,27 @@ uint32_t census_enter(struct census *census, const struct address *client,
     return number;
 }
 
+bool census_move(struct census *census, const struct address *from, const struct address *to,
+                 uint32_t most_of_client)
+{
+    bool moved;
+
+    uv_mutex_lock(&census->lock);
+    moved = census_add(census, to, most_of_client);
+    if (moved)
+        census_take(census, from);
+    uv_mutex_unlock(&census->lock);
+    return moved;
+}
+
 void census_leave(struct census **held, const struct address *client)
 {
     struct census *census = *held;
-    struct census_row **at;
-    struct census_row *row;
 
     uv_mutex_lock(&census->lock);
-    at = census_find(census, client);
-    row = *at;
-    must(row != NULL && row->sessions > 0 && census->sessions > 0);
+    must(census->sessions > 0);
+    census_take(census, client);
     census->sessions--;
-    row->sessions--;
-    if (row->sessions == 0) {
-        *at = row->next;
-        free(row);
-    }
     uv_mutex_unlock(&census->lock);
     census_drop(held);
 }

@@ -6,6 +6,7 @@
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
 #include "pick.h"
+#include "through.h"
 
 /* --- how it went --- */
 
@@ -100,6 +101,7 @@ static void session_dial(struct session *session)
     uint32_t relay = session->connect_to;
     const struct config_relay *configured = &session->setup->config->relays[relay];
     struct link *link = &session->links[SIDE_UPSTREAM];
+    char preface[PROXY_WRITTEN_BYTES_MAX];
     struct dial_plan plan = {
         .loop = &session->worker->links,
         .link = link,
@@ -109,6 +111,7 @@ static void session_dial(struct session *session)
         .balance = configured->balance,
         .slow_start_ms = configured->slow_start_ms,
         .wait_ms = session->listener->policy.wait_ms[WAIT_CONNECT],
+        .preface = through_preface(session, configured->session.proxy, preface),
         .server_name = configured->server_name,
         .failed = session_dial_failed,
         .data = session,

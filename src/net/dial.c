@@ -27,6 +27,7 @@ struct dial {
     uint32_t current;                  /* the candidate that is tried */
     moment deadline;
     char words[DIAL_WORDS_MAX];
+    char preface[DIAL_PREFACE_MAX];
     uv_getaddrinfo_t request;
 };
 
@@ -89,9 +90,12 @@ static void dial_connect(struct dial *dial)
     dial->deadline = dial_now(dial) + dial->plan.wait_ms;
     error = link_connect(dial->plan.link, dial->plan.loop, dial->plan.user, dial_address(dial));
     dial->state = error == 0 ? DIAL_CONNECTING : DIAL_CLOSING;
-    if (error != 0)
+    if (error != 0) {
         dial_fail(dial, error);
-    else if (dial->plan.tls != NULL)
+        return;
+    }
+    link_begin_with(dial->plan.link, dial->plan.preface);
+    if (dial->plan.tls != NULL)
         link_secure(dial->plan.link, dial->plan.tls, dial_server(dial));
 }
 
@@ -232,7 +236,11 @@ struct dial *dial_open(const struct dial_plan *plan)
     struct dial *dial = calloc(1, sizeof(*dial));
 
     must(dial != NULL && plan->addresses->count > 0);
+    must(plan->preface.size <= sizeof(dial->preface));
     dial->plan = *plan;
+    if (plan->preface.size > 0)
+        memcpy(dial->preface, plan->preface.at, plan->preface.size);
+    dial->plan.preface.at = dial->preface;
     dial->state = DIAL_CLOSING;
     dial->deadline = MOMENT_NEVER;
     if (plan->link->state == LINK_NONE)

@@ -265,6 +265,8 @@ static void take_facts(struct past_facts *facts, const struct report *report)
     const struct summary *summary = &report->summary;
     int side;
 
+    facts->client = report->client;
+    facts->through = report->through;
     facts->relay = report->relay;
     name_keep(facts->relay_name, sizeof(facts->relay_name), report->relay_name);
     name_keep(facts->credential, sizeof(facts->credential), report->credential);
@@ -293,7 +295,7 @@ struct past *past_open(struct history_part *part, struct heading *heading,
     facts->id = report->id;
     facts->serial = atomic_fetch_add(&part->history->serial, 1);
     facts->started_ms = now_ms();
-    facts->client = report->client;
+    take_facts(facts, report);
     name_keep(facts->listener, sizeof(facts->listener), report->listener);
     uv_mutex_lock(&part->lock);
     part->bytes += sizeof(*past);

@@ -1,5 +1,6 @@
 /* What is known of a session, for its report. */
 #include "account.h"
+#include "through.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ void session_sum_up(const struct session *session, struct report *report_r)
     *report_r = (struct report){
         .id = session->id,
         .listener = session->listener->name,
-        .client = session->client,
+        .client = session->refused ? session->through->client : session->client,
         .relay = session->relay,
         .relay_name = session_relay_name(session),
         .tls = {span_of_string(session->tls[SIDE_CLIENT]),
@@ -30,6 +31,8 @@ void session_sum_up(const struct session *session, struct report *report_r)
         .held_ms = session->account != NULL ? session->account->waited_ms : 0,
         .repairs = session->worker->lender.repairs,
     };
+    if (session->through != NULL)
+        report_r->through = session->through->peer;
     engine_summary(session->engine, &report_r->summary);
     if (report_r->summary.credential == LIVE || report_r->summary.credential == LIVE_ROUTE)
         report_r->credential = SPAN("live");

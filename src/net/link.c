@@ -112,7 +112,7 @@ static void link_lend(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer_r)
     size_t room = LINK_READ_BYTES;
 
     (void)suggested;
-    if (link->state == LINK_OPEN && link->sniffs)
+    if (link->state == LINK_OPEN && link->peeks)
         room = 0;
     else if (link->state == LINK_OPEN && (link->tls == NULL || !link_tls_shaking(link)))
         room = link->user->room(link);
@@ -136,26 +136,35 @@ static ssize_t link_reset(const struct link *link)
     return UV_EOF;
 }
 
-/* Looks without taking anything: the next reading does that. A lone 0x16 is nothing that any
- * protocol of lines begins with. */
-static void link_sniffed(struct link *link)
+/* Looks without taking anything: the next reading does that, and tells of an end or an error. */
+static void link_peeked(struct link *link)
 {
-    unsigned char first[2] = {0};
     ssize_t count;
     int fd;
 
     uv_fileno((uv_handle_t *)&link->tcp, &fd);
-    count = recv(fd, first, sizeof(first), MSG_PEEK | MSG_DONTWAIT);
+    count = recv(fd, link->loop->read, LINK_READ_BYTES, MSG_PEEK | MSG_DONTWAIT);
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    link->sniffs = false;
     if (count > 0)
-        link->user->sniffed(link, first[0] == 0x16 && (count == 1 || first[1] == 3));
+        link->user->peeked(link, span_of(link->loop->read, (size_t)count));
+    else
+        link->peeks = false;
 }
 
-void link_sniff(struct link *link, bool on)
+void link_peek(struct link *link, bool on)
 {
-    link->sniffs = on;
+    link->peeks = on;
+}
+
+void link_skip(struct link *link, size_t size)
+{
+    int fd;
+
+    uv_fileno((uv_handle_t *)&link->tcp, &fd);
+    /* They are there, and come to where they lie already. */
+    if (recv(fd, link->loop->read, size, MSG_DONTWAIT) < 0)
+        link->peeks = false;
 }
 
 /* Shut: what the peer says is dropped, and its end is waited for. */
@@ -175,8 +184,8 @@ static void link_said(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer
     if (count == 0)
         return; /* EAGAIN */
     if (count == UV_ENOBUFS) {
-        if (link->sniffs)
-            link_sniffed(link);
+        if (link->peeks)
+            link_peeked(link);
         else
             link_pause(link);
         return;
@@ -348,12 +357,21 @@ static void link_connected(uv_connect_t *request, int status)
         link->user->lost(link, status);
         return;
     }
+    if (!link_say_first(link))
+        return;
     if (link->tls != NULL) {
         link_tls_later(link);
         return;
     }
     link->state = LINK_OPEN;
     link->user->opened(link);
+}
+
+void link_begin_with(struct link *link, struct span bytes)
+{
+    must(link->state == LINK_CONNECTING && link->waiting == NULL);
+    if (bytes.size > 0)
+        link_keep(link, &bytes, 1, 0, 0);
 }
 
 int link_connect(struct link *link, struct link_loop *loop, const struct link_user *user,

@@ -29,6 +29,8 @@ void link_owe(struct link *link, size_t owed);
 /* Bytes that wait, but for the user's. */
 size_t link_unowed(const struct link *link);
 void link_say_later(struct link *link);
+/* What is kept leaves before anything else, in one write; false: the user was told of a loss. */
+bool link_say_first(struct link *link);
 void link_unlater(struct link *link);
 /* What waits is handed to the socket, as far as it takes it, and forgotten. */
 void link_say_last(struct link *link);

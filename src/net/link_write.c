@@ -240,6 +240,13 @@ static void link_say(struct link *link)
         link_left(link, paid);
 }
 
+bool link_say_first(struct link *link)
+{
+    if (link->waiting != NULL)
+        link_say(link);
+    return link->state == LINK_CONNECTING && link->error == 0;
+}
+
 void link_say_last(struct link *link)
 {
     struct span last;

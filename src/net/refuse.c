@@ -27,30 +27,18 @@ static void refused_gone(struct link *link)
     free(refused);
 }
 
-static void refuse_report(const struct port *port, const struct address *client, enum refused why)
+void refuse_report(const struct worker *worker, const struct config_listener *listener,
+                   const struct address *client, enum refused why)
 {
-    const struct shell_user *user = port->worker->user;
-    struct refusal refusal = {
-        .why = why,
-        .listener = port->setup->config->listeners[port->index].name,
-        .client = *client,
-    };
+    struct refusal refusal = {.why = why, .listener = listener->name, .client = *client};
 
-    if (user->refused != NULL)
-        user->refused(&refusal);
+    if (worker->user->refused != NULL)
+        worker->user->refused(&refusal);
 }
 
 void refuse_in_session(const struct session *session)
 {
-    const struct shell_user *user = session->worker->user;
-    struct refusal refusal = {
-        .why = REFUSED_CERTIFICATE,
-        .listener = session->listener->name,
-        .client = session->client,
-    };
-
-    if (user->refused != NULL)
-        user->refused(&refusal);
+    refuse_report(session->worker, session->listener, &session->client, REFUSED_CERTIFICATE);
 }
 
 /* In a flood of them nobody waits for their goodbye: descriptors are for sessions. */
@@ -63,7 +51,7 @@ void refuse(struct port *port, int fd, const struct address *client, enum refuse
     must(refused != NULL);
     refused->worker = worker;
     worker->refused++;
-    refuse_report(port, client, why);
+    refuse_report(worker, &port->setup->config->listeners[port->index], client, why);
     if (link_open(&refused->link, &worker->links, &user, fd) != 0)
         return;
     link_send(&refused->link, &port->setup->listeners[port->index].refusals[why], 1);

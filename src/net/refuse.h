@@ -6,6 +6,9 @@
 
 #include "worker.h"
 
+/* Tells of it, and nothing else. */
+void refuse_report(const struct worker *worker, const struct config_listener *listener,
+                   const struct address *client, enum refused why);
 /* Takes over an accepted socket. */
 void refuse(struct port *port, int fd, const struct address *client, enum refused why);
 

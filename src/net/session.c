@@ -12,6 +12,7 @@
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
 #include "refuse.h"
+#include "through.h"
 
 moment session_now(const struct session *session)
 {
@@ -201,7 +202,8 @@ void session_end(struct session *session, const char *ending, struct span why)
         past_end(&session->past, &report);
     heading_drop(&session->heading);
     /* Whoever reads of the end finds the transcript whole. */
-    session->worker->user->report(&report);
+    if (!session->refused)
+        session->worker->user->report(&report);
     memset(session->worker->lender.repairs, 0, sizeof(session->worker->lender.repairs));
     free(session->relay_error);
     session->relay_error = NULL;
@@ -212,6 +214,7 @@ void session_end(struct session *session, const char *ending, struct span why)
     if (session->dial != NULL)
         dial_close(&session->dial);
     advice_end(session);
+    through_free(&session->through);
     for (side = 0; side < SIDE_COUNT; side++)
         if (session->links[side].state <= LINK_OPEN)
             link_shut(&session->links[side], SHUT_NOW);

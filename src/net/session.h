@@ -30,6 +30,7 @@ struct session {
     struct past *past;       /* what is remembered of it; NULL: nothing */
     struct heading *heading; /* of its transcripts; NULL: there are none */
     struct moved *moved;     /* where the adviser sent it; NULL: nowhere */
+    struct through *through; /* who speaks for the client; NULL: it speaks for itself */
     void *memo;              /* the adviser's */
     char *relay_error;       /* what a connection to a relay last failed of; NULL: none did */
     struct span server;      /* name of the upstream that was connected to */
@@ -53,6 +54,7 @@ struct session {
     bool unwritable;                       /* its transcript could not be made */
     bool arriving;                         /* the engine was told nothing yet: see arrive.h */
     bool over;                             /* only waits for its links to close */
+    bool refused;                          /* that was told: it is no session */
     char tls[SIDE_COUNT][TLS_VERSION_MAX]; /* "TLSv1.3"; empty: in clear */
     uint64_t id;
     moment opened_at;

@@ -432,6 +432,11 @@ struct tls_context *tls_client_new(const struct tls_client *settings, struct tex
 
 /* --- of one connection --- */
 
+bool tls_begins(struct span bytes)
+{
+    return bytes.size > 0 && bytes.at[0] == 0x16 && (bytes.size == 1 || bytes.at[1] == 3);
+}
+
 struct span tls_words(const struct tls *tls, char *memory)
 {
     snprintf(memory, TLS_WORDS_MAX, "%s %s", SSL_get_version(tls->ssl),

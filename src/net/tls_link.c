@@ -345,7 +345,7 @@ void link_secure(struct link *link, struct tls_context *context, struct span nam
     must(link->tls == NULL);
     if (span_ends(name, SPAN("."))) /* it ends a name for resolvers only (RFC 6066 3) */
         name.size--;
-    link->sniffs = false;
+    link->peeks = false;
     tls = calloc(1, sizeof(*tls) + name.size + 1);
     must(tls != NULL);
     if (name.size > 0)

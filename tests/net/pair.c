@@ -66,12 +66,21 @@ static void peer_secured(struct link *link)
     peer_of(link)->secured++;
 }
 
-static void peer_sniffed(struct link *link, bool tls)
+static void peer_peeked(struct link *link, struct span bytes)
 {
     struct peer *peer = peer_of(link);
+    bool tls = tls_begins(bytes);
 
     must(peer->sniffed == -1 && peer->size == 0);
+    if (peer->skips > 0) {
+        size_t size = bytes.size < peer->skips ? bytes.size : peer->skips;
+
+        link_skip(link, size);
+        peer->skips -= size;
+        return;
+    }
     peer->sniffed = tls;
+    link_peek(link, false);
     if (tls && peer->context != NULL)
         link_secure(link, peer->context, (struct span){0});
 }
@@ -88,7 +97,7 @@ static const struct link_user peer_user = {
     .lost = peer_lost,
     .sent = peer_sent,
     .secured = peer_secured,
-    .sniffed = peer_sniffed,
+    .peeked = peer_peeked,
     .gone = peer_gone,
 };
 

@@ -20,8 +20,9 @@ struct peer {
     uint32_t gone;
     int error; /* told by `lost` */
     char why[320];
-    int sniffed; /* -1: not told, 0: no TLS, 1: TLS */
-    size_t most; /* said at once */
+    size_t skips; /* bytes taken out before anything is read */
+    int sniffed;  /* -1: not told, 0: no TLS, 1: TLS */
+    size_t most;  /* said at once */
     /* Called with what was said, if set, once it is kept. */
     void (*heard)(struct peer *peer);
     struct tls_context *context; /* for `heard` */

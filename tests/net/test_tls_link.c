@@ -474,7 +474,7 @@ Test(tls_link, looks_at_the_first_bytes_and_reads_them_later)
         struct pair *pair = pair_new();
 
         pair->cut = cuts[i];
-        link_sniff(&pair->server.link, true);
+        link_peek(&pair->server.link, true);
         pair->server.context = contexts.server;
         link_secure(&pair->client.link, contexts.client, SPAN("mail.example"));
         pair_run(pair, both_secured);
@@ -483,7 +483,7 @@ Test(tls_link, looks_at_the_first_bytes_and_reads_them_later)
 
         pair = pair_new();
         pair->cut = cuts[i];
-        link_sniff(&pair->server.link, true);
+        link_peek(&pair->server.link, true);
         pair_settle(pair);
         cr_assert_eq(pair->server.sniffed, -1);
         peer_say(&pair->client, clear[i]);
@@ -499,7 +499,7 @@ Test(tls_link, tells_the_end_of_a_peer_who_never_spoke)
 {
     struct pair *pair = pair_new();
 
-    link_sniff(&pair->server.link, true);
+    link_peek(&pair->server.link, true);
     link_shut(&pair->client.link, SHUT_FLUSH);
     pair_settle(pair);
     cr_assert_eq(pair->server.sniffed, -1);
@@ -512,7 +512,7 @@ Test(tls_link, has_nothing_to_sniff_once_tls_was_started)
     struct contexts contexts = contexts_new();
     struct pair *pair = pair_new();
 
-    link_sniff(&pair->server.link, true);
+    link_peek(&pair->server.link, true);
     link_secure(&pair->server.link, contexts.server, (struct span){0});
     link_secure(&pair->client.link, contexts.client, SPAN("mail.example"));
     pair_run(pair, both_secured);
@@ -525,9 +525,9 @@ Test(tls_link, sniffs_no_more_when_nobody_wants_it)
 {
     struct pair *pair = pair_new();
 
-    link_sniff(&pair->server.link, true);
+    link_peek(&pair->server.link, true);
     pair_settle(pair);
-    link_sniff(&pair->server.link, false);
+    link_peek(&pair->server.link, false);
     peer_say(&pair->client, "\x16\x03 hello");
     pair_settle(pair);
     cr_assert_eq(pair->server.sniffed, -1);

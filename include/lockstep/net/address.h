@@ -30,6 +30,9 @@ void address_set_port(struct address *address, uint16_t port);
 char *address_text(const struct address *address, char *text);
 /* "127.0.0.1", "::1"; the same. */
 char *address_host(const struct address *address, char *text);
+/* As bytes, IPv4 mapped into IPv6 (see base/ip.h); an address that was so mapped becomes IPv4. */
+void address_ip(const struct address *address, uint8_t bytes_r[16]);
+void address_of_ip(const uint8_t bytes[16], uint16_t port, struct address *address_r);
 /* The same machine, whatever the port? */
 bool address_same_host(const struct address *one, const struct address *other);
 

@@ -18,6 +18,8 @@
 #include "lockstep/net/tls.h"
 #include "lockstep/policy/config.h"
 
+#define DIAL_PREFACE_MAX 512U
+
 struct dial;
 struct pick;
 
@@ -33,6 +35,7 @@ struct dial_plan {
     struct address avoid;    /* where it failed before; family 0: nowhere */
     uint32_t wait_ms;        /* for each address, its handshake included */
     struct tls_context *tls; /* TLS from the first byte; NULL: none */
+    struct span preface;     /* said first everywhere, in clear; copied, DIAL_PREFACE_MAX at most */
     struct span server_name; /* outlives the dial; empty: the host being tried */
     void (*failed)(void *data);
     void *data;

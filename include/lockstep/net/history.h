@@ -31,6 +31,7 @@ struct past_facts {
     int64_t started_ms; /* since 1970 */
     int64_t ended_ms;   /* 0: it is live */
     struct address client;
+    struct address through;          /* who spoke a PROXY header for it; family 0: nobody */
     struct address relay;            /* the last that was tried; family 0: none was */
     char listener[HISTORY_NAME_MAX]; /* names of the configuration, empty: none */
     char relay_name[HISTORY_NAME_MAX];

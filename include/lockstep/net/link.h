@@ -70,12 +70,12 @@ struct link_user {
     void (*opened)(struct link *link);       /* link_connect succeeded */
     size_t (*room)(const struct link *link); /* bytes it takes now; 0: pause */
     void (*said)(struct link *link, struct span bytes);
-    void (*ended)(struct link *link);              /* the peer will say no more */
-    void (*lost)(struct link *link, int error);    /* a libuv error; the user still shuts */
-    void (*sent)(struct link *link, size_t count); /* of what link_send kept back */
-    void (*secured)(struct link *link);            /* TLS is up, after link_secure */
-    void (*sniffed)(struct link *link, bool tls);  /* after link_sniff; still to be read */
-    void (*gone)(struct link *link);               /* closed; the memory is the user's again */
+    void (*ended)(struct link *link);                     /* the peer will say no more */
+    void (*lost)(struct link *link, int error);           /* a libuv error; the user still shuts */
+    void (*sent)(struct link *link, size_t count);        /* of what link_send kept back */
+    void (*secured)(struct link *link);                   /* TLS is up, after link_secure */
+    void (*peeked)(struct link *link, struct span bytes); /* after link_peek; still to be read */
+    void (*gone)(struct link *link); /* closed; the memory is the user's again */
 };
 
 enum link_state {
@@ -104,7 +104,7 @@ struct link {
     bool paused;    /* there were bytes and no room */
     bool later;     /* has something to do when the turn ends */
     bool half;      /* our FIN goes out when nothing waits any more */
-    bool sniffs;    /* the first bytes are still to be looked at */
+    bool peeks;     /* what comes is looked at, not read */
     bool truncated; /* `ended` came without close_notify */
 };
 
@@ -119,6 +119,9 @@ int link_open(struct link *link, struct link_loop *loop, const struct link_user 
  * follows, as if it had been shut. Starts reading when opened. */
 int link_connect(struct link *link, struct link_loop *loop, const struct link_user *user,
                  const struct address *address);
+/* Called when connecting: these bytes leave in clear as soon as it is connected, in a write of
+ * their own and before `opened` or TLS. */
+void link_begin_with(struct link *link, struct span bytes);
 /*
  * Starts TLS on a link that is open or connecting, once: as server, or as the client of the server
  * `name`, which is sent (SNI) and checked unless it is an address, which is only checked. While
@@ -126,11 +129,12 @@ int link_connect(struct link *link, struct link_loop *loop, const struct link_us
  */
 void link_secure(struct link *link, struct tls_context *context, struct span name);
 /*
- * Called when opened: before anything is read, `sniffed` tells whether the peer's first bytes are
- * those of a TLS handshake (a record of type 0x16, version 0x03xx). It may start TLS on the link;
- * the bytes are read afterwards, by whoever it is for by then. `on` false: no longer wanted.
+ * Called when opened. While it is on nothing is read: `peeked` tells, again and again, what could
+ * be, and what is to be kept from whoever reads later is taken out with link_skip(), at once and no
+ * more than was told. Who decides nothing has to skip all of it. TLS that starts ends it.
  */
-void link_sniff(struct link *link, bool on);
+void link_peek(struct link *link, bool on);
+void link_skip(struct link *link, size_t size);
 /* The words for an error that this link told, or has: TLS's own, else the system's. Borrowed until
  * the link is shut and `gone`. */
 struct span link_why(const struct link *link, int error);

@@ -27,6 +27,7 @@ struct setup_listener {
     struct tls_context *tls;
     struct tls_context *legacy;          /* for clients of legacy networks */
     struct span refusals[REFUSED_COUNT]; /* what those hear before they are let go */
+    struct span farewell;                /* the same before words of ours; empty: say nothing */
 };
 
 /* What was learnt of a relay; it goes from setup to setup for as long as the relay keeps its name

@@ -94,6 +94,10 @@ void tls_context_drop(struct tls_context *context);
  */
 int tls_key_log(const char *path);
 
+/* Are the first bytes of a peer those of a handshake, a record of type 0x16 and version 0x03xx? A
+ * lone 0x16 is nothing that any protocol of lines begins with. */
+bool tls_begins(struct span bytes);
+
 /* --- of a link whose handshake is done; `memory` holds as many bytes as each says --- */
 
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; TLS_WORDS_MAX. */
