@@ -20,26 +20,10 @@ bool address_is_loopback(struct span host)
 
 /* --- who may use it --- */
 
-static bool holds_everybody(const struct networks *networks)
-{
-    uint32_t i;
-
-    for (i = 0; i < networks->count; i++) {
-        struct networks one = {.count = 1, .rows = {networks->rows[i]}};
-
-        /* What holds both ends of all addresses has no prefix. */
-        if ((networks_hold(&one, SPAN("0.0.0.0")) &&
-             networks_hold(&one, SPAN("255.255.255.255"))) ||
-            networks->rows[i].bits == 0)
-            return true;
-    }
-    return networks->count == 0;
-}
-
 /* Nothing given: nobody. */
 static bool spares_everybody(const struct networks *networks)
 {
-    return networks->count > 0 && holds_everybody(networks);
+    return networks->count > 0 && networks_hold_all(networks);
 }
 
 /* Does it say who may have the credentials of its routes? */
@@ -48,7 +32,7 @@ static bool is_guarded(const struct config_listener *listener)
     const struct policy *policy = &listener->policy;
     bool tls = policy->tls_required || policy->tls_offer == TLS_OFFER_IMPLICIT;
 
-    return !holds_everybody(&listener->allow) ||
+    return !networks_hold_all(&listener->allow) ||
            (policy->client_auth.required && policy->client_auth.logins == LOGINS_CHECK &&
             !spares_everybody(&policy->client_auth.hidden_from)) ||
            (tls && listener->tls.client_certificate == CLIENT_CERTIFICATE_REQUIRE);
@@ -65,8 +49,9 @@ static struct span open_conflict(const struct config *config,
     for (i = 0; i < listener->listen.count; i++) {
         const struct config_address *address = &listener->listen.rows[i];
 
-        /* What is intercepted comes from anywhere. */
-        if (address_is_loopback(address->host) && listener->path.intercept == INTERCEPT_NONE)
+        /* What is intercepted comes from anywhere, and so does what a load balancer here passes. */
+        if (address_is_loopback(address->host) && listener->path.intercept == INTERCEPT_NONE &&
+            listener->proxy_from.count == 0)
             continue;
         text_add(error, SPAN("anybody who reaches `"));
         address_show(address, error);
@@ -184,6 +169,26 @@ static bool offers_tls(const struct config_listener *listener)
     return offer == TLS_OFFER_IMPLICIT || tls_offers_starttls(offer);
 }
 
+/* Or TLS that a load balancer ends, and tells of in a PROXY header. */
+static bool has_tls(const struct config_listener *listener)
+{
+    return offers_tls(listener) || listener->proxy_from.count > 0;
+}
+
+static struct span required_conflict(const struct config *config,
+                                     const struct config_listener *listener, struct text *error)
+{
+    enum tls_offer offer = listener->policy.tls_offer;
+
+    (void)config;
+    if (!listener->policy.tls_required || listener->proxy_from.count > 0 ||
+        (offer != TLS_OFFER_NONE && offer != TLS_OFFER_AUTO))
+        return SPAN("");
+    return conflict_at(SPAN("tls.required"), error,
+                       SPAN("`tls.required` where none is offered: write `offer: starttls`, "
+                            "implicit or both, with certificate and key"));
+}
+
 static struct span certificate_conflict(const struct config *config,
                                         const struct config_listener *listener, struct text *error)
 {
@@ -277,7 +282,7 @@ static struct span check_conflict(const struct config *config,
     bool check = client->logins == LOGINS_CHECK;
 
     (void)config;
-    if ((check || client->logins == LOGINS_ACCEPT) && !client->allow_clear && !offers_tls(listener))
+    if ((check || client->logins == LOGINS_ACCEPT) && !client->allow_clear && !has_tls(listener))
         return conflict_at(SPAN("auth.clients"), error,
                            SPAN("no client can log in without TLS: write `tls: {certificate: ..., "
                                 "key: ...}`, or `clear: on`"));
@@ -305,15 +310,14 @@ static struct span listener_conflict(const struct config *config,
         legacy_conflict, check_conflict,       path_conflict,
         open_conflict,   authority_conflict,   limits_conflict,
     };
+    struct span path = SPAN("");
     size_t i;
 
-    for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        struct span path = rules[i](config, listener, error);
-
-        if (path.size > 0)
-            return path;
-    }
-    return policy_conflict(&listener->policy, error);
+    for (i = 0; i < sizeof(rules) / sizeof(rules[0]) && path.size == 0; i++)
+        path = rules[i](config, listener, error);
+    if (path.size == 0)
+        path = policy_conflict(&listener->policy, error);
+    return path.size > 0 ? path : required_conflict(config, listener, error);
 }
 
 /* --- routes --- */
@@ -361,14 +365,14 @@ static struct span part_of_route_conflict(const struct config *config,
         return unknown_conflict(SPAN("relay"), route->relay_name, error);
     if (route->credential_name.size > 0 && route->credential == NOTHING)
         return unknown_conflict(SPAN("credential"), route->credential_name, error);
-    if (route->pop.size > 0 && holds_everybody(&listener->allow))
+    if (route->pop.size > 0 && networks_hold_all(&listener->allow))
         return conflict_at(SPAN("pop"), error,
                            SPAN("`pop` opens a relay for this machine's address: write who may use "
                                 "it, with `allow: [192.168.10.0/24]` in the listener"));
     if (route->pop.size > 0 && route->credential == NOTHING)
         return conflict_at(SPAN("pop"), error,
                            SPAN("`pop` needs something to log in with: write credential"));
-    if (route->wants[FACT_CERTIFICATE].size > 0 &&
+    if (route->wants[FACT_CERTIFICATE].size > 0 && listener->proxy_from.count == 0 &&
         listener->tls.client_certificate == CLIENT_CERTIFICATE_NONE)
         return conflict_at(SPAN("certificate"), error,
                            SPAN("no client is asked for a certificate: write `tls: "

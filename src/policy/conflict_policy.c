@@ -107,12 +107,6 @@ static bool faults_elsewhere(const struct policy *policy)
     return policy->mode != MODE_FAULT && policy->faults.count > 0;
 }
 
-static bool requires_tls_unoffered(const struct policy *policy)
-{
-    return policy->tls_required &&
-           (policy->tls_offer == TLS_OFFER_NONE || policy->tls_offer == TLS_OFFER_AUTO);
-}
-
 static bool requires_login_unoffered(const struct policy *policy)
 {
     return policy->client_auth.required &&
@@ -166,9 +160,6 @@ static const struct {
                "write `mode: repair`")},
     {faults_elsewhere, SPAN_INIT("faults"),
      SPAN_INIT("faults happen in `mode: fault` only: write that, or leave them out")},
-    {requires_tls_unoffered, SPAN_INIT("tls.required"),
-     SPAN_INIT("`tls.required` where none is offered: write `offer: starttls`, implicit or both, "
-               "with certificate and key")},
     {requires_login_unoffered, SPAN_INIT("auth.required"),
      SPAN_INIT("`auth.required` where no login is offered: write `clients: check`, or pass or "
                "accept")},

@@ -107,3 +107,19 @@ bool networks_hold(const struct networks *networks, struct span address)
     }
     return false;
 }
+
+bool networks_hold_all(const struct networks *networks)
+{
+    uint32_t i;
+
+    for (i = 0; i < networks->count; i++) {
+        struct networks one = {.count = 1, .rows = {networks->rows[i]}};
+
+        /* What holds both ends of all addresses has no prefix. */
+        if ((networks_hold(&one, SPAN("0.0.0.0")) &&
+             networks_hold(&one, SPAN("255.255.255.255"))) ||
+            networks->rows[i].bits == 0)
+            return true;
+    }
+    return networks->count == 0;
+}

@@ -1,5 +1,6 @@
 /* What a configuration allows that somebody should hear of. */
 #include "build.h"
+#include "conflict.h"
 
 static bool logs_in_clear(const struct config *config, uint32_t number)
 {
@@ -49,6 +50,21 @@ static bool injects_before_tls_only(const struct config *config, uint32_t number
 static bool takes_clear_logins(const struct config *config, uint32_t number)
 {
     return config->listeners[number].policy.client_auth.allow_clear;
+}
+
+/* On loopback it is people of this machine, who are many things already. */
+static bool believes_anybody(const struct config *config, uint32_t number)
+{
+    const struct config_listener *listener = &config->listeners[number];
+    uint32_t i;
+
+    if (listener->proxy_from.count == 0 || !networks_hold_all(&listener->proxy_from))
+        return false;
+    for (i = 0; i < listener->listen.count; i++) {
+        if (!address_is_loopback(listener->listen.rows[i].host))
+            return true;
+    }
+    return false;
 }
 
 static bool opens_by_pop(const struct config *config, uint32_t number)
@@ -176,6 +192,10 @@ static const struct {
      SPAN_INIT(
          "`timeouts.pace` is as long as clients wait for an answer to MAIL, five minutes: they "
          "may give up and come again"),
+     NULL},
+    {BASE_LISTENER, believes_anybody,
+     SPAN_INIT("`proxy-from` holds everybody, and whoever is in it can pretend to be any client: "
+               "write the addresses of your load balancers"),
      NULL},
     {BASE_LISTENER, opens_by_pop,
      SPAN_INIT("`pop` opens the provider's relay for all who share this machine's address"), NULL},

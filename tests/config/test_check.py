@@ -56,6 +56,9 @@ listeners:
   - {name: d, listen: 127.0.0.1:28, relay: old, mode: observe, repairs: {match-header-from: on}}
   - {name: e, listen: 127.0.0.1:29, relay: old, tls: {authority: a, authority-key: k}}
   - {name: f, listen: 127.0.0.1:30, relay: clear, tls: {offer: pass}, routes: [{credential: c}]}
+  - {name: g, listen: ["127.0.0.1:31", "*:32"], relay: old, proxy-from: [10.0.0.1, "::/0"]}
+  - {name: h, listen: 127.0.0.1:33, relay: old, proxy-from: 0.0.0.0/0}
+  - {name: i, listen: "*:34", relay: old, proxy-from: 10.0.0.0/8}
 """
 
 WARNINGS = (
@@ -71,6 +74,8 @@ WARNINGS = (
     "kept by its clients",
     "listener `c`: `timeouts.pace` is as long as clients wait for an answer to MAIL, five minutes: "
     "they may give up and come again",
+    "listener `g`: `proxy-from` holds everybody, and whoever is in it can pretend to be any client: "
+    "write the addresses of your load balancers",
     "listener `b`: `pop` opens the provider's relay for all who share this machine's address",
     "listener `b`: `pop3+clear://`: that password crosses the line in clear",
     "listener `c`: `match-header-from` breaks clients' signatures (DKIM, DMARC) and tells readers "
@@ -111,13 +116,15 @@ listeners:
   - {name: b, listen: 127.0.0.1:26, relay: r}
   - {name: c, listen: 127.0.0.1:27, relay: original, intercept: tproxy, ports: [25, 587],
      destinations: [10.0.0.0/8, "2001:db8::/32"], fail-open: on}
+  - {name: behind, listen: "*:28", relay: s, proxy-from: 10.0.0.1, timeouts: {proxy: 3s},
+     tls: {required: on, offer: none}, auth: {clients: accept}, routes: [{certificate: "s-*"}]}
 relays:
   original: {tls: offered, source: client, verify: none}
   r: {address: [starttls://a, "starttls://[::1]:26"], ca: /ca, server-name: mx.example, tls: offered,
       ciphers: HIGH, certificate: c, key: k, auth: [oauthbearer, EXTERNAL], auth-line: 246,
       auth-refused: reject, balance: Least, slow-start: 30s, sessions: 20,
       rates: {messages: 100/1m, bytes: 0}}
-  s: {address: smtp://a, allow_clear: on, auth: ANY}
+  s: {address: smtp://a, allow_clear: on, auth: ANY, proxy: v2}
 credentials:
   c: {user: u@x, oauth2: {provider: generic, grant: jwt, key_file: k, scope: a b, ca: /ca,
       token-endpoint: "https://[::1]:8443/token"}}
@@ -146,6 +153,7 @@ EVERYTHING_SHOWN = (
     "    auth: [EXTERNAL, OAUTHBEARER]\n    allow_clear: off\n    auth-line: 246\n",
     '    address: ["smtp://a:25"]\n',
     "    auth: [any]\n    allow_clear: on\n",
+    "    proxy: v2\n", "    proxy-from: [10.0.0.1]\n", "      proxy: 3s\n",
     "  c:\n    user: \"u@x\"\n    oauth2:\n      provider: generic\n      grant: jwt\n",
     "  d:\n    import: /n\n    format: netrc\n  e:\n    store: \"odd+name@x\"\n",
 )

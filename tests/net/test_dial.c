@@ -20,6 +20,7 @@ struct place {
     struct link link;
     struct tls_context *context;
     struct address address;
+    uint32_t prefaced; /* connections that began as they should */
 };
 
 struct caller {
@@ -29,6 +30,7 @@ struct caller {
     struct dial *dial;
     struct config_addresses addresses;
     struct place places[SERVERS_MAX];
+    struct span preface; /* what servers wait for, before TLS */
     bool opened;
     bool failed;
     bool gone;
@@ -73,12 +75,26 @@ static void nothing_sent(struct link *link, size_t count)
     (void)count;
 }
 
+/* What is behind it is somebody else's. */
+static void preface_peeked(struct link *link, struct span bytes)
+{
+    struct place *place = (struct place *)((uintptr_t)link - offsetof(struct place, link));
+
+    cr_assert(span_starts(bytes, caller.preface), "it did not come first, and whole");
+    link_skip(link, caller.preface.size);
+    link_peek(link, false);
+    place->prefaced++;
+    if (place->context != NULL)
+        link_secure(link, place->context, (struct span){0});
+}
+
 static const struct link_user server_user = {.room = any_room,
                                              .said = nothing_said,
                                              .ended = server_ended,
                                              .lost = server_lost,
                                              .sent = nothing_sent,
                                              .secured = nothing,
+                                             .peeked = preface_peeked,
                                              .gone = nothing};
 
 static void accepted(struct listener *listener, int fd, const struct address *peer)
@@ -87,7 +103,9 @@ static void accepted(struct listener *listener, int fd, const struct address *pe
 
     (void)peer;
     cr_assert_eq(link_open(&place->link, &caller.loop, &server_user, fd), 0);
-    if (place->context != NULL)
+    if (caller.preface.size > 0)
+        link_peek(&place->link, true);
+    else if (place->context != NULL)
         link_secure(&place->link, place->context, (struct span){0});
 }
 
@@ -165,6 +183,7 @@ static void call(struct tls_context *context, const char *name, uint32_t wait_ms
                              .addresses = &caller.addresses,
                              .wait_ms = wait_ms,
                              .tls = context,
+                             .preface = caller.preface,
                              .server_name = span_of_string(name),
                              .failed = caller_failed};
     time_t until = time(NULL) + PATIENCE_S;
@@ -253,4 +272,39 @@ Test(dial, is_connected_in_clear_when_nothing_else_was_said)
     call(NULL, "", 5000);
     cr_assert(caller.opened);
     cr_assert_null(caller.link.tls);
+}
+
+Test(dial, begins_with_its_preface_at_every_address_and_before_tls)
+{
+    struct contexts contexts = contexts_new();
+    struct issued other = issue(&contexts.authority, "other", "DNS:other.example");
+    struct tls_server settings = {
+        .identity = {span_of_string(other.file), span_of_string(other.key_file)}};
+    struct tls_context *wrong = server_new(&settings);
+
+    caller_init();
+    caller.preface = SPAN("PROXY TCP4 192.0.2.1 198.51.100.2 4660 25\r\n");
+    serve(wrong);
+    serve(contexts.server);
+    call(contexts.client, "mail.example", 5000);
+    cr_assert(caller.opened);
+    cr_assert_eq(caller.places[0].prefaced, 1);
+    cr_assert_eq(caller.places[1].prefaced, 1);
+    contexts_drop(&contexts);
+    tls_context_drop(wrong);
+}
+
+Test(dial, begins_with_its_preface_in_clear)
+{
+    time_t until = time(NULL) + PATIENCE_S;
+
+    caller_init();
+    caller.preface = SPAN("PROXY UNKNOWN\r\n");
+    serve(NULL);
+    call(NULL, "", 5000);
+    cr_assert(caller.opened);
+    while (caller.places[0].prefaced == 0) {
+        cr_assert_lt(time(NULL), until);
+        uv_run(&caller.uv, UV_RUN_NOWAIT);
+    }
 }

@@ -495,6 +495,38 @@ Test(tls_link, looks_at_the_first_bytes_and_reads_them_later)
     contexts_drop(&contexts);
 }
 
+Test(tls_link, reads_what_is_behind_the_bytes_that_were_skipped)
+{
+    static const size_t cuts[] = {1, 3, 0};
+    struct contexts contexts = contexts_new();
+    size_t i;
+
+    for (i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        struct pair *pair = pair_new();
+
+        pair->cut = cuts[i];
+        pair->server.skips = SPAN("PROXY UNKNOWN\r\n").size;
+        link_peek(&pair->server.link, true);
+        peer_say(&pair->client, "PROXY UNKNOWN\r\nEHLO there\r\n");
+        pair_settle(pair);
+        cr_assert_eq(pair->server.sniffed, 0);
+        cr_assert(peer_heard(&pair->server, "EHLO there\r\n"));
+        pair_close(pair);
+
+        pair = pair_new();
+        pair->cut = cuts[i];
+        pair->server.skips = SPAN("PROXY UNKNOWN\r\n").size;
+        pair->server.context = contexts.server;
+        link_peek(&pair->server.link, true);
+        peer_say(&pair->client, "PROXY UNKNOWN\r\n");
+        link_secure(&pair->client.link, contexts.client, SPAN("mail.example"));
+        pair_run(pair, both_secured);
+        cr_assert_eq(pair->server.sniffed, 1);
+        pair_close(pair);
+    }
+    contexts_drop(&contexts);
+}
+
 Test(tls_link, tells_the_end_of_a_peer_who_never_spoke)
 {
     struct pair *pair = pair_new();

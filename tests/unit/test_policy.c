@@ -376,8 +376,7 @@ static const struct contradiction contradictions[] = {
     {{{"mode", "observe"}, {"auth.clients", "hide"}}, false},
     {{{"mode", "observe"}, {"auth.clients", "pass"}}, true},
     {{{"mode", "observe"}, {"auth.clients", "pass"}, {"auth.required", "on"}}, false},
-    {{{"tls.required", "on"}}, false},
-    {{{"tls.required", "on"}, {"tls.offer", "none"}}, false},
+    {{{"tls.required", "on"}, {"tls.offer", "none"}}, true}, /* the listener knows who offers it */
     {{{"tls.required", "on"}, {"tls.offer", "starttls"}}, true},
     {{{"auth.required", "on"}}, false},
     {{{"auth.required", "on"}, {"auth.clients", "hide"}}, false},

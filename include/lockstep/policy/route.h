@@ -54,6 +54,8 @@ bool network_parse(struct span text, struct network *network_r, struct text *adv
 void network_show(const struct network *network, struct text *out);
 /* Is the address, as text without port, in one of them? None given: every address is. */
 bool networks_hold(const struct networks *networks, struct span address);
+/* Is every IPv4 address in them, or every IPv6 address? */
+bool networks_hold_all(const struct networks *networks);
 /* Letters in any case; `*` stands for any bytes, also none. */
 bool pattern_matches(struct span pattern, struct span text);
 
