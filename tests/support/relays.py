@@ -192,6 +192,8 @@ class Exim(Relay):
     """Exim with strict synchronisation, and PIPELINING offered or not."""
 
     name = "exim"
+    packages = ("exim4-daemon-light",)
+    libraries = ()  # folders of those packages
     accepts = "  accept"  # the rest of what it says to RCPT
     authenticators = ""
 
@@ -213,8 +215,9 @@ class Exim(Relay):
         root = self.folder.path / "root"
         self.port = place.free_port()
         people = {user: (UID + number, f"/mail/{user}") for number, user in enumerate(USERS)}
-        jail = packages.Jail(root, ["exim4-daemon-light"],
-                             {"Debian-exim": (20093, "/var/spool/exim4"), **people})
+        jail = packages.Jail(root, self.packages,
+                             {"Debian-exim": (20093, "/var/spool/exim4"), **people},
+                             self.libraries)
         jail.add_packaged("usr/sbin/exim4")
         for path in ("var/spool/exim4", "var/log/exim4"):
             jail.folder(path, "Debian-exim", mode=0o750)
