@@ -153,7 +153,7 @@ class Page(Written):
         session = [line for line in lines if line["event"] == "session"]
         self.assertEqual(len(session), 1)
         own = {"event", "level", "time"}
-        at_times = {"login", "credential", "relay_error", "why"}
+        at_times = {"through", "login", "credential", "relay_error", "why"}
         self.assertEqual([key for key in self.tags("LOG") if key not in at_times],
                          [key for key in session[0] if key not in own])
 

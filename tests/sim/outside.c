@@ -290,3 +290,18 @@ void outside_shake_hands(struct world *world, enum side side)
         client_secured(world);
     world_step(world, (struct event){.kind = EVENT_SECURED, .side = side, .bytes = SPAN("TLS")});
 }
+
+/* The client itself, or somebody in between who speaks for it. */
+void outside_arrive(struct world *world)
+{
+    struct event event = {.kind = EVENT_OPENED, .side = SIDE_CLIENT, .bytes = SPAN("192.0.2.7")};
+    struct arrival arrival = {.through = SPAN("")};
+
+    if (dice_chance(&world->dice, 20)) {
+        arrival.through = SPAN("10.0.0.5:4711");
+        arrival.along = dice_chance(&world->dice, 50);
+    }
+    event.arrival = &arrival;
+    world->links[SIDE_CLIENT].open = true;
+    world_step(world, event);
+}

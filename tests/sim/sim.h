@@ -257,6 +257,7 @@ bool outside_can_tell(const struct world *world);
 /* Can that side's handshake be done now? */
 bool outside_can_shake_hands(const struct world *world, enum side side);
 void outside_choose(struct world *world);
+void outside_arrive(struct world *world);
 void outside_check_mail(struct world *world, struct span line);
 void outside_check_clear(struct world *world, struct span line);
 /* Does the upstream hear what that repair keeps from it? */

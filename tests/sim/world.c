@@ -585,8 +585,7 @@ const char *world_run(struct world *world, uint64_t seed, struct span choices, b
                       enum cutting cutting)
 {
     prepare(world, seed, choices, calm, cutting);
-    world->links[SIDE_CLIENT].open = true;
-    world_step(world, event_of(EVENT_OPENED, SIDE_CLIENT, SPAN(""), 0));
+    outside_arrive(world);
     while (!world->failure && !engine_over(world->engine)) {
         advance(world);
         if (world->steps > STEPS_MAX)
