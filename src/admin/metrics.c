@@ -1,6 +1,7 @@
 /* The counters in Prometheus' text format, version 0.0.4. */
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "answer.h"
 
@@ -105,26 +106,39 @@ static void write_repairs(FILE *out, const struct counts *counts)
     }
 }
 
-static void write_refusals(FILE *out, const struct counts *counts)
+/* Clients by why they got no session; `offset` is that of the counts in a row. */
+static void write_whys(FILE *out, const struct counts *counts, const char *name, size_t offset)
 {
-    static const char *const words[REFUSED_COUNT] = {[REFUSED_FULL] = "too-many",
-                                                     [REFUSED_OUTSIDE] = "not-allowed",
-                                                     [REFUSED_DENIED] = "denied",
-                                                     [REFUSED_CERTIFICATE] = "certificate"};
+    static const char *const words[REFUSED_COUNT] = {
+#define REFUSED_WORD(id, word) [REFUSED_##id] = word,
+        REFUSALS(REFUSED_WORD)
+#undef REFUSED_WORD
+    };
     uint32_t i, k;
 
-    write_head(out, "clients_refused_total", "counter", "Clients that got no session, by why.");
     for (i = 0; i < counts->row_count; i++) {
+        uint64_t numbers[REFUSED_COUNT];
+
+        memcpy(numbers, (const char *)&counts->rows[i] + offset, sizeof(numbers));
         for (k = 0; k < REFUSED_COUNT; k++) {
-            if (counts->rows[i].refusals[k] == 0)
+            if (numbers[k] == 0)
                 continue;
-            fputs("lockstep_clients_refused_total{", out);
+            fprintf(out, "lockstep_%s{", name);
             write_label(out, "listener", counts->rows[i].listener);
             fputc(',', out);
             write_label(out, "why", words[k]);
-            fprintf(out, "} %" PRIu64 "\n", counts->rows[i].refusals[k]);
+            fprintf(out, "} %" PRIu64 "\n", numbers[k]);
         }
     }
+}
+
+static void write_refusals(FILE *out, const struct counts *counts)
+{
+    write_head(out, "clients_refused_total", "counter", "Clients that got no session, by why.");
+    write_whys(out, counts, "clients_refused_total", offsetof(struct tally_row, refusals));
+    write_head(out, "clients_passed_total", "counter",
+               "Clients that passed untouched, by `fail-open`, by why.");
+    write_whys(out, counts, "clients_passed_total", offsetof(struct tally_row, passes));
 }
 
 /* --- credentials --- */

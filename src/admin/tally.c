@@ -75,8 +75,14 @@ void tally_report(struct tally *tally, const struct report *report)
 
 void tally_refusal(struct tally *tally, const struct refusal *refusal)
 {
+    struct tally_row *row;
+
     pthread_mutex_lock(&tally->lock);
-    tally_row(&tally->counts, refusal->listener, SPAN(""))->refusals[refusal->why]++;
+    row = tally_row(&tally->counts, refusal->listener, SPAN(""));
+    if (refusal->passed)
+        row->passes[refusal->why]++;
+    else
+        row->refusals[refusal->why]++;
     pthread_mutex_unlock(&tally->lock);
 }
 

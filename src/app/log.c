@@ -242,22 +242,23 @@ void log_session(const struct report *report)
 static pthread_mutex_t refusal_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* How many there were since the last line that was written; 0: this one is not to be written. */
-static uint64_t log_refusals(enum refused why)
+static uint64_t log_refusals(enum refused why, bool passed)
 {
-    static struct {
+    static struct refusals {
         time_t said;
         uint64_t count;
-    } refusals[REFUSED_COUNT];
+    } all[2][REFUSED_COUNT];
+    struct refusals *of = &all[passed][why];
     struct timespec now;
     uint64_t count = 0;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     pthread_mutex_lock(&refusal_lock);
-    refusals[why].count++;
-    if (refusals[why].said != now.tv_sec) {
-        count = refusals[why].count;
-        refusals[why].count = 0;
-        refusals[why].said = now.tv_sec;
+    of->count++;
+    if (of->said != now.tv_sec) {
+        count = of->count;
+        of->count = 0;
+        of->said = now.tv_sec;
     }
     pthread_mutex_unlock(&refusal_lock);
     return count;
@@ -265,19 +266,22 @@ static uint64_t log_refusals(enum refused why)
 
 void log_refused(const struct refusal *refusal)
 {
-    static const char *const words[REFUSED_COUNT] = {[REFUSED_FULL] = "too-many",
-                                                     [REFUSED_OUTSIDE] = "not-allowed",
-                                                     [REFUSED_DENIED] = "denied",
-                                                     [REFUSED_CERTIFICATE] = "certificate"};
-    uint64_t count = log_refusals(refusal->why);
+    static const char *const words[REFUSED_COUNT] = {
+#define REFUSED_WORD(name, word) [REFUSED_##name] = word,
+        REFUSALS(REFUSED_WORD)
+#undef REFUSED_WORD
+    };
+    uint64_t count = log_refusals(refusal->why, refusal->passed);
     struct log_line line;
     char text[ADDRESS_TEXT_MAX];
 
     if (count == 0)
         return;
-    log_begin(&line, LOG_WARNING, "refused");
+    log_begin(&line, LOG_WARNING, refusal->passed ? "passed" : "refused");
     log_word(&line, "listener", refusal->listener);
     log_word(&line, "client", span_of_string(address_text(&refusal->client, text)));
+    if (refusal->destination.any.sa_family != AF_UNSPEC)
+        log_word(&line, "destination", span_of_string(address_text(&refusal->destination, text)));
     log_word(&line, "why", span_of_string(words[refusal->why]));
     log_number(&line, "count", count);
     log_end(&line);

@@ -57,6 +57,8 @@ static json_t *upstream_of(const struct config *config, const struct config_list
     if (listener->relay >= config->relay_count)
         return json_string("");
     address = &config->relays[listener->relay].address;
+    if (address->count == 0)
+        return json_string(CONFIG_RELAY_ORIGINAL);
     return host_and_port(schemes[address->scheme], &address->rows[0]);
 }
 

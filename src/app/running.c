@@ -20,6 +20,9 @@ static void running_dispose(struct setup *setup)
     free(running);
 }
 
+/* Bytes of one, without lockstep's name. */
+#define REFUSAL_WORDS_MAX 80U
+
 /* What a client hears that gets no session: the words are SMTP's, so they are made here. They are
  * for the first bytes in clear, which a client of implicit TLS does not read. */
 struct refusal_words {
@@ -33,6 +36,13 @@ static const struct refusal_words refusals[REFUSED_COUNT] = {
     [REFUSED_DENIED] = {SPAN_INIT("554 5.7.1 "), SPAN_INIT(" You may not connect here\r\n")},
     [REFUSED_CERTIFICATE] = {SPAN_INIT(""), SPAN_INIT("")}, /* it hears so in its session */
     [REFUSED_OUTSIDE] = {SPAN_INIT("554 5.7.1 "), SPAN_INIT(" You may not connect here\r\n")},
+    [REFUSED_DESTINATION] = {SPAN_INIT("554 5.7.1 "),
+                             SPAN_INIT(" You may not connect there through this gateway\r\n")},
+    [REFUSED_DIRECT] = {SPAN_INIT("421 4.3.2 "),
+                        SPAN_INIT(" No server here, only the way to others\r\n")},
+    [REFUSED_LOOP] = {SPAN_INIT("421 4.4.6 "),
+                      SPAN_INIT(" This is my own connection, led back to me\r\n")},
+    [REFUSED_ENDING] = {SPAN_INIT("421 4.3.2 "), SPAN_INIT(" Ending, try again later\r\n")},
 };
 
 /* The words are those of who is not understood. */
@@ -58,7 +68,8 @@ static void running_write_refusals(struct running *running)
     int why;
 
     for (i = 0; i < config->listener_count; i++)
-        room += (REFUSED_COUNT + 1) * (config->listeners[i].policy.hostname.size + 64);
+        room +=
+            (REFUSED_COUNT + 1) * (config->listeners[i].policy.hostname.size + REFUSAL_WORDS_MAX);
     running->refusals = malloc(room + 1);
     must(running->refusals != NULL);
     text = text_over(running->refusals, room);

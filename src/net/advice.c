@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lockstep/base/must.h"
+#include "path.h"
 
 /* An address that came with an answer; what it points to is its own. It was given for what the
  * session does next, with a credential that came with it: no later connection goes there by it. */
@@ -76,6 +77,8 @@ const struct config_addresses *advice_where(struct session *session, uint32_t re
         return &moved->where;
     }
     moved_free(&session->moved);
+    if (session->original != NULL && config_is_original(&session->setup->config->relays[relay]))
+        return &session->original->where;
     return &session->setup->config->relays[relay].address;
 }
 

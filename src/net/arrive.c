@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lockstep/base/must.h"
+#include "pass.h"
 #include "refuse.h"
 #include "through.h"
 
@@ -27,18 +28,24 @@ bool visitor_reached(const struct session *session, struct address *there_r)
         *there_r = through->server;
         return true;
     }
+    if (session->original != NULL) {
+        *there_r = session->original->address;
+        return true;
+    }
     return session->links[SIDE_CLIENT].state == LINK_OPEN &&
            uv_tcp_getsockname(&session->links[SIDE_CLIENT].tcp, (struct sockaddr *)&here, &size) ==
                0 &&
            address_copy((struct sockaddr *)&here, there_r);
 }
 
-/* A header says it; else it takes a system call, that only routes by destination pay for. */
+/* A header says it, or it is known whither an intercepted one was going; else it takes a system
+ * call, that only routes by destination pay for. */
 static struct span visitor_destination(const struct session *session, char *memory)
 {
     struct address there;
 
-    if ((session->through == NULL && !routes_want(&session->listener->policy, FACT_DESTINATION)) ||
+    if ((session->through == NULL && session->original == NULL &&
+         !routes_want(&session->listener->policy, FACT_DESTINATION)) ||
         !visitor_reached(session, &there))
         return (struct span){0};
     return span_of_string(address_text(&there, memory));
@@ -177,15 +184,16 @@ static void arrive_turn_away(struct session *session, const struct span *says, u
 /* As one who comes himself is. */
 static void arrive_refuse(struct session *session, enum refused why)
 {
-    static const char *const endings[REFUSED_COUNT] = {[REFUSED_FULL] = "too-many",
-                                                       [REFUSED_OUTSIDE] = "not-allowed",
-                                                       [REFUSED_DENIED] = "denied",
-                                                       [REFUSED_CERTIFICATE] = "certificate"};
+    static const char *const endings[REFUSED_COUNT] = {
+#define REFUSED_WORD(name, word) [REFUSED_##name] = word,
+        REFUSALS(REFUSED_WORD)
+#undef REFUSED_WORD
+    };
     const struct setup *setup = session->setup;
     size_t listener = (size_t)(session->listener - setup->config->listeners);
 
     session->refused = true;
-    refuse_report(session->worker, session->listener, &session->through->client, why);
+    refuse_in_session(session, &session->through->client, why);
     arrive_turn_away(session, &setup->listeners[listener].refusals[why], 1, endings[why],
                      (struct span){0});
 }
@@ -397,7 +405,7 @@ static uint64_t arrive_id(struct worker *worker, const struct config_listener *l
     return listener->seed != 0 ? seed_next(&seed) : seed_next(&worker->seed);
 }
 
-static struct session *arrive_new(struct port *port, const struct address *client, uint32_t number)
+static struct session *arrive_new(struct port *port, const struct caller *caller, uint32_t number)
 {
     struct worker *worker = port->worker;
     const struct config_listener *listener = &port->setup->config->listeners[port->index];
@@ -412,7 +420,9 @@ static struct session *arrive_new(struct port *port, const struct address *clien
     session->number = number;
     session->census = census_hold(port->census);
     session->faults = &listener->policy.faults;
-    session->client = *client;
+    session->client = caller->client;
+    if (caller->destination.any.sa_family != AF_UNSPEC)
+        session->original = original_new(&caller->destination);
     session->heading = arrive_heading(port);
     session->opened_at = session_now(session);
     session->armed_at = MOMENT_NEVER;
@@ -438,26 +448,42 @@ static bool arrive_speaks_for_others(const struct config_listener *listener,
            networks_hold(&listener->proxy_from, span_of_string(address_host(peer, host)));
 }
 
+/* There is no room for it: it goes on without lockstep, if it may. */
+static void arrive_overflow(struct port *port, const struct caller *caller)
+{
+    const struct config_listener *listener = &port->setup->config->listeners[port->index];
+    enum refused why = port->worker->draining ? REFUSED_ENDING : REFUSED_FULL;
+
+    if (listener->path.fail_open && pass_open(port->worker, caller))
+        refuse_report(port->worker, listener, caller, why, true);
+    else
+        refuse(port, caller, why);
+}
+
 void arrive(struct port *port, int fd, const struct address *client)
 {
     struct worker *worker = port->worker;
     const struct config_listener *listener = &port->setup->config->listeners[port->index];
+    struct caller caller = {.fd = fd, .client = *client};
     bool other = arrive_speaks_for_others(listener, client);
-    enum refused barred = other ? REFUSED_COUNT : arrive_barred(listener, client);
+    enum refused barred = path_look(port, &caller);
     struct session *session;
-    uint32_t number;
+    uint32_t number = 0;
 
+    if (barred == REFUSED_COUNT && !other)
+        barred = arrive_barred(listener, client);
     if (barred != REFUSED_COUNT) {
-        refuse(port, fd, client, barred);
+        refuse(port, &caller, barred);
         return;
     }
-    number = census_enter(port->census, client, listener->sessions,
-                          other ? UINT32_MAX : listener->sessions_per_client);
+    if (!worker->draining)
+        number = census_enter(port->census, client, listener->sessions,
+                              other ? UINT32_MAX : listener->sessions_per_client);
     if (number == 0) {
-        refuse(port, fd, client, REFUSED_FULL);
+        arrive_overflow(port, &caller);
         return;
     }
-    session = arrive_new(port, client, number);
+    session = arrive_new(port, &caller, number);
     if (other)
         session->through = through_new(client);
     if (link_open(&session->links[SIDE_CLIENT], &worker->links, &arriving, fd) != 0) {

@@ -5,6 +5,7 @@
 #include "advice.h"
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
+#include "lockstep/net/path.h"
 #include "pick.h"
 #include "through.h"
 
@@ -111,6 +112,7 @@ static void session_dial(struct session *session)
         .balance = configured->balance,
         .slow_start_ms = configured->slow_start_ms,
         .wait_ms = session->listener->policy.wait_ms[WAIT_CONNECT],
+        .way = {.from = configured->source == SOURCE_CLIENT ? &session->client : NULL},
         .preface = through_preface(session, configured->session.proxy, preface),
         .server_name = configured->server_name,
         .failed = session_dial_failed,
@@ -122,6 +124,11 @@ static void session_dial(struct session *session)
     if (configured->balance != BALANCE_ORDER && session->connect_turn > 0 &&
         session->relay_number == relay)
         plan.avoid = session->relay;
+    if (session->setup->intercepts) {
+        plan.way.mark = PATH_MARK;
+        plan.legs = session->worker->legs;
+        plan.leg = &session->leg;
+    }
     must(session->dial == NULL);
     session->connect_waits = false;
     if (configured->address.scheme == SCHEME_SMTPS)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "legs.h"
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
 #include "pick.h"
@@ -85,10 +86,15 @@ static void dial_fail(struct dial *dial, int error)
 
 static void dial_connect(struct dial *dial)
 {
+    const struct dial_plan *plan = &dial->plan;
     int error;
 
     dial->deadline = dial_now(dial) + dial->plan.wait_ms;
-    error = link_connect(dial->plan.link, dial->plan.loop, dial->plan.user, dial_address(dial));
+    if (plan->legs != NULL)
+        error = legs_connect(plan->legs, plan->leg, plan->link, plan->loop, plan->user,
+                             dial_address(dial), &plan->way);
+    else
+        error = link_connect_by(plan->link, plan->loop, plan->user, dial_address(dial), &plan->way);
     dial->state = error == 0 ? DIAL_CONNECTING : DIAL_CLOSING;
     if (error != 0) {
         dial_fail(dial, error);

@@ -377,6 +377,12 @@ void link_begin_with(struct link *link, struct span bytes)
 int link_connect(struct link *link, struct link_loop *loop, const struct link_user *user,
                  const struct address *address)
 {
+    return link_connect_by(link, loop, user, address, &(struct link_way){0});
+}
+
+int link_connect_by(struct link *link, struct link_loop *loop, const struct link_user *user,
+                    const struct address *address, const struct link_way *way)
+{
     uv_connect_t *request = malloc(sizeof(*request));
     int error;
 
@@ -384,8 +390,10 @@ int link_connect(struct link *link, struct link_loop *loop, const struct link_us
     link_init(link, loop, user);
     link->state = LINK_CONNECTING;
     request->data = link;
+    error = link_prepare(link, address->any.sa_family, way);
     uv_tcp_nodelay(&link->tcp, 1);
-    error = uv_tcp_connect(request, &link->tcp, &address->any, link_connected);
+    if (error == 0)
+        error = uv_tcp_connect(request, &link->tcp, &address->any, link_connected);
     if (error != 0) {
         free(request);
         link_close(link);

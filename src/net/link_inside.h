@@ -58,4 +58,8 @@ size_t link_tls_kept(const struct link *link);
 void link_tls_finish(struct link *link);
 void link_tls_free(struct link *link);
 
+/* Makes the socket of a link that will be connected, where it has to be a special one. On failure
+ * there is none, and the libuv error is returned. */
+int link_prepare(struct link *link, sa_family_t family, const struct link_way *way);
+
 #endif

@@ -81,15 +81,11 @@ static void listener_rest(struct listener *listener, int error)
     uv_timer_start(&listener->pause, listener_resume, LISTENER_PAUSE_MS, 0);
 }
 
-/* Takes what is there, but not so much that those already connected wait long. */
-static void listener_ready(uv_poll_t *poll, int status, int events)
+static void listener_take(struct listener *listener, uint32_t most)
 {
-    struct listener *listener = poll->data;
     uint32_t taken;
 
-    (void)status;
-    (void)events;
-    for (taken = 0; taken < LISTENER_BURST && listener->fd >= 0; taken++) {
+    for (taken = 0; taken < most && listener->fd >= 0; taken++) {
         struct address peer = {0};
         socklen_t size = sizeof(peer);
         int fd = accept4(listener->fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -103,6 +99,19 @@ static void listener_ready(uv_poll_t *poll, int status, int events)
         if (fd >= 0)
             listener->accepted(listener, fd, &peer);
     }
+}
+
+/* Takes what is there, but not so much that those already connected wait long. */
+static void listener_ready(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    listener_take(poll->data, LISTENER_BURST);
+}
+
+void listener_empty(struct listener *listener)
+{
+    listener_take(listener, 2 * LISTENER_BACKLOG);
 }
 
 void listener_start(struct listener *listener, uv_loop_t *loop, int fd, listener_accepted *accepted,

@@ -28,21 +28,32 @@ static void refused_gone(struct link *link)
 }
 
 void refuse_report(const struct worker *worker, const struct config_listener *listener,
-                   const struct address *client, enum refused why)
+                   const struct caller *caller, enum refused why, bool passed)
 {
-    struct refusal refusal = {.why = why, .listener = listener->name, .client = *client};
+    struct refusal refusal = {
+        .why = why,
+        .listener = listener->name,
+        .client = caller->client,
+        .destination = caller->destination,
+        .passed = passed,
+    };
 
     if (worker->user->refused != NULL)
         worker->user->refused(&refusal);
 }
 
-void refuse_in_session(const struct session *session)
+void refuse_in_session(const struct session *session, const struct address *client,
+                       enum refused why)
 {
-    refuse_report(session->worker, session->listener, &session->client, REFUSED_CERTIFICATE);
+    struct caller caller = {.fd = -1, .client = *client};
+
+    if (session->original != NULL)
+        caller.destination = session->original->address;
+    refuse_report(session->worker, session->listener, &caller, why, false);
 }
 
 /* In a flood of them nobody waits for their goodbye: descriptors are for sessions. */
-void refuse(struct port *port, int fd, const struct address *client, enum refused why)
+void refuse(struct port *port, const struct caller *caller, enum refused why)
 {
     static const struct link_user user = {.sent = refused_sent, .gone = refused_gone};
     struct worker *worker = port->worker;
@@ -51,8 +62,8 @@ void refuse(struct port *port, int fd, const struct address *client, enum refuse
     must(refused != NULL);
     refused->worker = worker;
     worker->refused++;
-    refuse_report(worker, &port->setup->config->listeners[port->index], client, why);
-    if (link_open(&refused->link, &worker->links, &user, fd) != 0)
+    refuse_report(worker, &port->setup->config->listeners[port->index], caller, why, false);
+    if (link_open(&refused->link, &worker->links, &user, caller->fd) != 0)
         return;
     link_send(&refused->link, &port->setup->listeners[port->index].refusals[why], 1);
     link_shut(&refused->link, worker->refused > REFUSED_MAX ? SHUT_NOW : SHUT_FLUSH);

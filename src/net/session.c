@@ -9,8 +9,10 @@
 #include "advice.h"
 #include "arrive.h"
 #include "connect.h"
+#include "legs.h"
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
+#include "path.h"
 #include "refuse.h"
 #include "through.h"
 
@@ -157,6 +159,8 @@ void session_release(struct session *session)
     account_drop(session);
     connect_over(session);
     census_leave(&session->census, &session->client);
+    free(session->original);
+    session->original = NULL;
     setup_drop(session->setup);
     session_drop_faults(session);
     if (session->before != NULL)
@@ -195,7 +199,7 @@ void session_end(struct session *session, const char *ending, struct span why)
     if (ending != NULL)
         report.summary.ending = ending;
     if (report.summary.uncertified)
-        refuse_in_session(session);
+        refuse_in_session(session, &session->client, REFUSED_CERTIFICATE);
     if (session->transcript != NULL)
         transcript_close(&session->transcript);
     if (session->past != NULL)
@@ -492,6 +496,8 @@ static void session_gone(struct link *link)
     struct session *session = session_of(link);
     enum side side = session_side(link);
 
+    if (side == SIDE_UPSTREAM)
+        legs_leave(session->worker->legs, &session->leg);
     if (side == SIDE_UPSTREAM && session->dial != NULL) {
         dial_gone(session->dial);
         if (session->dial != NULL)

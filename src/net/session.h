@@ -27,16 +27,18 @@ struct session {
     struct engine *engine;
     struct dial *dial; /* while connecting to the relay */
     struct transcript *transcript;
-    struct past *past;       /* what is remembered of it; NULL: nothing */
-    struct heading *heading; /* of its transcripts; NULL: there are none */
-    struct moved *moved;     /* where the adviser sent it; NULL: nowhere */
-    struct through *through; /* who speaks for the client; NULL: it speaks for itself */
-    void *memo;              /* the adviser's */
-    char *relay_error;       /* what a connection to a relay last failed of; NULL: none did */
-    struct span server;      /* name of the upstream that was connected to */
-    uint32_t relay_number;   /* of that upstream */
-    uint32_t connect_to;     /* what CONNECT said, until there is a place at the relay, */
-    uint32_t connect_turn;   /* and how often before */
+    struct past *past;         /* what is remembered of it; NULL: nothing */
+    struct heading *heading;   /* of its transcripts; NULL: there are none */
+    struct moved *moved;       /* where the adviser sent it; NULL: nowhere */
+    struct through *through;   /* who speaks for the client; NULL: it speaks for itself */
+    struct original *original; /* where the client wanted to go; NULL: here */
+    struct leg *leg;           /* the upstream link, as known to all workers; NULL: it is not */
+    void *memo;                /* the adviser's */
+    char *relay_error;         /* what a connection to a relay last failed of; NULL: none did */
+    struct span server;        /* name of the upstream that was connected to */
+    uint32_t relay_number;     /* of that upstream */
+    uint32_t connect_to;       /* what CONNECT said, until there is a place at the relay, */
+    uint32_t connect_turn;     /* and how often before */
     bool connect_live;
     bool connect_waits;
     bool unjudged;     /* whether the relay serves at that address is not known yet */

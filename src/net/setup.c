@@ -40,8 +40,17 @@ bool setup_same_relay(const struct config_relay *one, const struct config_relay 
     return true;
 }
 
-static struct relay_memory *memory_find(const struct setup *before,
-                                        const struct config_relay *relay)
+static struct relay_memory *memory_new(void)
+{
+    struct relay_memory *memory = calloc(1, sizeof(*memory));
+
+    must(memory != NULL);
+    atomic_store(&memory->holders, 1);
+    pick_init(&memory->pick);
+    return memory;
+}
+
+static struct relay_memory *memory_of(const struct setup *before, const struct config_relay *relay)
 {
     uint32_t i;
 
@@ -53,17 +62,7 @@ static struct relay_memory *memory_find(const struct setup *before,
         atomic_fetch_add(&memory->holders, 1);
         return memory;
     }
-    return NULL;
-}
-
-static struct relay_memory *memory_new(void)
-{
-    struct relay_memory *memory = calloc(1, sizeof(*memory));
-
-    must(memory != NULL);
-    atomic_store(&memory->holders, 1);
-    pick_init(&memory->pick);
-    return memory;
+    return memory_new();
 }
 
 static void memory_drop(struct relay_memory *memory)
@@ -181,15 +180,17 @@ bool setup_secure(struct setup *setup, const struct setup *before, struct text *
     uint32_t i;
 
     for (i = 0; i < config->relay_count; i++) {
-        setup->relays[i].memory = memory_find(before, &config->relays[i]);
-        if (setup->relays[i].memory == NULL)
-            setup->relays[i].memory = memory_new();
+        /* Wherever clients want to go there is no one path to learn of. */
+        if (!config_is_original(&config->relays[i]))
+            setup->relays[i].memory = memory_of(before, &config->relays[i]);
         if (!secure_relay(&setup->relays[i], &config->relays[i], why))
             return false;
     }
-    for (i = 0; i < config->listener_count; i++)
+    for (i = 0; i < config->listener_count; i++) {
         if (!secure_listener(&setup->listeners[i], &config->listeners[i], why))
             return false;
+        setup->intercepts |= config->listeners[i].path.intercept != INTERCEPT_NONE;
+    }
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "legs.h"
 #include "lockstep/base/must.h"
 #include "pacer.h"
 #include "pick.h"
@@ -18,6 +19,7 @@ struct shell {
     struct shell_user user;
     struct transcripts *transcripts;
     struct pacer *pacer;
+    struct legs *legs;
     atomic_uint running;
     uint32_t worker_count;
     struct worker *workers;
@@ -35,6 +37,7 @@ static struct port *port_new(const struct place *place, uint32_t worker)
 
     must(port != NULL);
     port->serial = place->serial;
+    port->address = place->address;
     port->census = census_hold(place->census);
     port->fd = place->sockets[worker];
     return port;
@@ -118,6 +121,7 @@ static void shell_run(struct shell *shell, struct places *places)
         worker->user = &shell->user;
         worker->transcripts = shell->transcripts;
         worker->pacer = shell->pacer;
+        worker->legs = shell->legs;
         if (shell->user.history != NULL)
             worker->history = history_join(shell->user.history);
         worker->over = shell_worker_over;
@@ -140,6 +144,7 @@ static void shell_free(struct shell *shell)
     if (shell->transcripts != NULL)
         transcripts_close(&shell->transcripts);
     pacer_close(&shell->pacer);
+    legs_free(&shell->legs);
     uv_mutex_destroy(&shell->lock);
     uv_cond_destroy(&shell->changed);
     free(shell->addresses);
@@ -157,6 +162,7 @@ static struct shell *shell_new(const struct setup *setup, const struct shell_use
         workers = uv_available_parallelism();
     shell->user = *user;
     must(uv_mutex_init(&shell->lock) == 0 && uv_cond_init(&shell->changed) == 0);
+    shell->legs = legs_new();
     shell->worker_count = workers;
     shell->pacer = pacer_new();
     pacer_configure(shell->pacer, setup->config);

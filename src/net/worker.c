@@ -6,6 +6,7 @@
 
 #include "arrive.h"
 #include "lockstep/base/must.h"
+#include "pass.h"
 
 /* For the last words of sessions that were ended for lack of time. */
 #define DRAIN_GRACE_MS 3000U
@@ -93,6 +94,29 @@ static void port_start(struct worker *worker, struct port *port)
     port->listener.stopped = port_stopped;
 }
 
+/* Whom the kernel has accepted already would be reset with the socket; who comes later finds the
+ * way that leads past a lockstep that is not there. */
+static void port_let_pass(struct port *port)
+{
+    if (port->setup->config->listeners[port->index].path.fail_open)
+        listener_empty(&port->listener);
+}
+
+/* Rules can lead connections to others to a socket only if that agrees. */
+static void port_intercept(struct port *port)
+{
+    const struct config_listener *listener = &port->setup->config->listeners[port->index];
+    bool on = listener->path.intercept == INTERCEPT_TPROXY;
+    int error;
+
+    if (!on && !port->transparent)
+        return;
+    error = path_transparent(port->listener.fd, port->address.any.sa_family, on);
+    port->transparent = on;
+    if (error != 0)
+        port->worker->user->warn("connections to others can't be taken up", error);
+}
+
 static void worker_stop_ports(struct worker *worker)
 {
     while (worker->ports != NULL) {
@@ -122,7 +146,7 @@ static void worker_wind_up(struct worker *worker)
 
 void worker_released(struct worker *worker)
 {
-    if (worker->draining && worker->sessions == NULL &&
+    if (worker->draining && worker->sessions == NULL && worker->passes == NULL &&
         !uv_is_closing((uv_handle_t *)&worker->wake))
         worker_wind_up(worker);
 }
@@ -138,6 +162,7 @@ static void worker_drained(uv_timer_t *timer)
         session_kill(session);
         session = next;
     }
+    pass_kill_all(worker);
 }
 
 /* Each engine ends its session by itself when its listener's patience is over; the worker only sees
@@ -159,8 +184,11 @@ static uint32_t worker_drain_ms(const struct worker *worker)
 static void worker_begin_drain(struct worker *worker)
 {
     struct session *session = worker->sessions;
+    struct port *port;
 
     worker->draining = true;
+    for (port = worker->ports; port != NULL; port = port->next)
+        port_let_pass(port);
     worker_stop_ports(worker);
     uv_timer_start(&worker->drain, worker_drained, worker_drain_ms(worker), 0);
     while (session != NULL) {
@@ -210,6 +238,8 @@ static void worker_use_ports(struct worker *worker, const struct order *order)
         port_use(port, order->setup, order->placed[i].listener);
         port_start(worker, port);
     }
+    for (at = &worker->ports; *at != NULL; at = &(*at)->next)
+        port_intercept(*at);
 }
 
 static void worker_use(struct worker *worker, struct order *order)

@@ -16,6 +16,8 @@
 
 struct session;
 struct pacer;
+struct legs;
+struct pass;
 
 /* A listening socket and the listener of the setup that its next sessions belong to. On the heap;
  * it is gone when its socket is closed. */
@@ -26,9 +28,11 @@ struct port {
     struct setup *setup;
     struct heading *heading; /* of its next sessions; NULL: not made yet */
     struct census *census;
-    uint64_t serial; /* of its place */
-    uint32_t index;  /* in the setup */
-    int fd;          /* until the listener has it */
+    struct address address; /* that is listened on */
+    uint64_t serial;        /* of its place */
+    uint32_t index;         /* in the setup */
+    bool transparent;       /* its socket takes connections to others */
+    int fd;                 /* until the listener has it */
 };
 
 /* A place that is listened on. */
@@ -84,8 +88,11 @@ struct worker {
     struct desk desk;
     struct answered answered; /* to the engine that steps */
     bool draining;
-    moment warn_at;   /* no warning of the same kind before */
-    uint32_t refused; /* links to clients there was no room for */
+    moment warn_at;      /* no warning of the same kind before */
+    uint32_t refused;    /* links to clients there was no room for */
+    struct legs *legs;   /* of all workers */
+    struct pass *passes; /* connections that pass untouched */
+    uint32_t pass_count;
     struct setup *setup;
     struct session *sessions; /* all that hold memory and are not free */
     struct session *starved;  /* those whose engine waits for a block */

@@ -519,7 +519,8 @@ bool config_read(struct config *config, const struct config_tree *tree, struct t
         config_settle(config);
         check_all(&reader, node);
     }
-    if (config->relay_count == 0 && node_find(&reader, root, SPAN("relays")) == NULL)
+    if (config->relay_count == 0 && problems->more == 0 &&
+        node_find(&reader, root, SPAN("relays")) == NULL)
         text_add(complain_key(&reader, root),
                  SPAN("`relays` is missing in this file: write relays by their names"));
     return problems->count == 0;

@@ -30,6 +30,7 @@ struct tally_row {
     uint64_t message_bytes;
     uint64_t repairs;
     uint64_t refusals[REFUSED_COUNT]; /* of clients that got no session */
+    uint64_t passes[REFUSED_COUNT];   /* of those that passed untouched instead */
     uint32_t ending_count;
     struct tally_ending endings[TALLY_ENDINGS_MAX]; /* the last likewise */
 };

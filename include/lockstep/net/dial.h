@@ -22,6 +22,8 @@
 
 struct dial;
 struct pick;
+struct legs;
+struct leg;
 
 struct dial_plan {
     struct link_loop *loop;
@@ -36,6 +38,9 @@ struct dial_plan {
     uint32_t wait_ms;        /* for each address, its handshake included */
     struct tls_context *tls; /* TLS from the first byte; NULL: none */
     struct span preface;     /* said first everywhere, in clear; copied, DIAL_PREFACE_MAX at most */
+    struct link_way way;
+    struct legs *legs;       /* where the connection is known as ours; NULL: nowhere */
+    struct leg **leg;        /* of the link while it is there, for its owner to give back */
     struct span server_name; /* outlives the dial; empty: the host being tried */
     void (*failed)(void *data);
     void *data;

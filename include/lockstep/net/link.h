@@ -78,6 +78,12 @@ struct link_user {
     void (*gone)(struct link *link); /* closed; the memory is the user's again */
 };
 
+/* How to connect where the system's own choice will not do. */
+struct link_way {
+    const struct address *from; /* whose address to come from, with any port; NULL: our own */
+    uint32_t mark;              /* SO_MARK, where that is allowed; 0: none */
+};
+
 enum link_state {
     LINK_NONE,       /* all zero: no socket */
     LINK_CONNECTING, /* between link_connect and `opened` or `lost` */
@@ -119,6 +125,10 @@ int link_open(struct link *link, struct link_loop *loop, const struct link_user 
  * follows, as if it had been shut. Starts reading when opened. */
 int link_connect(struct link *link, struct link_loop *loop, const struct link_user *user,
                  const struct address *address);
+/* The same; UV_EAFNOSUPPORT where the address to come from is not of the address's family, UV_EPERM
+ * where it may not be borrowed. */
+int link_connect_by(struct link *link, struct link_loop *loop, const struct link_user *user,
+                    const struct address *address, const struct link_way *way);
 /* Called when connecting: these bytes leave in clear as soon as it is connected, in a write of
  * their own and before `opened` or TLS. */
 void link_begin_with(struct link *link, struct span bytes);

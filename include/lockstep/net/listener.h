@@ -40,6 +40,8 @@ int listener_bind(struct address *address, enum listener_share share);
 /* Starts accepting on a socket of listener_bind, which is the listener's from now on. */
 void listener_start(struct listener *listener, uv_loop_t *loop, int fd, listener_accepted *accepted,
                     void *data);
+/* Accepts at once whoever is waiting; called before it is stopped. */
+void listener_empty(struct listener *listener);
 /* Closes the socket; the memory must stay until the loop has turned once more. Harmless twice. */
 void listener_stop(struct listener *listener);
 

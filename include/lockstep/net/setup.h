@@ -13,13 +13,24 @@
 #include "lockstep/policy/config.h"
 #include "lockstep/smtp/middlebox.h"
 
-/* Clients that get no session. */
+/* Clients that get no session, and what the log and the counters call it. */
+/* clang-format off */
+#define REFUSALS(X)                                                                                \
+    X(FULL,        "too-many")    /* as many as there may be are served already */                 \
+    X(OUTSIDE,     "not-allowed") /* not of those who may connect */                               \
+    X(DENIED,      "denied")      /* of those who may not */                                       \
+    X(CERTIFICATE, "certificate") /* it had a session, and showed no certificate that may send */  \
+    X(DESTINATION, "destination") /* was going where intercepted connections may not */            \
+    X(DIRECT,      "direct")      /* was going nowhere else, where connections are intercepted */  \
+    X(LOOP,        "loop")        /* lockstep's own connection to a relay */                       \
+    X(ENDING,      "ending")      /* no session begins any more */
+/* clang-format on */
+
 enum refused {
-    REFUSED_FULL,        /* as many as there may be are served already */
-    REFUSED_OUTSIDE,     /* not of those who may connect */
-    REFUSED_DENIED,      /* of those who may not */
-    REFUSED_CERTIFICATE, /* it had a session, and showed no certificate that may send */
-    REFUSED_COUNT
+#define REFUSED_NAME(name, ...) REFUSED_##name,
+    REFUSALS(REFUSED_NAME)
+#undef REFUSED_NAME
+        REFUSED_COUNT
 };
 
 /* What a listener speaks TLS with; NULL where it doesn't. */
@@ -44,6 +55,7 @@ struct setup {
     atomic_uint holders;
     void (*dispose)(struct setup *setup); /* when nobody holds it any more */
     const struct config *config;
+    bool intercepts;                                       /* some listener does */
     struct setup_listener listeners[CONFIG_LISTENERS_MAX]; /* numbered as in `config` */
     struct setup_relay relays[CONFIG_RELAYS_MAX];
 };

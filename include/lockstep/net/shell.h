@@ -34,11 +34,14 @@ struct report {
     const struct repair_count *repairs;
 };
 
-/* A client that got no session. */
+/* A client that got no session, but a refusal or, by `fail-open`, what it would have had without
+ * lockstep. */
 struct refusal {
     enum refused why;
     struct span listener; /* borrowed */
     struct address client;
+    struct address destination; /* of an intercepted connection; else of family 0 */
+    bool passed;                /* it goes on untouched */
 };
 
 /* How the shell tells its owner; called from the workers' threads, so each must be one write. */
