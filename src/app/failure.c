@@ -12,7 +12,9 @@ static const struct {
     int code;
     const char *advice;
 } rows[] = {
-    {UV_EACCES, EX_NOPERM, "a port below 1024 needs CAP_NET_BIND_SERVICE"},
+    {UV_EACCES, EX_NOPERM,
+     "a port below 1024 needs CAP_NET_BIND_SERVICE: give it with `setcap "
+     "cap_net_bind_service+ep` to the program, or with AmbientCapabilities= in the unit"},
     {UV_EPERM, EX_NOPERM, "something here forbids it, a firewall perhaps"},
     {UV_EADDRINUSE, EX_UNAVAILABLE,
      "end who listens there (`ss -ltnp` tells), or take another port"},

@@ -184,6 +184,52 @@ static void put_configuration(void)
     }
 }
 
+static const struct entry ways[] = {
+    {"redirect", "The rules rewrite the destination (REDIRECT, DNAT) to an address that the "
+                 "listener has; connection tracking remembers the original one. It needs no "
+                 "privilege but for the mark, and can't fail open."},
+    {"tproxy", "The rules lead connections to the listener as they are (TPROXY). It needs "
+               "CAP_NET_ADMIN, and routes that keep marked packets on the machine."},
+};
+
+static void put_path(void)
+{
+    puts(".Sh ON THE PATH");
+    put_text("A gateway may lead connections to others to lockstep, which then is on their path "
+             "and neither end knows. The listener says so with `intercept`, and its sessions go to "
+             "where the client wanted with `relay: original`, which `destinations` bounds; the "
+             "relay sees the client's own address with `source: client` in it. A relay of the name "
+             "original may be written for its other words, but has no address.");
+    put_entries(ways, COUNT(ways), "Ds");
+    puts(".Pp");
+    put_text("Who connects to the listener itself, or through the rules to any address that "
+             "lockstep listens on, hears 421 4.3.2: it would be led to itself. What is not in "
+             "`ports` or `destinations` hears 554 5.7.1. Once any listener intercepts, lockstep's "
+             "own connections to relays carry the mark 0x4c530001 (SO_MARK), which the rules have "
+             "to let pass; without CAP_NET_ADMIN they may have none. One that is led back all the "
+             "same is known by its addresses and hears 421 4.4.6. The log and the counters say "
+             "which: `direct`, `destination`, `loop`.\n"
+             "With `source: client` the relay's answers must come back through the gateway, whose "
+             "rules must keep them there: they go to an address that is not its own.\n"
+             "With `fail-open: on` connections that find no room, because there are as many "
+             "sessions as there may be or lockstep is ending, pass untouched, from the client's "
+             "address to where they were going, and the log says `passed`. When lockstep is not "
+             "there at all it is for the rules to let them pass, which those of TPROXY do.");
+    puts(".Sh PRIVILEGES");
+    put_text("Once it has read its configuration `lockstep run` gives up all capabilities but "
+             "those that it may need, also for another reading: CAP_NET_BIND_SERVICE for ports "
+             "below 1024; CAP_DAC_READ_SEARCH for files of others, such as keys; CAP_NET_ADMIN "
+             "where a listener intercepts; CAP_NET_RAW, or else CAP_NET_ADMIN, where a relay has "
+             "`source: client`. Where transcripts, a store, token files or a socket of Dovecot are "
+             "named it keeps CAP_DAC_OVERRIDE, CAP_CHOWN and CAP_FOWNER, for they may be another "
+             "user's. It keeps none that it was not given, and commands that it starts can get no "
+             "others back, unless a `password_command` is named when it starts. A later reading "
+             "that needs one that was given up is refused; start lockstep anew.\n"
+             "Another user than root gets them by `setcap cap_net_admin,cap_net_bind_service+ep "
+             "/usr/bin/lockstep`, or in a unit by AmbientCapabilities= and "
+             "CapabilityBoundingSet=. What is missing is said at the start, with exit status 77.");
+}
+
 static void put_repairs(void)
 {
     int i;
@@ -266,6 +312,8 @@ static const struct entry examples[] = {
     {"lockstep run", "Try it: listen on 127.0.0.1:2525 in front of a sink that drops everything."},
     {"lockstep run --listen 0.0.0.0:25 --upstream smtp://mx.example:25",
      "Stand in front of one relay."},
+    {"lockstep run --config /etc/lockstep/on-the-path.yaml",
+     "Be on the path of others, and change nothing of who talks to whom."},
     {"lockstep run --mode observe --transcripts log --upstream smtp://mx.example",
      "Change nothing, and keep a transcript of each session."},
     {"lockstep check -c lockstep.yaml", "Look for mistakes before a reload."},
@@ -301,7 +349,9 @@ static const struct {
       "A file or directory can't be made or written to, or the store can't be opened."}},
     {EX_IOERR, {"EX_IOERR", "The store can't be written."}},
     {EX_TEMPFAIL, {"EX_TEMPFAIL", "A second signal ended it before its sessions had ended."}},
-    {EX_NOPERM, {"EX_NOPERM", "The address to listen on is not allowed to this user."}},
+    {EX_NOPERM,
+     {"EX_NOPERM",
+      "The address to listen on is not allowed to this user, or a capability is missing."}},
     {EX_CONFIG, {"EX_CONFIG", "The configuration is wrong."}},
 };
 
@@ -472,6 +522,7 @@ static int manual_start(int argc, char **argv)
     for (i = 0; i < command_count; i++)
         put_command(commands[i]);
     put_configuration();
+    put_path();
     put_repairs();
     put_log();
     put_admin();

@@ -18,6 +18,7 @@
 #include "lockstep/vault/vault.h"
 #include "log.h"
 #include "overseer.h"
+#include "privilege.h"
 #include "run.h"
 #include "running.h"
 #include "sink_server.h"
@@ -185,6 +186,11 @@ static bool run_use(struct run *run, struct running *next)
     char memory[CONFIG_SENTENCE_MAX];
     struct text why = text_over(memory, sizeof(memory));
 
+    if (!privilege_suffices(&next->loaded.config, &why)) {
+        log_say(LOG_ERROR, "%.*s", (int)why.size, why.at);
+        setup_drop(&next->setup);
+        return false;
+    }
     if (run_embed(run, &next->loaded.config) != 0 || !run_configure_vault(run, next)) {
         setup_drop(&next->setup);
         return false;
@@ -390,6 +396,22 @@ static int run_log_keys(const struct run *run)
     return 0;
 }
 
+/* 0, or an exit code: then stderr has the reason. */
+static int run_privileges(const struct run *run)
+{
+    const struct config *config = &run->started->loaded.config;
+    char memory[CONFIG_SENTENCE_MAX];
+    struct text why = text_over(memory, sizeof(memory));
+
+    if (!privilege_suffices(config, &why)) {
+        running_complain(run->started, text_span(&why));
+        setup_drop(&run->started->setup);
+        return EX_NOPERM;
+    }
+    privilege_drop(config);
+    return 0;
+}
+
 static int run_start(struct run *run)
 {
     int code;
@@ -402,8 +424,11 @@ static int run_start(struct run *run)
     run->started = running_load(run->file, run->flags, run->flag_count, NULL, &code);
     if (run->started == NULL)
         return code;
-    control_begin(&run->control, run->started);
     log_open(run->started->loaded.config.log_format);
+    code = run_privileges(run);
+    if (code != 0)
+        return code;
+    control_begin(&run->control, run->started);
     say_warnings(&run->started->loaded.config);
     if (run->key_log != NULL)
         log_say(LOG_WARNING,

@@ -62,7 +62,8 @@ TABLE = (
      "(`ip addr` lists them)"),
     ("sink --listen 127.0.0.1:25", 77,
      "lockstep sink: 127.0.0.1:25: permission denied: a port below 1024 needs "
-     "CAP_NET_BIND_SERVICE"),
+     "CAP_NET_BIND_SERVICE: give it with `setcap cap_net_bind_service+ep` to the program, or with "
+     "AmbientCapabilities= in the unit"),
     ("play", 64, "lockstep play: FILE... is missing"),
     ("explain x", 64, "lockstep explain: say what to explain: --propose-repairs"),
     ("explain --propose-repairs {folder}/none", 66, "{folder}/none: No such file or directory"),
@@ -79,7 +80,8 @@ RUN = (
      "(`ss -ltnp` tells), or take another port"),
     ("run --listen 127.0.0.1:25", 77,
      "lockstep run: 127.0.0.1:25: permission denied: a port below 1024 needs "
-     "CAP_NET_BIND_SERVICE"),
+     "CAP_NET_BIND_SERVICE: give it with `setcap cap_net_bind_service+ep` to the program, or with "
+     "AmbientCapabilities= in the unit"),
     ("run --listen 127.0.0.1:0 --transcripts {file}/t", 73,
      "lockstep run: {file}/t: not a directory"),
     ("run --listen 127.0.0.1:0 --transcripts {folder}/t", 73,
