@@ -13,13 +13,14 @@ from support.process import Process
 class Proxy:
     """`lockstep run` on a free port in front of `upstream_port`, or of `addresses`.
 
+    `to` is the relay of its listener, where that is another of the `relays`.
     `settings` are YAML lines of the top of the configuration, `listener` and `relay` of theirs,
     `listeners` and `relays` those of more of them, `options` those of the command.
     """
 
     def __init__(self, upstream_port=0, settings="", listener="", relay="", transcripts=False,
                  workers=1, listen="127.0.0.1:0", addresses=(), listeners="", relays="",
-                 options=()):
+                 options=(), to="relay"):
         self.folder = place.Folder("run")
         addresses = addresses or [f"smtp://127.0.0.1:{upstream_port}"]
         here = self.folder.path
@@ -29,7 +30,7 @@ workers: {workers}
 listeners:
   - name: main
     listen: {listen}
-    relay: relay
+    relay: {to}
 {_indented(listener, 4)}
 {_indented(listeners, 2)}
 relays:

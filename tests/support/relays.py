@@ -103,6 +103,7 @@ class Sink(Relay):
     """lockstep sink, which answers bytes that came too early as one of three relays does."""
 
     name = "sink"
+    listens = ("127.0.0.1:0",)
 
     def __init__(self, variant=None):
         self.variant = variant
@@ -115,7 +116,9 @@ class Sink(Relay):
 
     def _start(self):
         self.mail.mkdir()
-        argv = [place.lockstep(), "sink", "--listen", "127.0.0.1:0", "--maildir", self.mail,
+        argv = [place.lockstep(), "sink", *(word for address in self.listens
+                                            for word in ("--listen", address)),
+                "--maildir", self.mail,
                 "--reject", f"nobody*@{DOMAIN}=550 5.1.1 No such user"]
         if self.variant:
             argv.append(f"--no-pipelining={self.variant}")
@@ -285,6 +288,8 @@ class Postfix(Relay):
     """Postfix, the installed one, with folders of its own."""
 
     name = "postfix"
+    interfaces = "127.0.0.1"
+    protocols = "ipv4"
     # It must bear with tests that try a client's patience, and take large messages.
     limits = """
 message_size_limit = 314572800
@@ -322,8 +327,8 @@ daemon_directory = {daemons}
 myhostname = relay.{DOMAIN}
 mydestination =
 mynetworks = 127.0.0.0/8
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
+inet_interfaces = {self.interfaces}
+inet_protocols = {self.protocols}
 alias_maps =
 alias_database =
 local_recipient_maps =
