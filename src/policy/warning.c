@@ -161,6 +161,15 @@ static void name_trusted(const struct config *config, uint32_t number, struct te
     }
 }
 
+/* What a client must do first it need not do where lockstep is not. */
+static bool opens_what_is_required(const struct config *config, uint32_t number)
+{
+    const struct config_listener *listener = &config->listeners[number];
+
+    return listener->path.fail_open &&
+           (listener->policy.tls_required || listener->policy.client_auth.required);
+}
+
 static const struct {
     enum base base;
     bool (*holds)(const struct config *config, uint32_t number);
@@ -208,6 +217,10 @@ static const struct {
     {BASE_LISTENER, trusts_clients,
      SPAN_INIT("these repairs are only for clients that you trust, see lockstep(1):"),
      name_trusted},
+    {BASE_LISTENER, opens_what_is_required,
+     SPAN_INIT("`fail-open: on`: whoever passes does so without the TLS or login that is required "
+               "here"),
+     NULL},
     {BASE_RELAY, logs_in_clear,
      SPAN_INIT("`allow_clear: on`: passwords may cross the line in clear"), NULL},
     {BASE_RELAY, trusts_anybody, SPAN_INIT("`verify: none`: anybody on the way can pose as it"),

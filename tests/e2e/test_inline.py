@@ -279,6 +279,30 @@ table inet lockstep_test {{
             self.assertEqual(self.dial(address).reply(), b"220 peer ESMTP\r\n")
 
 
+class Reading(Path):
+    def test_another_reading_changes_how_connections_come(self):
+        """The same sockets go on; behind the rules of TPROXY only those that agree are found."""
+        peers = self.peer(greet)
+        gate = self.gate("tproxy", listen=BOTH, relays="original: {source: own}")
+        path = gate.folder.path / "lockstep.yaml"
+        text = path.read_text()
+        redirected = text.replace("intercept: tproxy", "intercept: redirect")
+        for number, (now, seen) in enumerate(((text, False), (redirected, True), (text, False))):
+            if number > 0:
+                path.write_text(now)
+                gate.process.child.send_signal(signal.SIGHUP)
+                place.await_true("another reading", lambda count=number: gate.process.log().count(
+                    "read again and is in force") == count)
+            for peer, address, client in zip(peers, self.addresses,
+                                             (self.hosts.client.four, self.hosts.client.six)):
+                talk = self.dial(address)
+                self.assertEqual(talk.reply(), b"220 peer ESMTP\r\n")
+                talk.ask(b"QUIT")
+                place.await_true("the peer to be served",
+                                 lambda peer=peer, count=number: len(peer.seen) > count)
+                self.assertEqual(peer.seen[number][0][0] == client, seen)
+
+
 class FailOpen(Path):
     FULL = "sessions: 1\nsessions-per-client: 1\nfail-open: on"
 
