@@ -33,6 +33,8 @@ bool advice_ask(struct session *session, const struct question *question, struct
         .secured = session->tls[SIDE_CLIENT][0] != 0,
     };
 
+    if (session->original != NULL)
+        asker.original = session->original->where.rows[0];
     if (adviser == NULL) {
         *answer_r = (struct answer){.told = TOLD_NO, .credential = NOTHING};
         return true;

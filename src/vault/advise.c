@@ -20,6 +20,12 @@ bool memo_tell(struct memo *memo, enum told told, struct answer *answer_r)
     return true;
 }
 
+const struct config_address *memo_address(const struct asker *asker,
+                                          const struct config_relay *relay)
+{
+    return relay->address.count > 0 ? &relay->address.rows[0] : &asker->original;
+}
+
 bool memo_wanted(const struct asker *asker, const struct question *question,
                  struct wanted *wanted_r)
 {
@@ -34,8 +40,8 @@ bool memo_wanted(const struct asker *asker, const struct question *question,
         .sender = question->facts[FACT_SENDER],
         .login = question->facts[FACT_LOGIN],
         .relay = relay->name,
-        .host = relay->address.rows[0].host,
-        .port = relay->address.rows[0].port,
+        .host = memo_address(asker, relay)->host,
+        .port = memo_address(asker, relay)->port,
     };
     return true;
 }

@@ -92,6 +92,9 @@ bool advise_login(struct memo *memo, const struct asker *asker, const struct que
 bool advise_route(struct memo *memo, const struct asker *asker, const struct question *question,
                   struct answer *answer_r);
 
+/* Where a relay is: its first address, or the original one of who asks. */
+const struct config_address *memo_address(const struct asker *asker,
+                                          const struct config_relay *relay);
 /* What is wanted of supply; false: there is no such credential. */
 bool memo_wanted(const struct asker *asker, const struct question *question,
                  struct wanted *wanted_r);

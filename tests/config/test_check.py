@@ -54,7 +54,7 @@ listeners:
     timeouts: {pace: 5m}
     routes: [{sender: "*@b", repairs: {match-header-from: on}}]
   - {name: d, listen: 127.0.0.1:28, relay: old, mode: observe, repairs: {match-header-from: on}}
-  - {name: f, listen: 127.0.0.1:29, relay: old, intercept: tproxy, ports: 25, fail-open: on,
+  - {name: p, listen: 127.0.0.1:40, relay: old, intercept: tproxy, ports: 25, fail-open: on,
      tls: {certificate: c, key: k, required: on}}
   - {name: e, listen: 127.0.0.1:29, relay: old, tls: {authority: a, authority-key: k}}
   - {name: f, listen: 127.0.0.1:30, relay: clear, tls: {offer: pass}, routes: [{credential: c}]}
@@ -84,7 +84,7 @@ WARNINGS = (
     "another author",
     "listener `c`: these repairs are only for clients that you trust, see lockstep(1): "
     "match-header-from, bare-lf",
-    "listener `f`: `fail-open: on`: whoever passes does so without the TLS or login that is required "
+    "listener `p`: `fail-open: on`: whoever passes does so without the TLS or login that is required "
     "here",
     "relay `clear`: `allow_clear: on`: passwords may cross the line in clear",
     "relay `anybody`: `verify: none`: anybody on the way can pose as it",

@@ -11,7 +11,7 @@ import socket
 import struct
 import unittest
 
-from support import packages, place, suite, wire
+from support import artefacts, packages, place, suite, wire
 from support.hosts import Hosts, Peer
 from support.pipelining_client import send
 from support.process import Process
@@ -177,10 +177,12 @@ class Interception(Path):
         self.assertEqual(len(relay.stored("one")), 2)
         self.assertEqual(relay.violations(), 0)
         self.lines(gate, "session", 2)
-        texts = [path.read_text() for path in (gate.folder.path / "transcripts").iterdir()]
+        paths = list((gate.folder.path / "transcripts").iterdir())
+        texts = [path.read_text() for path in paths]
         for client, relay_at in ((self.hosts.client.four, "10.77.2.2:25"),
                                  (self.hosts.client.six, "[fd77:2::2]:25")):
             self.assertEqual(sum(f"C open {client} to={relay_at}\n" in text for text in texts), 1)
+        self.hosts.gateway.run(place.lockstep(), "play", *paths)
 
     def test_a_relay_without_pipelining_hears_no_batch_behind_redirect(self):
         self.batches("redirect")
@@ -196,6 +198,26 @@ class Interception(Path):
         for peer, address in zip(peers, ("10.77.2.1", "fd77:2::1")):
             place.await_true("the peer to be served", lambda peer=peer: peer.seen)
             self.assertEqual(peer.seen[0][0][0], address)
+
+    def test_lockstep_logs_in_where_the_client_wanted_to_go(self):
+        password = artefacts.secret("on-the-path-4711")
+        folder = place.Folder("login")
+        self.addCleanup(folder.remove)
+        folder.private("password", password)
+        with self.hosts.relay.inside():
+            sink = Process("sink", [place.lockstep(), "sink", "--auth", f"u:{password}", *(
+                word for address in PathSink.listens for word in ("--listen", address))],
+                folder.path)
+            self.addCleanup(sink.stop)
+            sink.await_ready()
+        self.gate("tproxy", """destinations: ["10.77.2.0/24", "fd77:2::/64"]
+allow: ["10.77.1.0/24", "fd77:1::/64"]
+routes: [{credential: c}]""", relays="original: {allow_clear: on, source: client}", listen=BOTH,
+                  settings=f"credentials: {{c: {{user: u, password_file: {folder.path}/password}}}}")
+        for address in self.addresses:
+            talk = self.dial(address)
+            talk.open()
+            self.assertTrue(send(talk, b"a@client.test", [b"b@x.test"], b"From: a\r\n\r\nx\r\n"))
 
     def test_the_clients_address_goes_to_any_relay(self):
         """Also to one that is not the original one; of another family it can't."""

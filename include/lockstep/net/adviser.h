@@ -27,6 +27,8 @@ struct asker {
     const struct config_listener *listener; /* of it */
     struct span client;                     /* its address, without port */
     bool secured;                           /* it speaks TLS */
+    struct config_address original; /* where it wanted to go, the upstream of relays without an
+                                       address; empty: here */
     struct span binding; /* of the upstream's TLS: "tls-exporter" bytes (RFC 9266), or empty */
     struct span binding_unique; /* "tls-unique" (RFC 5929) below TLS 1.3, or empty */
 };
