@@ -81,8 +81,8 @@ const struct row schema_serving[] = {
      "", "Ports of others that connections are intercepted to."},
     {BASE_LISTENER, "", "destinations", TYPE_NETWORKS, AT(config_listener, path.destinations), 0, 0,
      NULL, "",
-     "Networks that intercepted connections may be meant for; the others hear 554. Nothing given: "
-     "all."},
+     "Networks that intercepted connections may be meant for: no others are led here by `lockstep "
+     "net`, and where one comes anyway it hears 554. Nothing given: all."},
     {BASE_LISTENER, "", "fail-open", TYPE_SWITCH, AT(config_listener, path.fail_open), 0, 0, NULL,
      "off",
      "Connections that find no room here pass untouched, as they do when lockstep is not there, "
