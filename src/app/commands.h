@@ -9,6 +9,7 @@ extern const struct subcommand completion_command;
 extern const struct subcommand explain_command;
 extern const struct subcommand fault_command;
 extern const struct subcommand manual_command;
+extern const struct subcommand net_command;
 extern const struct subcommand oauth_command;
 extern const struct subcommand play_command;
 extern const struct subcommand run_command;

@@ -8,8 +8,9 @@
 #include "lockstep/base/must.h"
 
 const struct subcommand *const commands[] = {
-    &run_command,   &check_command, &fault_command,   &sink_command,   &secret_command,
-    &oauth_command, &play_command,  &explain_command, &manual_command, &completion_command,
+    &run_command,     &check_command,  &fault_command,      &sink_command,
+    &secret_command,  &oauth_command,  &net_command,        &play_command,
+    &explain_command, &manual_command, &completion_command,
 };
 
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);

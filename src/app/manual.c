@@ -318,6 +318,8 @@ static const struct entry examples[] = {
      "Change nothing, and keep a transcript of each session."},
     {"lockstep check -c lockstep.yaml", "Look for mistakes before a reload."},
     {"lockstep secret set shop", "Keep the password of `credentials: {shop: {store: shop}}`."},
+    {"lockstep net plan -c lockstep.yaml",
+     "See what would lead connections on the path to the listeners that intercept."},
     {"lockstep oauth login scanner", "Log in for the tokens of that credential, once."},
     {"lockstep explain --propose-repairs --admin http://127.0.0.1:8474",
      "Which repairs would have helped the clients of a running lockstep?"},
@@ -337,7 +339,8 @@ static const struct {
     {EX_OK, {"EX_OK", "All went well, or was ended by a signal in order."}},
     {1,
      {"1",
-      "`lockstep play`: a transcript disagrees. `lockstep oauth`: a login is needed, or failed."}},
+      "`lockstep play`: a transcript disagrees. `lockstep oauth`: a login is needed, or failed. "
+      "`lockstep net check`: something is not as planned."}},
     {EX_USAGE, {"EX_USAGE", "The command line is wrong."}},
     {EX_DATAERR, {"EX_DATAERR", "A secret is none, or what is stored is damaged."}},
     {EX_NOINPUT, {"EX_NOINPUT", "A file can't be read, or there is no such secret."}},
@@ -363,6 +366,24 @@ static void put_fault_word(const char *name, bool value, const char *says)
     printf(".It Li \"%s%s\"\n", name, value ? "=" : "");
     snprintf(sentence, sizeof(sentence), "%c%s.", toupper((unsigned char)*says), says + 1);
     put_text(sentence);
+}
+
+static void put_rules(void)
+{
+    puts(".Sh RULES FOR THE PATH");
+    put_text(
+        "`lockstep net apply` leads connections to listeners that intercept. With TPROXY they may "
+        "listen on loopback, where nobody can connect to them otherwise; with REDIRECT on `*`, or "
+        "on an address of the machine. Connections to and from the machine itself are never "
+        "caught, and none that was there before.\n"
+        "All rules stand in nftables' `table inet lockstep`, with counters of what they caught. "
+        "Packets that are to be delivered here, also the answers of relays with `source: client`, "
+        "get the mark 0x4C530002, by which a rule of preference 2525 leads them to routing table "
+        "2525. A firewall of the machine must let in what has that mark (TPROXY), or what comes to "
+        "the listener's port (REDIRECT).\n"
+        "The rules outlive lockstep. While it is not there connections are reset, or with "
+        "`fail-open` pass. Apply them when it has started, and remove them when it has ended, for "
+        "sessions that go on need them.");
 }
 
 static void put_faults(void)
@@ -523,6 +544,7 @@ static int manual_start(int argc, char **argv)
         put_command(commands[i]);
     put_configuration();
     put_path();
+    put_rules();
     put_repairs();
     put_log();
     put_admin();

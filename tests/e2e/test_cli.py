@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import suite  # noqa: E402
 
 LOCKSTEP = os.environ["LOCKSTEP"]
-COMMANDS = ("run", "check", "fault", "sink", "secret", "oauth", "play", "explain", "manual", "completion")
+COMMANDS = ("run", "check", "fault", "sink", "secret", "oauth", "net", "play", "explain", "manual", "completion")
 
 # Typed, exit code, first line on stderr. {folder} is a fresh one, {busy} a port in use, {file} a
 # file that is there, {locked} a file that nobody may read.
@@ -46,6 +46,9 @@ TABLE = (
     ("check file", 64, 'lockstep check: "file" is no option, and nothing else is expected'),
     ("check --word=x", 64, "lockstep check: --words takes no value"),
     ("check -c {locked}", 66, "{locked}: Permission denied"),
+    ("net", 64, "lockstep net: plan|apply|check|remove is missing"),
+    ("net install", 64, 'lockstep net: "install" is none of plan|apply|check|remove'),
+    ("net plan -c {folder}/none", 66, "{folder}/none: No such file or directory"),
     ("sink --delay soon", 64, 'lockstep sink: --delay can\'t be "soon"; write it so:'),
     ("sink --no-pipelining=x", 64, 'lockstep sink: --no-pipelining can\'t be "x"; write it so:'),
     ("sink --hide FOO", 64, 'lockstep sink: --hide can\'t be "FOO"; write it so:'),

@@ -21,6 +21,7 @@ from support import suite  # noqa: E402
 
 LOCKSTEP = os.environ["LOCKSTEP"]
 UNIT = ROOT / "config" / "lockstep.service"
+DROP_IN = ROOT / "config" / "on-the-path.conf"
 
 # What is typed up to the tabulator key, and all that is offered; a set: at least these.
 COMPLETED = (
@@ -43,6 +44,9 @@ COMPLETED = (
     (["play", "su"], ["support"]),
     (["sink", "--maildir", "su"], ["support"]),
     (["check", "-c", "READ"], ["README.md"]),
+    (["net", ""], ["plan", "apply", "check", "remove"]),
+    (["net", "--l"], ["--listener"]),
+    (["net", "plan", "-c", "READ"], ["README.md"]),
     (["completion", ""], ["bash", "zsh", "fish"]),
 )
 
@@ -232,10 +236,26 @@ class Unit(Written):
         for code in codes.split():
             self.assertRegex(say("manual"), rf"(?m)^\.It {code} Pq Dv EX_")
 
+    def unit(self):
+        """The file, with this program in it."""
+        return self.write("lockstep.service", re.sub(r"^ExecStart=lockstep", f"ExecStart={LOCKSTEP}",
+                                                     UNIT.read_text(), flags=re.M))
+
+    @needs("systemd-analyze")
+    def test_systemd_takes_what_is_added_for_a_path(self):
+        path = self.unit()
+        (self.folder / "lockstep.service.d").mkdir()
+        self.write("lockstep.service.d/path.conf",
+                   re.sub(r"=\+lockstep", f"=+{LOCKSTEP}", DROP_IN.read_text()))
+        code, said, wrong = shell("systemd-analyze", "verify", "--man=no", path)
+        self.assertEqual((code, said, wrong), (0, "", ""))
+        # Each line of lockstep's names a command that there is.
+        for line in re.findall(r"=\+lockstep (.*)$", DROP_IN.read_text(), re.M):
+            self.assertRegex(line, r"^net (apply -c /etc/lockstep/lockstep.yaml|remove)$")
+
     @needs("systemd-analyze")
     def test_systemd_takes_it(self):
-        text = re.sub(r"^ExecStart=lockstep", f"ExecStart={LOCKSTEP}", UNIT.read_text(), flags=re.M)
-        path = self.write("lockstep.service", text)
+        path = self.unit()
         code, said, wrong = shell("systemd-analyze", "verify", "--man=no", path)
         self.assertEqual((code, said, wrong), (0, "", ""))
         code, said, wrong = shell("systemd-analyze", "security", "--offline=true",
