@@ -359,7 +359,7 @@ static struct span part_of_route_conflict(const struct config *config,
                                           struct text *error)
 {
     const struct route *route = &listener->policy.routes[number];
-    struct span path = SPAN("");
+    struct span path;
 
     if (route->relay_name.size > 0 && route->relay == NOTHING)
         return unknown_conflict(SPAN("relay"), route->relay_name, error);

@@ -61,7 +61,8 @@ struct span limits_conflict(const struct config *config, const struct config_lis
         return conflict_at(SPAN("deny"), error,
                            SPAN("`deny` leaves nobody who may connect: write smaller networks, or "
                                 "`enabled: off`"));
-    if (certificates && repairs && listener->tls.client_certificate == CLIENT_CERTIFICATE_NONE)
+    if (certificates && repairs && listener->proxy_from.count == 0 &&
+        listener->tls.client_certificate == CLIENT_CERTIFICATE_NONE)
         return conflict_at(SPAN("certificates"), error,
                            SPAN("no client is asked for a certificate: write `tls: "
                                 "{client-certificate: require}`"));

@@ -121,7 +121,7 @@ listeners:
   - {name: c, listen: 127.0.0.1:27, relay: original, intercept: tproxy, ports: [25, 587],
      destinations: [10.0.0.0/8, "2001:db8::/32"], fail-open: on}
   - {name: behind, listen: "*:28", relay: s, proxy-from: 10.0.0.1, timeouts: {proxy: 3s},
-     tls: {required: on, offer: none}, auth: {clients: accept}, routes: [{certificate: "s-*"}]}
+     tls: {required: on, offer: none}, auth: {clients: accept}, certificates: "s-*", routes: [{certificate: "s-*"}]}
 relays:
   original: {tls: offered, source: client, verify: none}
   r: {address: [starttls://a, "starttls://[::1]:26"], ca: /ca, server-name: mx.example, tls: offered,

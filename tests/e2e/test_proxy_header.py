@@ -240,6 +240,22 @@ class Header(Party):
         place.await_true("room for another session of that client",
                          lambda: self.talk(lockstep, LINE).reply().code == 220)
 
+    def test_says_who_may_not(self):
+        _, upstream = self.relay()
+        lockstep = self.start(upstream.port, f"deny: [{CLIENT}, {BALANCER}]\n"
+                              "certificates: [\"scanner-*\"]")
+        self.assertEqual(self.talk(lockstep, LINE).reply().code, 554)
+        for header in (LINE_SIX, binary("2001:db8::7", "2001:db8::2",
+                                        values=tls_value(b"scanner-7", verify=1))):
+            talk = self.talk(lockstep, header)
+            self.assertEqual(talk.reply().code, 220)
+            talk.ask(b"EHLO c.test")
+            self.assertEqual(talk.ask(b"MAIL FROM:<a@client.test>").code // 100, 5)
+        self.send(self.talk(lockstep, binary("2001:db8::7", "2001:db8::2",
+                                             values=tls_value(b"scanner-7"))))
+        self.assertRegex(lockstep.ask("/metrics")[1],
+                         r'clients_refused_total\S*why="denied"\S* 1\n')
+
     def test_comes_before_tls(self):
         for offer in ("implicit", "both"):
             relay, upstream = self.relay()
