@@ -230,6 +230,23 @@ static void put_path(void)
              "CapabilityBoundingSet=. What is missing is said at the start, with exit status 77.");
 }
 
+static void put_rates(void)
+{
+    puts(".Sh RATES AND ADDRESSES");
+    put_text(
+        "A rate is written 100/1m, 10M/1h of bytes, or 100 for a minute. It is never exceeded, "
+        "in no time of that length. A message beyond it is held: MAIL waits, first come, first "
+        "served, over all sessions and workers, for `timeouts.pace` at most, and then hears 451 "
+        "4.4.5 with the time after which to come again. How many recipients and bytes a message "
+        "has is known afterwards; what was too much is waited for by the next ones. Rates go by "
+        "the names of relays and listeners, so they survive a new configuration. A relay that "
+        "refuses MAIL for a rate of its own is given rest, and MAIL is held too.\n"
+        "An address of a relay to which no connection could be made, or which did not greet or "
+        "speak TLS as it should, rests for a second, and twice as long each time in a row, up to "
+        "five minutes; when all rest they are tried all the same. Then one session asks it first. "
+        "A name that resolves to several addresses counts as several.");
+}
+
 static void put_repairs(void)
 {
     int i;
@@ -545,6 +562,7 @@ static int manual_start(int argc, char **argv)
     put_configuration();
     put_path();
     put_rules();
+    put_rates();
     put_repairs();
     put_log();
     put_admin();
