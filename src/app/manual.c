@@ -436,7 +436,11 @@ static void put_faults(void)
     }
     puts(".El\n.Ss Profiles");
     put_text("`lockstep fault --list NAME` prints the rules of one, where they are known from, and "
-             "whether lockstep in front of it puts it right.");
+             "whether lockstep in front of it puts it right. Of the entries F-01 to F-72 of the "
+             "catalogue that their sources name two have no bytes of their own: F-08, whose "
+             "symptoms are those of F-01 to F-07, and F-23, local virus scanners, which do what "
+             "early-ack, norton-2002 and the profiles of TLS do. F-61, another certificate on the "
+             "way, is no profile but two settings, as in config/replaced-certificate.yaml.");
     puts(".Bl -tag -width Ds");
     for (i = 0; (profile = fault_profile(i)) != NULL; i++) {
         printf(".It Li \"%s\"\n", profile->name);

@@ -418,7 +418,10 @@ static bool pass_unread(struct engine *engine)
         return false;
     bytes = engine->troubled ? span_head(inbox->view, FAULT_TEXT_BYTES_MAX) : inbox->view;
     note_unread(engine, SIDE_CLIENT, bytes.size);
-    emit_bytes(engine, SIDE_UPSTREAM, bytes, inbox->borrowed);
+    if (engine->troubled)
+        trouble_unread(engine, bytes);
+    else
+        emit_bytes(engine, SIDE_UPSTREAM, bytes, inbox->borrowed);
     engine->client_since = engine->now;
     inbox_take(inbox, bytes.size);
     return true;

@@ -28,6 +28,7 @@ struct trouble {
     bool barrier; /* what was sent last stands alone */
     bool last_refused;
     bool early_seen;
+    bool handshake_seen;
     bool ending;  /* an end is on its way: nothing is said behind it, to either side */
     bool stalled; /* nothing passes any more */
 };
@@ -62,6 +63,8 @@ void trouble_message_end(struct engine *engine, struct row *row, struct span ter
 bool trouble_split(const struct engine *engine, uint64_t behind, size_t size);
 /* Content of a message goes to the upstream. */
 void trouble_content(struct engine *engine, struct span bytes);
+/* The client's bytes that pass unread go to the upstream. */
+void trouble_unread(struct engine *engine, struct span bytes);
 /* What goes to a side goes by its wire. */
 void trouble_say(struct engine *engine, enum side side, struct span bytes, bool content,
                  size_t secret);

@@ -1,6 +1,8 @@
 /* What faults make of messages: of their content, in parts and in order, and of their ends. */
 #include "trouble_parts.h"
 
+#define TLS_HANDSHAKE 22 /* the type of a record, RFC 8446 5.1 */
+
 /* The next message begins with a line of its own. */
 void trouble_follow_anew(struct trouble *trouble)
 {
@@ -112,4 +114,20 @@ void trouble_content(struct engine *engine, struct span bytes)
             part = span_head(part, header_size(trouble, part));
         say_content(engine, part);
     }
+}
+
+/* The first of them begin TLS, if they are what follows STARTTLS. */
+void trouble_unread(struct engine *engine, struct span bytes)
+{
+    struct trouble *trouble = trouble_of(engine);
+    struct fault_scene scene = trouble_scene(engine, FAULT_HANDSHAKE, VERB_STARTTLS, bytes);
+    struct fault_plan plan = {0};
+    struct rooms rooms;
+
+    if (!trouble->handshake_seen && bytes.at[0] == TLS_HANDSHAKE)
+        trouble_judge(engine, &scene, &rooms, &plan);
+    trouble->handshake_seen = true;
+    trouble->plan = &plan;
+    emit_bytes(engine, SIDE_UPSTREAM, bytes, false);
+    trouble->plan = NULL;
 }

@@ -75,6 +75,14 @@ static bool has_longer(const struct fault_scene *scene, uint64_t most)
     return column > most;
 }
 
+/* A record of a handshake (RFC 8446 5.1) with a ClientHello (4.1.2): behind 9 bytes the newest
+ * version up to 1.2, which 1.3 says too. */
+static bool offers_newer_tls(struct span bytes)
+{
+    return bytes.size > 10 && bytes.at[0] == 22 && bytes.at[5] == 1 && bytes.at[9] == 3 &&
+           bytes.at[10] > 1;
+}
+
 /* The triggers that look at one thing each; those that count come later. */
 static bool fits_one(const struct fault_value *value, const struct fault_scene *scene,
                      uint32_t number)
@@ -106,6 +114,8 @@ static bool fits_one(const struct fault_value *value, const struct fault_scene *
         return scene->followed;
     case TRIGGER_SPLIT:
         return scene->split;
+    case TRIGGER_NEWER_TLS:
+        return offers_newer_tls(scene->said);
     case TRIGGER_NONE_ACCEPTED:
         return scene->none_accepted;
     case TRIGGER_LAST_REFUSED:
@@ -214,6 +224,7 @@ static bool counts(const struct fault_value *value, const struct fault_scene *sc
     case TRIGGER_EARLY:
     case TRIGGER_FOLLOWED:
     case TRIGGER_SPLIT:
+    case TRIGGER_NEWER_TLS:
     case TRIGGER_NONE_ACCEPTED:
     case TRIGGER_LAST_REFUSED:
     case FAULT_TRIGGER_COUNT:

@@ -265,9 +265,9 @@ static bool read_event(struct span word, struct fault_rule *rule, struct text *e
     }
     rule->event = (enum fault_event)i;
     return i < FAULT_EVENT_COUNT ||
-           complain(
-               error, word,
-               SPAN("open, early, greeting, command, reply, content, to-client or to-upstream"));
+           complain(error, word,
+                    SPAN("open, early, greeting, command, reply, content, handshake, to-client or "
+                         "to-upstream"));
 }
 
 void fault_kind_events(const struct fault_kind_row *kind, struct text *out)

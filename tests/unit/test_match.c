@@ -146,6 +146,32 @@ Test(match, content_is_searched_and_its_lines_are_measured)
     cr_expect_not(fits("content after=24 do end close", &scene));
 }
 
+Test(match, a_handshake_is_as_new_as_it_offers)
+{
+    static const struct {
+        struct span bytes;
+        bool newer;
+    } rows[] = {
+        {SPAN_INIT("\x16\x03\x01\x00\x7b\x01\x00\x00\x77\x03\x03"), true},
+        {SPAN_INIT("\x16\x03\x01\x00\x7b\x01\x00\x00\x77\x03\x02"), true},
+        {SPAN_INIT("\x16\x03\x01\x00\x7b\x01\x00\x00\x77\x03\x01"), false},
+        {SPAN_INIT("\x16\x03\x00\x00\x7b\x01\x00\x00\x77\x03\x00"), false},
+        {SPAN_INIT("\x16\x03\x01\x00\x7b\x02\x00\x00\x77\x03\x03"), false}, /* of a server */
+        {SPAN_INIT("\x15\x03\x01\x00\x7b\x01\x00\x00\x77\x03\x03"), false}, /* an alert */
+        {SPAN_INIT("\x16\x03\x01\x00\x7b\x01\x00\x00\x77\x03"), false},     /* cut off */
+        {SPAN_INIT("\x80\x2e\x01\x03\x03\x01\x00\x00\x77\x03\x03"), false}, /* SSL 2 */
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fault_scene scene = scene_of("");
+
+        scene.event = FAULT_HANDSHAKE;
+        scene.said = rows[i].bytes;
+        cr_expect_eq(fits("handshake newer-tls do end reset", &scene), rows[i].newer, "%zu", i);
+    }
+}
+
 Test(match, counts_what_fits_in_all_else)
 {
     struct fault_rule second = rule_of("command match=\"*x@*\" nth=2 do drop");

@@ -61,8 +61,8 @@ Test(rule, says_what_to_write_instead)
         const char *error;
     } rows[] = {
         {"", "EVENT ... do KIND instead of ``"},
-        {"now do drop", "open, early, greeting, command, reply, content, to-client or to-upstream "
-                        "instead of `now`"},
+        {"now do drop", "open, early, greeting, command, reply, content, handshake, to-client or "
+                        "to-upstream instead of `now`"},
         {"command", "`do` and a kind of fault at the end instead of `command`"},
         {"command do", "`do` and a kind of fault at the end instead of `command do`"},
         {"command do explode", "a kind of fault that `lockstep fault --words` lists instead of "

@@ -13,6 +13,7 @@
     X(COMMAND,     "command",     "a command is to go to the relay; END is the final dot")         \
     X(REPLY,       "reply",       "a reply is to go to the client; the verb is its command's")     \
     X(CONTENT,     "content",     "a part of a message is to go to the relay")                     \
+    X(HANDSHAKE,   "handshake",   "the client begins TLS behind STARTTLS")                          \
     X(TO_CLIENT,   "to-client",   "bytes leave for the client")                                    \
     X(TO_UPSTREAM, "to-upstream", "bytes leave for the relay")
 
@@ -50,6 +51,7 @@ enum fault_form {
     X(EARLY,    "early",    FORM_FLAG,   "a command before it is not answered yet")                \
     X(FOLLOWED, "followed", FORM_FLAG,   "more of the client's is there already")                  \
     X(SPLIT,    "split",    FORM_FLAG,   "it came in more than one segment")                       \
+    X(NEWER_TLS,     "newer-tls",     FORM_FLAG, "a handshake that offers TLS newer than 1.0")       \
     X(NONE_ACCEPTED, "none-accepted", FORM_FLAG, "no recipient was accepted")                      \
     X(LAST_REFUSED,  "last-refused",  FORM_FLAG, "the answer before was a refusal")
 
@@ -138,7 +140,8 @@ enum fault_argument {
     X(DELAY, delay, "delay", FAULT_ON(OPEN) | FAULT_ON_LINES,                                      \
       FAULT_ARG(TIME) | FAULT_ARG(JITTER), FAULT_ARG(TIME), false,                                 \
       "It is kept back so long, and all behind it too.")                                           \
-    X(CLOSE, close, "end", FAULT_ON(OPEN) | FAULT_ON(EARLY) | FAULT_ON_LINES | FAULT_ON(CONTENT),  \
+    X(CLOSE, close, "end",                                                                         \
+      FAULT_ON(OPEN) | FAULT_ON(EARLY) | FAULT_ON_LINES | FAULT_ON(CONTENT) | FAULT_ON(HANDSHAKE), \
       FAULT_ARG(END) | FAULT_ARG(BYTES) | FAULT_ARG(BEHIND), FAULT_ARG(END), true,                 \
       "Both connections end so, behind so many `bytes` of it (0), or `behind` all of it; `stall` " \
       "leaves them open, and nothing passes any more.")                                            \
