@@ -105,8 +105,9 @@ class Sink(Relay):
     name = "sink"
     listens = ("127.0.0.1:0",)
 
-    def __init__(self, variant=None):
+    def __init__(self, variant=None, options=()):
         self.variant = variant
+        self.options = options
         if variant:
             self.name = f"sink={variant}"
             self.pipelines = False
@@ -119,7 +120,7 @@ class Sink(Relay):
         argv = [place.lockstep(), "sink", *(word for address in self.listens
                                             for word in ("--listen", address)),
                 "--maildir", self.mail,
-                "--reject", f"nobody*@{DOMAIN}=550 5.1.1 No such user"]
+                "--reject", f"nobody*@{DOMAIN}=550 5.1.1 No such user", *self.options]
         if self.variant:
             argv.append(f"--no-pipelining={self.variant}")
         self.process = Process("sink", argv, self.folder.path)
