@@ -54,12 +54,23 @@ bool replay_remembers(const struct engine *engine)
     return !open || (engine->kept.count > 0 && !engine->kept.cut);
 }
 
-bool replay_possible(const struct engine *engine)
+/* Does nothing stand in the way but what can't be said again for want of knowing it? */
+static bool but_for_memory(const struct engine *engine)
 {
     return repair_on(engine, REPAIR_REPLAY_ENVELOPE) && engine->welcomed && !engine->stopping &&
            engine->phase != PHASE_CLOSING && !engine->upstream_lost &&
-           engine->replays < REPLAYS_MAX && engine->peers[SIDE_CLIENT].open && !begun(engine) &&
-           replay_remembers(engine);
+           engine->replays < REPLAYS_MAX && engine->peers[SIDE_CLIENT].open && !begun(engine);
+}
+
+bool replay_possible(const struct engine *engine)
+{
+    return but_for_memory(engine) && replay_remembers(engine);
+}
+
+/* This session can't be helped then; those to come can. */
+static bool only_forgotten(const struct engine *engine)
+{
+    return but_for_memory(engine) && !replay_remembers(engine);
 }
 
 /* A greeting of lockstep's or the client's that nothing came back for. */
@@ -112,8 +123,11 @@ bool replay(struct engine *engine, struct span why)
     if (message_open(engine) && engine->input == INPUT_BODY && !keep_whole(engine) &&
         repair_on(engine, REPAIR_REPLAY_ENVELOPE))
         note(engine, SPAN("unkept"), SPAN(""), SPAN("message"));
-    if (!replay_possible(engine) || !ask_drop(engine))
+    if (!replay_possible(engine) || !ask_drop(engine)) {
+        if (only_forgotten(engine))
+            learn_from_loss(engine);
         return false;
+    }
     note(engine, SPAN("replay"), SPAN("why"), why);
     learn_from_loss(engine);
     engine->replays++;
@@ -256,12 +270,14 @@ bool replay_misfit(struct engine *engine, const struct row *row, const struct re
         return false;
     if (observing(engine))
         notice(engine);
-    if (!replay_possible(engine))
+    if (!but_for_memory(engine))
         return false;
     if (speaks_in_groups(engine))
         learn_trait(engine, TRAIT_LOCKSTEP);
     if (masked) /* EHLO may have become NOOP on the way (F-02) */
         learn_trait(engine, TRAIT_NO_EHLO);
+    if (!replay_remembers(engine))
+        return false;
     text_add_number(&why, reply->code);
     return replay(engine, text_span(&why));
 }
