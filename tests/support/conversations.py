@@ -118,6 +118,7 @@ KINDS = {
     "TLS": Kind("tls", tls=True),
     "TLS, not waited for": Kind("tls", tls=True, behind_starttls=b"MAIL FROM:<%s>\r\n" % SENDER),
     "login with the envelope": Kind("login", within=(LOGIN,)),
+    "login first": Kind("login", before=(LOGIN,)),
     "RSET with the envelope": Kind(within=(b"RSET",)),
     "one of two refused": Kind(recipients=(NOBODY, ONE)),
     "last of two refused": Kind(recipients=(ONE, NOBODY)),
@@ -159,6 +160,7 @@ TOUCHES = {
     "cisco-pix-noop": ("plain", "byte by byte"),
     "codeless-reply": ("unknown verbs",),
     "crlf-normaliser": ("lone CRs",),
+    "duplicate-auth": ("login first",),
     "early-ack": ("refused at the dot",),
     "early-talk-nginx": ("before the banner",),
     "early-talk-postfix": ("all in one write",),
@@ -176,6 +178,7 @@ TOUCHES = {
     "isp-redirect": ("TLS",),
     "juniper-av": ("virus",),
     "keyword-first": ("TLS",),
+    "lost-chunk": ("chunks",),
     "lost-command-250": ("two recipients",),
     "magic-addresses": ("asks for 451",),
     "no-farewell": ("QUIT heard",),
@@ -300,8 +303,9 @@ class Client:
         if self.kind.tls and b"STARTTLS" in self.offered:
             self.start_tls()
         for line in self.kind.before:
-            self.say(line + b"\r\n")
-            self.listen()
+            self.say(line.replace(b"%s", self.login) + b"\r\n")
+            if self.listen() != 235 and line == LOGIN:
+                raise Refused
 
     def hello(self, say=True):
         """EHLO, and HELO where that fails."""
