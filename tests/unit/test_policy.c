@@ -412,7 +412,7 @@ Test(policy, default_is_what_the_rfc_asks)
         [WAIT_CONNECT] = 30,    [WAIT_GREETING] = 300, [WAIT_COMMAND] = 300, [WAIT_SENDER] = 300,
         [WAIT_RECIPIENT] = 300, [WAIT_MESSAGE] = 120,  [WAIT_BLOCK] = 180,   [WAIT_END] = 600,
         [WAIT_CLIENT] = 300,    [WAIT_DRAIN] = 60,     [WAIT_SECURE] = 30,   [WAIT_ASK] = 60,
-        [WAIT_GROUP] = 60,      [WAIT_LEARNT] = 3600,  [WAIT_PACE] = 270,   [WAIT_PROXY] = 30,
+        [WAIT_GROUP] = 60,      [WAIT_LEARNT] = 3600,  [WAIT_PACE] = 270,    [WAIT_PROXY] = 30,
     };
     struct policy policy;
     size_t i;
