@@ -157,7 +157,7 @@ class Page(Written):
         session = [line for line in lines if line["event"] == "session"]
         self.assertEqual(len(session), 1)
         own = {"event", "level", "time"}
-        at_times = {"through", "login", "credential", "relay_error", "why"}
+        at_times = {"through", "login", "credential", "relay_error", "held", "held_ms", "why"}
         self.assertEqual([key for key in self.tags("LOG") if key not in at_times],
                          [key for key in session[0] if key not in own])
 
