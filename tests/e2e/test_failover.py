@@ -15,23 +15,62 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from support import place, proxy, suite, wire  # noqa: E402
-from support.fake import Polite, Upstream  # noqa: E402
+from support.fake import Lost, Polite, Upstream  # noqa: E402
 
 CLIENTS = 8
 EACH = 40
 SECONDS = 60  # for all of it; what is lost must be noticed at once
 
 
+class Relay(Polite):
+    """Takes a message when it is let: so many between two changes, however fast the machine is."""
+
+    def __init__(self, relays, number):
+        super().__init__(("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"))
+        self.relays = relays
+        self.number = number
+
+    def __call__(self, talk):
+        talk.life = self.relays.lives[self.number]
+        super().__call__(talk)
+
+    def say(self, talk, word, text):
+        if word == "DATA" and not self.relays.take(self.number, talk.life):
+            raise Lost
+        return super().say(talk, word, text)
+
+
 class Relays:
-    """Three relays with one store; a killed one loses all its connections."""
+    """Three relays; a killed one loses all its connections."""
 
     def __init__(self, dice):
         self.dice = dice
-        self.handlers = [Polite(("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"))
-                         for _ in range(3)]
+        self.changed = threading.Condition()
+        self.allowed = 0  # messages until the next change
+        self.lives = [0, 0, 0]
+        self.handlers = [Relay(self, number) for number in range(3)]
         self.upstreams = [Upstream(handler) for handler in self.handlers]
         self.ports = [upstream.port for upstream in self.upstreams]
         self.kills = 0
+
+    def allow(self, count):
+        with self.changed:
+            self.allowed += count
+            self.changed.notify_all()
+
+    def take(self, number, life):
+        """Waits for a message to be let; false: the relay was killed meanwhile."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.allowed > 0 or self.lives[number] != life)
+            if self.lives[number] != life:
+                return False
+            self.allowed -= 1
+            return True
+
+    def end_life(self, number):
+        with self.changed:
+            self.lives[number] += 1
+            self.changed.notify_all()
 
     def stored(self):
         return [message for handler in self.handlers for message in handler.delivered]
@@ -44,6 +83,7 @@ class Relays:
         up = self.up()
         if len(up) > 1 and (len(up) == 3 or self.dice.random() < 0.5):
             at = self.dice.choice(up)
+            self.end_life(at)
             self.upstreams[at].stop()
             self.upstreams[at] = None
             self.kills += 1
@@ -53,6 +93,7 @@ class Relays:
 
     def stop(self):
         for at in self.up():
+            self.end_life(at)
             self.upstreams[at].stop()
 
 
@@ -119,16 +160,15 @@ class Failover(unittest.TestCase):
                 self.assertGreater(relays.kills, 10)
 
     def disturb(self, relays, clients):
-        """By what was stored, not by the clock: so the load is disturbed from end to end."""
-        following = 0
+        """By what was taken, not by the clock: so the load is disturbed from end to end."""
         deadline = time.monotonic() + SECONDS
         while any(client.is_alive() for client in clients):
             self.assertLess(time.monotonic(), deadline)
-            if len(relays.stored()) < following:
+            if relays.allowed > 0:
                 clients[0].join(0.001)
                 continue
             relays.change()
-            following = len(relays.stored()) + relays.dice.randrange(3, 12)
+            relays.allow(relays.dice.randrange(3, 12))
 
     def judge(self, relays, clients):
         self.assertEqual([client.wrong for client in clients], [[]] * CLIENTS)
