@@ -278,10 +278,10 @@ uint32_t shell_limits(const struct shell *shell, struct limits_row *rows, uint32
 
     for (i = 0; i < setup->config->relay_count; i++) {
         struct limits_row *row = relay_limits(rows, &count, room, setup->config->relays[i].name);
+        struct pick *pick = setup_pick(setup, i);
 
-        if (row != NULL)
-            row->resting =
-                pick_resting(setup_pick(setup, i), (moment)(uv_hrtime() / 1000000), &row->failures);
+        if (row != NULL && pick != NULL) /* of the original relay nothing is known */
+            row->resting = pick_resting(pick, (moment)(uv_hrtime() / 1000000), &row->failures);
     }
     return count;
 }
