@@ -1,7 +1,8 @@
 """On the path between a client and a relay, each on a host of its own, neither of which knows.
 
 Three network namespaces; nftables on the one in the middle leads what goes to port 25 to lockstep,
-rewritten (REDIRECT) or as it is (TPROXY), by IPv4 and by IPv6.
+rewritten (REDIRECT) or as it is (TPROXY), by IPv4 and by IPv6: by the rules of `lockstep net apply`, or
+by rules of somebody else that catch more than they should.
 """
 
 import contextlib
@@ -71,7 +72,7 @@ class Path(unittest.TestCase):
         self.addresses = (self.hosts.relay.four, self.hosts.relay.six)
 
     def lead(self, way):
-        """Rules and routes of the gateway."""
+        """Rules and routes of the gateway that are not lockstep's."""
         gateway = self.hosts.gateway
         gateway.run("nft", "-f", "-", input=RULES[way])
         for family, net in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
@@ -79,16 +80,21 @@ class Path(unittest.TestCase):
             gateway.run("ip", family, "route", "add", "local", net, "dev", "lo", "table",
                         str(TABLE))
 
-    def gate(self, way, more="", **options):
-        """lockstep on the gateway."""
-        self.lead(way)
+    def gate(self, way, more="", by_hand=False, **options):
+        """lockstep on the gateway, with its own rules, or with some that catch more."""
         listener = f"intercept: {way}\nports: [25]\n{more}"
         options.setdefault("listen", '"*:2525"')
         options.setdefault("relays", "original: {source: client}")
         options.setdefault("addresses", ["smtp://192.0.2.1"])
         options.setdefault("to", "original")
         with self.hosts.gateway.inside():
-            return self.stack.enter_context(Proxy(listener=listener, **options))
+            gate = self.stack.enter_context(Proxy(listener=listener, **options))
+        if by_hand:
+            self.lead(way)
+        else:
+            self.hosts.gateway.run(place.lockstep(), "net", "apply", "-c",
+                                   gate.folder.path / "lockstep.yaml")
+        return gate
 
     def relay(self, kind, *arguments):
         with self.hosts.relay.inside():
@@ -234,7 +240,7 @@ routes: [{credential: c}]""", relays="original: {allow_clear: on, source: client
 
     def test_destinations_and_ports_bound_what_is_taken_up(self):
         peers = self.peer(greet) + self.peer(greet, 26)
-        gate = self.gate("tproxy", 'destinations: ["fd77:2::/64"]', listen=BOTH)
+        gate = self.gate("tproxy", 'destinations: ["fd77:2::/64"]', by_hand=True, listen=BOTH)
         refused = rb"554 5\.7\.1 \S+ You may not connect there through this gateway\r\n"
         self.assertRegex(self.refusal(self.dial(self.addresses[0])), refused)
         self.assertRegex(self.refusal(self.dial(self.addresses[1], 26)), refused)
@@ -266,7 +272,7 @@ class Loops(Path):
     def test_a_connection_to_another_listener_is_not_taken_up(self):
         """The rules catch it, for it goes to port 25; and so lockstep would connect to itself."""
         gateway = self.hosts.gateway
-        self.gate("tproxy", listen=BOTH, listeners=f"""
+        self.gate("tproxy", by_hand=True, listen=BOTH, listeners=f"""
 - {{name: plain, listen: ["{gateway.four}:25"], relay: relay}}
 - {{name: all, listen: ["*:26"], relay: relay}}""")
         self.assertRegex(self.refusal(self.dial(gateway.four)), self.direct)
@@ -305,7 +311,7 @@ class Reading(Path):
     def test_another_reading_changes_how_connections_come(self):
         """The same sockets go on; behind the rules of TPROXY only those that agree are found."""
         peers = self.peer(greet)
-        gate = self.gate("tproxy", listen=BOTH, relays="original: {source: own}")
+        gate = self.gate("tproxy", by_hand=True, listen=BOTH, relays="original: {source: own}")
         path = gate.folder.path / "lockstep.yaml"
         text = path.read_text()
         redirected = text.replace("intercept: tproxy", "intercept: redirect")
