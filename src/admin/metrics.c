@@ -110,7 +110,7 @@ static void write_repairs(FILE *out, const struct counts *counts)
 static void write_whys(FILE *out, const struct counts *counts, const char *name, size_t offset)
 {
     static const char *const words[REFUSED_COUNT] = {
-#define REFUSED_WORD(id, word) [REFUSED_##id] = word,
+#define REFUSED_WORD(id, word) [REFUSED_##id] = (word),
         REFUSALS(REFUSED_WORD)
 #undef REFUSED_WORD
     };

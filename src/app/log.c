@@ -267,7 +267,7 @@ static uint64_t log_refusals(enum refused why, bool passed)
 void log_refused(const struct refusal *refusal)
 {
     static const char *const words[REFUSED_COUNT] = {
-#define REFUSED_WORD(name, word) [REFUSED_##name] = word,
+#define REFUSED_WORD(name, word) [REFUSED_##name] = (word),
         REFUSALS(REFUSED_WORD)
 #undef REFUSED_WORD
     };

@@ -185,7 +185,7 @@ static void arrive_turn_away(struct session *session, const struct span *says, u
 static void arrive_refuse(struct session *session, enum refused why)
 {
     static const char *const endings[REFUSED_COUNT] = {
-#define REFUSED_WORD(name, word) [REFUSED_##name] = word,
+#define REFUSED_WORD(name, word) [REFUSED_##name] = (word),
         REFUSALS(REFUSED_WORD)
 #undef REFUSED_WORD
     };
