@@ -10,6 +10,7 @@
 #include "lockstep/base/must.h"
 #include "lockstep/net/dial.h"
 #include "lockstep/net/listener.h"
+#include "net/pick.h"
 
 #define PATIENCE_S 20
 #define SERVERS_MAX 3
@@ -31,6 +32,9 @@ struct caller {
     struct config_addresses addresses;
     struct place places[SERVERS_MAX];
     struct span preface; /* what servers wait for, before TLS */
+    struct pick *pick;   /* NULL: nothing is known of the addresses */
+    enum config_balance balance;
+    struct address at; /* connected to */
     bool opened;
     bool failed;
     bool gone;
@@ -131,6 +135,8 @@ static void caller_opened(struct link *link)
 {
     (void)link;
     caller.opened = true;
+    caller.at = *dial_address(caller.dial);
+    dial_take(caller.dial);
     dial_close(&caller.dial);
 }
 
@@ -181,6 +187,8 @@ static void call(struct tls_context *context, const char *name, uint32_t wait_ms
                              .link = &caller.link,
                              .user = &caller_user,
                              .addresses = &caller.addresses,
+                             .pick = caller.pick,
+                             .balance = caller.balance,
                              .wait_ms = wait_ms,
                              .tls = context,
                              .preface = caller.preface,
@@ -238,6 +246,90 @@ Test(dial, goes_on_to_the_next_address_when_tls_fails)
     cr_assert_neq(caller.places[0].link.loop, NULL, "the first was not tried");
     contexts_drop(&contexts);
     tls_context_drop(wrong);
+}
+
+static bool all_closed(void)
+{
+    size_t i;
+
+    for (i = 0; i < SERVERS_MAX; i++)
+        if (caller.places[i].link.state != LINK_NONE)
+            return false;
+    return caller.link.state == LINK_NONE;
+}
+
+/* The links of the call before are closed first. */
+static void call_again(struct tls_context *context, const char *name)
+{
+    time_t until = time(NULL) + PATIENCE_S;
+
+    link_shut(&caller.link, SHUT_NOW);
+    while (!all_closed()) {
+        cr_assert_lt(time(NULL), until);
+        uv_run(&caller.uv, UV_RUN_NOWAIT);
+    }
+    caller.opened = caller.failed = false;
+    call(context, name, 5000);
+}
+
+static struct pick pick;
+
+static void begin(enum config_balance balance)
+{
+    pick_init(&pick);
+    caller.pick = &pick;
+    caller.balance = balance;
+    caller_init();
+}
+
+static void leave_alone(enum config_balance balance)
+{
+    struct contexts contexts = contexts_new();
+    struct issued other = issue(&contexts.authority, "other", "DNS:other.example");
+    struct tls_server settings = {
+        .identity = {span_of_string(other.file), span_of_string(other.key_file)}};
+    struct tls_context *wrong = server_new(&settings);
+    uint64_t failures;
+
+    begin(balance);
+    serve(wrong);
+    serve(contexts.server);
+    call(contexts.client, "mail.example", 5000);
+    call_again(contexts.client, "mail.example");
+    cr_assert(caller.opened);
+    cr_assert_eq(address_port(&caller.at), address_port(&caller.places[1].address));
+    cr_assert_eq(pick_resting(&pick, (moment)uv_now(&caller.uv), &failures), 1);
+    cr_assert_eq(failures, 1, "it was asked again");
+    cr_assert_eq(pick.places[0].open, 0);
+    cr_assert_eq(pick.places[1].open, 2);
+    contexts_drop(&contexts);
+    tls_context_drop(wrong);
+}
+
+Test(dial, leaves_an_address_alone_that_failed)
+{
+    leave_alone(BALANCE_ORDER);
+}
+
+Test(dial, leaves_an_address_alone_that_failed_where_they_are_chosen_by_load)
+{
+    leave_alone(BALANCE_LEAST);
+}
+
+/* The first connection goes to one of them and the second to the other. */
+Test(dial, has_all_names_before_it_chooses_among_them)
+{
+    uint16_t before;
+
+    begin(BALANCE_EVEN);
+    serve(NULL);
+    serve(NULL);
+    caller.addresses.rows[0].host = SPAN("127.1"); /* no literal, and needs no name server */
+    call(NULL, "", 5000);
+    before = address_port(&caller.at);
+    call_again(NULL, "");
+    cr_assert(caller.opened);
+    cr_assert_neq(address_port(&caller.at), before);
 }
 
 Test(dial, says_why_no_address_would_do)

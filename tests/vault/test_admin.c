@@ -289,6 +289,24 @@ Test(admin, metrics)
     free(text);
 }
 
+Test(admin, metrics_of_limits)
+{
+    const struct limits_row limits[] = {
+        {.name = "office", .held = 9, .late = 1, .waiting = 2, .sessions = 3, .failures = 4},
+        {.name = "main", .listener = true, .held = 5}};
+    struct snapshot snapshot = {.limits = limits, .limit_count = 2};
+    char *text = answer((struct asked){.path = SPAN("/metrics")}, snapshot);
+
+    expect_line(text, "lockstep_pace_held_total{relay=\"office\"} 9");
+    expect_line(text, "lockstep_pace_held_total{listener=\"main\"} 5");
+    expect_line(text, "lockstep_pace_late_total{relay=\"office\"} 1");
+    expect_line(text, "lockstep_pace_waiting{relay=\"office\"} 2");
+    expect_line(text, "lockstep_relay_sessions{relay=\"office\"} 3");
+    expect_line(text, "lockstep_relay_address_failures_total{relay=\"office\"} 4");
+    cr_expect_null(strstr(text, "lockstep_relay_sessions{listener"), "it is no relay");
+    free(text);
+}
+
 /* Whatever names come, there are only so many series. */
 Test(admin, labels_are_bounded)
 {
