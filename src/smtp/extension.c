@@ -75,6 +75,10 @@ void capabilities_parse(const struct reply *reply, struct capabilities *capabili
             capabilities_r->plain |= 1U << extension;
         if (extension == EXTENSION_AUTH)
             capabilities_r->mechanisms |= mechanisms_parse(parameters);
+        if (extension == EXTENSION_XCLIENT)
+            capabilities_r->xclient |= attributes_parse(parameters) & xclient_attributes();
+        if (extension == EXTENSION_XFORWARD)
+            capabilities_r->xforward |= attributes_parse(parameters) & xforward_attributes();
         if (extension == EXTENSION_SIZE)
             span_number(parameters, &capabilities_r->size_bytes);
     }

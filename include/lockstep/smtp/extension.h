@@ -7,6 +7,7 @@
 #ifndef LOCKSTEP_SMTP_EXTENSION_H
 #define LOCKSTEP_SMTP_EXTENSION_H
 
+#include "lockstep/smtp/identity.h"
 #include "lockstep/smtp/mechanism.h"
 #include "lockstep/smtp/reply.h"
 
@@ -63,6 +64,8 @@ struct capabilities {
     uint32_t offered;    /* one bit per extension */
     uint32_t plain;      /* those of them that came without parameters */
     uint32_t mechanisms; /* of AUTH, all its lines together (B-40) */
+    uint16_t xclient;    /* attributes that can be said there */
+    uint16_t xforward;
     uint64_t size_bytes; /* SIZE's number; 0: none given (RFC 1870: no fixed limit) */
 };
 
