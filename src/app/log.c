@@ -168,8 +168,8 @@ void log_warn(const char *text, int error)
 const struct log_field log_fields[] = {
     {"id", "A number of its own, which is in the name of its transcript too."},
     {"listener", "The name of the listener that took it."},
-    {"client", "The client's address."},
-    {"through", "The load balancer that said so in a PROXY header; not there when none did."},
+    {"client", "The client's address; unknown when that was said so with XCLIENT."},
+    {"through", "Who said so, in a PROXY header or with XCLIENT; not there when nobody did."},
     {"relay", "The relay's address; not there when none was reached."},
     {"client_tls", "The version of TLS that the client spoke, or none."},
     {"relay_tls", "The version of TLS that was spoken with the relay, or none."},
@@ -207,7 +207,10 @@ void log_session(const struct report *report)
     log_begin(&line, LOG_INFO, "session");
     log_word(&line, "id", span_of_string(id));
     log_word(&line, "listener", report->listener);
-    log_word(&line, "client", span_of_string(address_text(&report->client, text)));
+    log_word(&line, "client",
+             report->client.any.sa_family != AF_UNSPEC
+                 ? span_of_string(address_text(&report->client, text))
+                 : SPAN("unknown"));
     if (report->through.any.sa_family != AF_UNSPEC)
         log_word(&line, "through", span_of_string(address_text(&report->through, text)));
     if (report->relay.any.sa_family != AF_UNSPEC)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "client_words.h"
 #include "commands.h"
 #include "config_load.h"
 #include "fault_words.h"
@@ -464,6 +465,12 @@ static void put_toxics(void)
     put_entries(toxics, COUNT(toxics), "Ds");
 }
 
+static void put_client(void)
+{
+    puts(".Sh WHO THE CLIENT IS");
+    put_text(CLIENT_WORDS);
+}
+
 static void put_log(void)
 {
     size_t i;
@@ -572,6 +579,7 @@ static int manual_start(int argc, char **argv)
     put_admin();
     put_faults();
     put_toxics();
+    put_client();
     put_endings();
     return 0;
 }

@@ -4,6 +4,7 @@
  * 354 for DATA; whatever else sounds friendly there is a refusal (F-02).
  */
 #include "ask.h"
+#include "believe.h"
 #include "keep.h"
 #include "login.h"
 #include "mend.h"
@@ -169,6 +170,10 @@ static void settle(struct engine *engine, const struct row *row, const struct re
     case DOES_AUTH:
     case DOES_RESPONSE:
         upstream_of(engine)->view.authenticated |= succeeded;
+        break;
+    case DOES_IDENTIFY:
+        if (succeeded)
+            believe_passed(engine);
         break;
     case DOES_NONE:
     case DOES_SECURE:

@@ -168,6 +168,7 @@ static enum input input_behind(const struct command *command)
     case DOES_AUTH:
     case DOES_RESPONSE:
     case DOES_SECURE:
+    case DOES_IDENTIFY:
     case DOES_QUIT:
     case DOES_COUNT:
         return INPUT_WAIT;
@@ -295,7 +296,10 @@ static void append_command(struct engine *engine, const struct line *line, struc
     row->last_chunk = command.last;
     row->split = engine->troubled &&
                  trouble_split(engine, client_of(engine)->inbox.view.size - all.size, all.size);
-    engine->input = input_behind(&command);
+    /* Behind XCLIENT that is answered here the client is somebody else; one that passes changes
+     * nothing in what the next bytes are. */
+    if (!transparent(engine) || verb_facts(command.verb)->does != DOES_IDENTIFY)
+        engine->input = input_behind(&command);
     if (engine->input == INPUT_CHUNK) {
         engine->message.chunk_left = command.chunk_bytes;
         engine->message.fate = FATE_PENDING;

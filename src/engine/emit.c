@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "believe.h"
 #include "header.h"
 #include "login.h"
 #include "mend.h"
@@ -253,7 +254,17 @@ static bool passes(const struct engine *engine, enum extension extension)
     return extension != EXTENSION_NONE && extension_facts(extension)->relay == OFFER_PASSED;
 }
 
-/* What is between the client and us: STARTTLS, and AUTH that is checked here. */
+static void add_xclient(const struct engine *engine, struct text *text, size_t *last_r)
+{
+    char bytes[80];
+    struct text words = text_over(bytes, sizeof(bytes));
+
+    text_add(&words, extension_facts(EXTENSION_XCLIENT)->keyword);
+    attributes_show(believe_offers(engine), &words);
+    add_keyword(text, text_span(&words), last_r);
+}
+
+/* What is between the client and us: STARTTLS, XCLIENT, and AUTH that is checked here. */
 static void add_our_own(const struct engine *engine, struct text *text, size_t *last_r)
 {
     bool tls = tls_offers_starttls(engine->policy->tls_offer) && engine->guided;
@@ -268,6 +279,8 @@ static void add_our_own(const struct engine *engine, struct text *text, size_t *
 
     if ((tls || passed_tls) && !engine->peers[SIDE_CLIENT].view.secured)
         add_keyword(text, SPAN("STARTTLS"), last_r);
+    if (believe_offers(engine) != 0)
+        add_xclient(engine, text, last_r);
     text_add(&names, SPAN("AUTH "));
     mechanisms_show(ours != 0 ? ours : passed, &names);
     if (ours != 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "believe.h"
 #include "keep.h"
 #include "lockstep/base/secret.h"
 #include "login.h"
@@ -411,6 +412,15 @@ bool engine_over(const struct engine *engine)
     return engine->phase == PHASE_CLOSING && engine->peers[SIDE_CLIENT].unsent == 0 &&
            engine->peers[SIDE_UPSTREAM].unsent == 0 && engine->shut_due[SIDE_CLIENT] == 0 &&
            engine->shut_due[SIDE_UPSTREAM] == 0;
+}
+
+bool engine_client(const struct engine *engine, struct span *address_r, uint16_t *port_r)
+{
+    if (!believe_told(engine, ATTRIBUTE_ADDR))
+        return false;
+    *address_r = brief_span(&engine->address);
+    *port_r = guide_of(engine)->known.port;
+    return true;
 }
 
 void engine_summary(const struct engine *engine, struct summary *summary_r)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "believe.h"
 #include "login.h"
 #include "mend.h"
 #include "trouble.h"
@@ -21,7 +22,7 @@ static bool needed(const struct policy *policy)
             return true;
     return policy->route_count > 0 || security == SECURITY_OFFERED ||
            security == SECURITY_STARTTLS || tls_offers_starttls(policy->tls_offer) ||
-           policy->tls_required || policy->client_auth.required ||
+           policy->tls_required || policy->client_auth.required || policy_identifies(policy) ||
            policy->client_auth.logins > LOGINS_PASS || policy->certificates.count > 0;
 }
 
@@ -100,6 +101,8 @@ void guide_arrive(struct engine *engine, const struct event *event)
         learn(engine, FACT_DESTINATION, arrival->destination);
     if (arrival != NULL && arrival->certificate.size > 0)
         learn(engine, FACT_CERTIFICATE, arrival->certificate);
+    if (arrival != NULL)
+        believe_arrive(engine, arrival);
     guide_choose(engine);
     engine->leg.choice = engine->wanted;
 }
@@ -208,7 +211,9 @@ void guide_learn(struct engine *engine, const struct row *row)
     switch (verb_facts((enum verb)row->verb)->does) {
     case DOES_GREET:
     case DOES_GREET_OLD:
-        learn(engine, FACT_HELO, ledger_argument(engine, row));
+        believe_greets(engine, verb_facts((enum verb)row->verb)->does == DOES_GREET);
+        if (!believe_told(engine, ATTRIBUTE_HELO))
+            learn(engine, FACT_HELO, ledger_argument(engine, row));
         break;
     case DOES_SENDER:
         learn_sender(engine, mailbox_of(text));
@@ -227,6 +232,7 @@ void guide_learn(struct engine *engine, const struct row *row)
     case DOES_AUTH:
     case DOES_RESPONSE:
     case DOES_SECURE:
+    case DOES_IDENTIFY:
     case DOES_QUIT:
     case DOES_COUNT:
         break;
@@ -251,6 +257,22 @@ void guide_abandon(struct engine *engine)
     engine->message.convert = CONVERT_NONE;
     engine->stale = upstream_of(engine)->view.mail_open;
     engine->reset_owed = engine->reset_owed || engine->stale;
+}
+
+void guide_anew(struct engine *engine)
+{
+    struct guide *guide = guide_of(engine);
+
+    trail_forget(&guide->trail, FACT_HELO);
+    trail_forget(&guide->trail, FACT_LOGIN);
+    client_of(engine)->view = (struct view){.secured = client_of(engine)->view.secured};
+    engine->helo.size = guide->user.size = 0;
+    guide->granted = guide->told = NOTHING;
+    guide->placed = guide->route_asked = false;
+    guide->login = LOGIN_NONE;
+    guide_abandon(engine);
+    engine->data_refused = false;
+    engine->client_since = engine->now;
 }
 
 static void note_choice(struct engine *engine, const struct choice *choice)

@@ -124,13 +124,21 @@ static bool clear_is_too_bad(const struct engine *engine)
     return !engine->peers[SIDE_CLIENT].view.secured && !engine->policy->client_auth.allow_clear;
 }
 
-uint32_t login_offers(const struct engine *engine)
+bool login_is_ours(const struct engine *engine)
 {
     enum logins logins = logins_of(engine);
 
-    if ((logins != LOGINS_CHECK && logins != LOGINS_ACCEPT) || clear_is_too_bad(engine))
-        return 0;
-    return OURS_MECHANISMS;
+    return logins == LOGINS_CHECK || logins == LOGINS_ACCEPT;
+}
+
+bool login_may_come(const struct engine *engine)
+{
+    return login_is_ours(engine) && !engine->peers[SIDE_CLIENT].view.authenticated;
+}
+
+uint32_t login_offers(const struct engine *engine)
+{
+    return login_is_ours(engine) && !clear_is_too_bad(engine) ? OURS_MECHANISMS : 0;
 }
 
 void login_certify(struct engine *engine, const struct arrival *arrival)
@@ -185,7 +193,7 @@ bool login_owed(struct engine *engine, enum verb verb, struct plan *plan_r)
 /* --- STARTTLS --- */
 
 /* Not one that is over for the client, and only for the upstream not yet. */
-static bool within_transaction(const struct engine *engine)
+bool within_transaction(const struct engine *engine)
 {
     return (engine->peers[SIDE_UPSTREAM].view.mail_open && !engine->stale) ||
            engine->kept.replay != REPLAY_NONE;
@@ -233,23 +241,18 @@ void login_secured(struct engine *engine, const struct arrival *arrival)
     struct guide *guide = guide_of(engine);
 
     client->securing = false;
-    client->view = (struct view){.secured = true};
-    trail_forget(&guide->trail, FACT_HELO);
-    trail_forget(&guide->trail, FACT_LOGIN);
+    guide_anew(engine);
+    client->view.secured = true;
+    /* Who it is was believed for its address; what it said of itself in clear was anybody's. */
+    guide->known.told &=
+        (uint16_t) ~(ATTRIBUTE_BIT(ATTRIBUTE_HELO) | ATTRIBUTE_BIT(ATTRIBUTE_PROTO));
     if (arrival != NULL && arrival->certificate.size > 0)
         trail_learn(&guide->trail, engine->policy, FACT_CERTIFICATE, arrival->certificate);
     login_certify(engine, arrival);
-    engine->helo.size = guide->user.size = 0;
-    guide->granted = guide->told = NOTHING;
-    guide->placed = guide->route_asked = false;
-    guide->login = LOGIN_NONE;
-    guide_abandon(engine);
     /* A login that passed in clear may have been anybody's, and there it still holds. */
     engine->moved =
         engine->moved || (upstream_of(engine)->view.authenticated && engine->leg.auth != AUTH_DONE);
-    engine->data_refused = false;
     engine->input = INPUT_COMMAND;
-    engine->client_since = engine->now;
 }
 
 /* --- AUTH --- */
@@ -370,9 +373,8 @@ static const struct plan *begin(struct engine *engine, struct span line)
 static const struct plan *answer_auth(struct engine *engine, const struct row *row)
 {
     struct span text = ledger_text(engine, row);
-    enum logins logins = logins_of(engine);
 
-    if (logins != LOGINS_CHECK && logins != LOGINS_ACCEPT)
+    if (!login_is_ours(engine))
         return &not_offered;
     return row->verb == VERB_AUTH ? begin(engine, text) : take_response(engine, text);
 }
@@ -405,6 +407,7 @@ void login_answered(struct engine *engine, const struct row *row)
     if (code != good.code)
         return;
     client_of(engine)->view.authenticated = true;
+    guide_of(engine)->known.login++;
     trail_learn(&guide_of(engine)->trail, engine->policy, FACT_LOGIN,
                 name_span(&guide_of(engine)->user));
 }

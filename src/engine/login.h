@@ -23,5 +23,10 @@ uint32_t login_offers(const struct engine *engine);
 /* The relay answered the client's STARTTLS, which was passed. If it agrees, what follows is for
  * nobody to read. False: somebody has said more already, and the session ends. */
 bool login_splice(struct engine *engine, const struct reply *reply);
+/* Is its login checked here, or taken as it comes? And may it still come? */
+bool login_is_ours(const struct engine *engine);
+bool login_may_come(const struct engine *engine);
+/* Is the client within a transaction? */
+bool within_transaction(const struct engine *engine);
 
 #endif

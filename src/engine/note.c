@@ -426,6 +426,28 @@ void note_code(struct engine *engine, struct span word, struct span what, uint16
     note(engine, word, SPAN(""), text_span(&value));
 }
 
+static void add_arrival(const struct engine *engine, const struct arrival *arrival,
+                        struct text *words)
+{
+    if (arrival->port != 0 && policy_identifies(engine->policy)) {
+        text_add(words, SPAN(" port="));
+        text_add_number(words, arrival->port);
+    }
+    if (arrival->destination.size > 0) {
+        text_add(words, SPAN(" to="));
+        text_add(words, arrival->destination);
+    }
+    if (arrival->through.size > 0) {
+        text_add(words, SPAN(" through="));
+        text_add(words, arrival->through);
+        text_add(words, arrival->along ? SPAN(" along") : SPAN(""));
+    }
+    if (arrival->certificate.size > 0) {
+        text_add(words, SPAN(" certificate="));
+        text_add(words, arrival->certificate);
+    }
+}
+
 /* The address of the client, and what else is known at once. */
 void note_open(struct engine *engine, const struct event *event)
 {
@@ -443,19 +465,8 @@ void note_open(struct engine *engine, const struct event *event)
         text_add(&words, words.size > 0 ? SPAN(" ") : SPAN(""));
         text_add(&words, trait_word((enum trait)i));
     }
-    if (arrival != NULL && arrival->destination.size > 0) {
-        text_add(&words, SPAN(" to="));
-        text_add(&words, arrival->destination);
-    }
-    if (arrival != NULL && arrival->through.size > 0) {
-        text_add(&words, SPAN(" through="));
-        text_add(&words, arrival->through);
-        text_add(&words, arrival->along ? SPAN(" along") : SPAN(""));
-    }
-    if (arrival != NULL && arrival->certificate.size > 0) {
-        text_add(&words, SPAN(" certificate="));
-        text_add(&words, arrival->certificate);
-    }
+    if (arrival != NULL)
+        add_arrival(engine, arrival, &words);
     if (engine->troubled && event->session > 0) {
         text_add(&words, SPAN(" session="));
         text_add_number(&words, event->session);

@@ -5,6 +5,8 @@
  */
 #include "prepare.h"
 #include "ask.h"
+#include "believe.h"
+#include "identify.h"
 #include "mend.h"
 #include "replay.h"
 
@@ -13,13 +15,15 @@ enum step {
     STEP_SWITCH, /* another relay, or another identity */
     STEP_GREET,  /* EHLO of ours */
     STEP_SECURE,
-    STEP_ROUTE, /* ask a live source */
-    STEP_PACE,  /* wait for a rate */
-    STEP_HOLD,  /* only the recipient decides: MAIL is answered here for now */
+    STEP_IDENTIFY, /* XCLIENT: who the client is */
+    STEP_ROUTE,    /* ask a live source */
+    STEP_PACE,     /* wait for a rate */
+    STEP_HOLD,     /* only the recipient decides: MAIL is answered here for now */
     STEP_POP,
     STEP_AUTH,
     STEP_REFUSE, /* MAIL, because AUTH was */
     STEP_RESET,
+    STEP_FORWARD, /* XFORWARD: the same for its log */
     STEP_REPLAY,
 };
 
@@ -65,7 +69,8 @@ static bool switch_due(const struct engine *engine)
     const struct choice *is = &engine->leg.choice;
     const struct choice *wanted = &engine->wanted;
 
-    return engine->moved || is->relay != wanted->relay || (is->live && !wanted->live) ||
+    return engine->moved || identify_outdated(engine) || is->relay != wanted->relay ||
+           (is->live && !wanted->live) ||
            ((engine->leg.auth != AUTH_NONE || engine->leg.popped) &&
             is->credential != wanted->credential);
 }
@@ -92,6 +97,41 @@ bool prepare_owes_tls(const struct engine *engine)
     return step_to_tls(engine) != STEP_NONE;
 }
 
+/* It has said whether it knows EHLO, or is not asked. */
+static bool is_greeted(const struct engine *engine)
+{
+    const struct view *view = &engine->peers[SIDE_UPSTREAM].view;
+
+    return view->greeted || view->ungreetable || engine->leg.ehlo_refused || avoids_ehlo(engine);
+}
+
+/* What is offered is in the answer to EHLO, which a client's HELO does not ask for. */
+static bool asks_too_little(const struct engine *engine, enum verb_does does)
+{
+    return does == DOES_GREET_OLD && engine->guided &&
+           (relay_of(engine)->xforward ||
+            (relay_of(engine)->xclient && identify_state(engine) == NAMING_NONE));
+}
+
+/* Behind XCLIENT the upstream is to be greeted anew, by the client's own greeting or for it. Mail
+ * must not go by unnamed because its client has not greeted. */
+static enum step step_to_identity(const struct engine *engine, enum verb_does does)
+{
+    enum naming state = identify_state(engine);
+
+    if (state == NAMING_BEGUN)
+        return STEP_IDENTIFY;
+    if (identify_due(engine, does))
+        return is_greeted(engine) ? STEP_IDENTIFY : STEP_GREET;
+    if (is_greeted(engine))
+        return STEP_NONE;
+    if (asks_too_little(engine, does) || identify_forward_due(engine, does))
+        return STEP_GREET;
+    if (state != NAMING_DONE || greets(does))
+        return STEP_NONE;
+    return is_envelope(does) || engine->peers[SIDE_CLIENT].view.greeted ? STEP_GREET : STEP_NONE;
+}
+
 /* As whom lockstep stands there: by POP, or by AUTH. */
 static enum step step_to_standing(const struct engine *engine)
 {
@@ -104,6 +144,14 @@ static enum step step_to_standing(const struct engine *engine)
     if (engine->wanted.credential != NOTHING && engine->leg.auth == AUTH_NONE)
         return STEP_AUTH;
     return STEP_NONE;
+}
+
+/* What is left where the relay is ready for it. */
+static enum step step_to_envelope(const struct engine *engine, enum verb_does does)
+{
+    if (identify_forward_due(engine, does))
+        return STEP_FORWARD;
+    return engine->kept.replay == REPLAY_ROWS ? STEP_REPLAY : STEP_NONE;
 }
 
 /* What a new envelope needs, or one that is put again. */
@@ -123,7 +171,7 @@ static enum step step_to_mail(const struct engine *engine, enum verb_does does)
     step = step_to_standing(engine);
     if (step != STEP_NONE)
         return step;
-    return engine->kept.replay == REPLAY_ROWS ? STEP_REPLAY : STEP_NONE;
+    return step_to_envelope(engine, does);
 }
 
 /* What decides where the envelope goes: at MAIL, or at the first RCPT when only that can. */
@@ -144,11 +192,11 @@ static enum step step_to_relay(const struct engine *engine, enum verb_does does,
 }
 
 /* MAIL may get its answer here: what follows must not join the transaction before (R4). And AUTH is
- * not permitted within one (RFC 4954 4). */
+ * not permitted within one (RFC 4954 4); nor XFORWARD, which RSET would undo. */
 static bool ends_transaction(enum step step)
 {
     return step == STEP_HOLD || step == STEP_ROUTE || step == STEP_PACE || step == STEP_REFUSE ||
-           step == STEP_AUTH;
+           step == STEP_AUTH || step == STEP_FORWARD;
 }
 
 /* Once it is known where to: whether it may begin yet, and whether somebody is there. */
@@ -171,6 +219,8 @@ static enum step next_step(const struct engine *engine, enum verb_does does, enu
         step = STEP_RESET;
     if (step == STEP_NONE)
         step = step_to_tls(engine);
+    if (step == STEP_NONE)
+        step = step_to_identity(engine, does);
     if (step == STEP_NONE)
         step = step_to_mail(engine, does);
     if (does == DOES_SENDER &&
@@ -217,6 +267,7 @@ void switch_leg(struct engine *engine)
                                .again = before.gone,
                                .greeting_lost = same && before.greeting_lost,
                                .traits = same ? before.traits : 0};
+    identify_forget(engine);
     engine->moved = engine->stale = false;
     engine->phase = PHASE_CONNECTING;
     engine->reset_owed = engine->quit_sent = false;
@@ -289,6 +340,12 @@ static void take_step(struct engine *engine, struct row *row, enum step step)
     case STEP_SECURE:
         secure_upstream(engine);
         break;
+    case STEP_IDENTIFY:
+        identify_say(engine);
+        break;
+    case STEP_FORWARD:
+        identify_forward_say(engine);
+        break;
     case STEP_ROUTE:
         guide_of(engine)->route_asked = true;
         ask(engine, QUESTION_ROUTE, SPAN(""), SPAN(""), 0);
@@ -344,7 +401,7 @@ static bool tells(enum verb_does does)
 static bool learn(struct engine *engine, struct row *row, enum verb_does does,
                   enum chosen *chosen_r)
 {
-    if (greets(does))
+    if (greets(does) && !believe_told(engine, ATTRIBUTE_HELO))
         brief_keep(&engine->helo, ledger_argument(engine, row));
     if (does == DOES_SENDER && engine->ledger.in_flight == 0)
         envelope_drop(engine);

@@ -3,6 +3,8 @@
  * is read off those.
  */
 #include "ask.h"
+#include "believe.h"
+#include "identify.h"
 #include "prepare.h"
 #include "replay.h"
 
@@ -99,6 +101,7 @@ void prepare_arrived(struct engine *engine, const struct reply *reply)
 {
     engine->phase = PHASE_TALKING;
     engine->client_since = engine->now;
+    believe_welcomed(engine, reply);
     engine->summary.upstream_greeted = reply->code < 300;
     if (reply->code < 300 || replay(engine, SPAN("greeting")))
         return;
@@ -170,7 +173,13 @@ void prepare_answered(struct engine *engine, enum verb verb, const struct reply 
     case DOES_GREET_OLD:
         prepare_greeted_old(engine, reply);
         break;
+    case DOES_IDENTIFY:
+        identify_answered(engine, reply);
+        break;
     case DOES_NONE:
+        if (verb == VERB_XFORWARD)
+            identify_forward_answered(engine, reply);
+        break;
     case DOES_MESSAGE:
     case DOES_CHUNK:
     case DOES_END:

@@ -251,6 +251,7 @@ static bool out_of_order(const struct engine *engine, const struct row *row,
     case DOES_AUTH:
     case DOES_RESPONSE:
     case DOES_SECURE:
+    case DOES_IDENTIFY:
     case DOES_QUIT:
     case DOES_COUNT:
         break;

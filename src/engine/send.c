@@ -4,6 +4,8 @@
  * answer, and towards an upstream without PIPELINING the window is one (R-01 to R-05).
  */
 #include "ask.h"
+#include "believe.h"
+#include "identify.h"
 #include "keep.h"
 #include "login.h"
 #include "mend.h"
@@ -163,6 +165,7 @@ void send_row(struct engine *engine, struct row *row, enum verb_does does)
     }
     if (does == DOES_RESET || does == DOES_GREET || does == DOES_GREET_OLD)
         engine->reset_owed = false;
+    identify_forward_spent(engine, does);
     if (does == DOES_QUIT)
         engine->quit_sent = true;
     if (does == DOES_SENDER && !row->ours)
@@ -292,6 +295,7 @@ static enum prepared made_ready(struct engine *engine, struct row *row)
 {
     enum verb_does does = verb_facts((enum verb)row->verb)->does;
     bool ours = (does == DOES_SECURE && engine->policy->tls_offer != TLS_OFFER_PASS) ||
+                does == DOES_IDENTIFY ||
                 ((does == DOES_AUTH || does == DOES_RESPONSE) && !login_passes(engine));
 
     if (transparent(engine))
@@ -302,7 +306,10 @@ static enum prepared made_ready(struct engine *engine, struct row *row)
         return prepare(engine, row);
     if (engine->ledger.in_flight > 0 || asking(engine))
         return PREPARE_WAIT;
-    login_answer(engine, row);
+    if (does == DOES_IDENTIFY)
+        believe_answer(engine, row);
+    else
+        login_answer(engine, row);
     return asking(engine) ? PREPARE_WAIT : PREPARE_MOVE;
 }
 
@@ -402,6 +409,8 @@ static void input_after(struct engine *engine, const struct row *row)
         login_answered(engine, row);
     if ((does == DOES_GREET || does == DOES_GREET_OLD) && row->plan.code == 250)
         client_of(engine)->view.greeted = true;
+    if (does == DOES_IDENTIFY && row->plan.code < 300)
+        engine->envelope = (struct envelope){0}; /* the words of the greeting were in it */
     if (does == DOES_MESSAGE)
         message_refused(engine, &row->plan);
     if (does == DOES_END)

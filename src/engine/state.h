@@ -22,9 +22,11 @@
  *   guide.c     what is known of the client, and which relay and credential follow from it
  *   prepare.c   what has to happen upstream before the client's next command can be sent
  *   prepared.c  what the answers to that mean
+ *   identify.c  what the upstream is told of the client, with XCLIENT and XFORWARD
  *   ask.c       questions to the outside and their answers, see ask.h
  *   pace.c      waiting for a rate, see ask.h
- *   inject.c      lockstep's own AUTH with the upstream
+ *   inject.c    lockstep's own AUTH with the upstream
+ *   believe.c   whom the client speaks for, by its XCLIENT
  *   login.c     the client's STARTTLS and AUTH, answered here
  *   envelope.c  an envelope that is kept, to be put to an upstream again
  * And in `mode: fault`:
@@ -248,6 +250,35 @@ struct brief {
     char bytes[BRIEF_BYTES_MAX];
 };
 
+/* How far an upstream was told who the client is. */
+enum naming {
+    NAMING_NONE,
+    NAMING_BEGUN,   /* there is more than one line */
+    NAMING_MISSING, /* not offered; another EHLO may show it yet */
+    NAMING_DONE,
+    NAMING_REFUSED,
+};
+
+/* What the upstream of a leg was told. */
+struct naming_state {
+    uint8_t xclient;  /* enum naming */
+    uint8_t xforward; /* enum naming, for the next MAIL */
+    bool names_login; /* logins can be told there, ... */
+    uint16_t login;   /* ... and this one was: see struct known; 0: none */
+    uint16_t unsaid;  /* attributes of the command that has begun */
+};
+
+/* Who the client is, beside its address and the name it greets with. */
+struct known {
+    struct brief name;        /* that XCLIENT told */
+    struct brief destination; /* address that it connected to */
+    uint16_t port;            /* of the client; 0: not known, as its destination's */
+    uint16_t destination_port;
+    uint16_t told;  /* set of attributes that XCLIENT told, and that still hold */
+    uint16_t login; /* counts logins of the session, so that each has a number */
+    bool extended;  /* it says EHLO */
+};
+
 /* What a session needs only where TLS, routes or credentials are in play. It lies behind the
  * engine, in the same block. */
 struct guide {
@@ -268,6 +299,8 @@ struct guide {
     bool certified;   /* the client's certificate is one that may send */
     uint8_t login;    /* enum login */
     struct name user; /* the client's login */
+    struct known known;
+    struct naming_state naming;
 };
 
 struct engine {
@@ -487,6 +520,8 @@ void guide_learn(struct engine *engine, const struct row *row);
 void guide_forget(struct engine *engine);
 /* The client begins anew, and the upstream has not heard so: nothing may join what is open. */
 void guide_abandon(struct engine *engine);
+/* The client begins anew, and nothing that it said before holds. */
+void guide_anew(struct engine *engine);
 /* Decides anew, by what is known. */
 enum chosen guide_choose(struct engine *engine);
 /* May a credential be used in this session at all? Then the client's own AUTH is not passed. */

@@ -48,8 +48,8 @@ static void take_through(struct span *rest, struct arrival *arrival)
         *rest = after;
 }
 
-/* `open 192.0.2.1 tls tls-before to=192.0.2.2:25 through=10.0.0.1:4711 along certificate=name
- * session=3`, all optional. */
+/* `open 192.0.2.1 tls tls-before port=40000 to=192.0.2.2:25 through=10.0.0.1:4711 along
+ * certificate=name session=3`, all optional. */
 void play_open(struct play *play, enum side side, struct span rest)
 {
     struct event event = {.kind = EVENT_OPENED, .side = side, .at = play->now};
@@ -64,6 +64,8 @@ void play_open(struct play *play, enum side side, struct span rest)
     }
     for (after = rest; span_word(&after, &word) && take_trait(&event, word); rest = after)
         continue;
+    if (span_number(take_value(&rest, SPAN("port=")), &number) && number <= UINT16_MAX)
+        arrival.port = (uint16_t)number;
     arrival.destination = take_value(&rest, SPAN("to="));
     take_through(&rest, &arrival);
     arrival.certificate = take_value(&rest, SPAN("certificate="));

@@ -20,11 +20,15 @@ void account_drop(struct session *session)
     session->account = NULL;
 }
 
-static struct mail account_mail(const struct session *session, uint32_t relay)
+static struct mail account_mail(struct session *session, uint32_t relay)
 {
+    struct account *account = account_of(session);
+    bool rated = rates_given(&session->listener->rates);
+
+    account->client = session_client(session);
     return (struct mail){
         .listener = session->listener->name,
-        .client = rates_given(&session->listener->rates) ? &session->client : NULL,
+        .client = rated && account->client.any.sa_family != AF_UNSPEC ? &account->client : NULL,
         .relay = session->setup->config->relays[relay].name,
     };
 }

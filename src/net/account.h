@@ -15,10 +15,11 @@ struct account {
     bool asked; /* at least once, and last for this relay */
     bool waits; /* for the answer */
     uint32_t relay;
-    uint32_t granted;     /* messages that were let begin and not said yet */
-    struct spent counted; /* what is accounted for */
-    uint32_t ended;       /* messages, by then */
-    uint32_t times;       /* that it had to wait */
+    struct address client; /* whose rates those are */
+    uint32_t granted;      /* messages that were let begin and not said yet */
+    struct spent counted;  /* what is accounted for */
+    uint32_t ended;        /* messages, by then */
+    uint32_t times;        /* that it had to wait */
     uint64_t waited_ms;
     moment since;
 };

@@ -20,6 +20,7 @@ bool advice_ask(struct session *session, const struct question *question, struct
 {
     const struct adviser *adviser = session->worker->user->adviser;
     const struct tls *tls = session->links[SIDE_UPSTREAM].tls;
+    uint16_t port;
     char host[ADDRESS_TEXT_MAX];
     char binding[TLS_BINDING_MAX];
     char binding_unique[TLS_BINDING_MAX];
@@ -35,6 +36,7 @@ bool advice_ask(struct session *session, const struct question *question, struct
 
     if (session->original != NULL)
         asker.original = session->original->where.rows[0];
+    (void)engine_client(session->engine, &asker.client, &port);
     if (adviser == NULL) {
         *answer_r = (struct answer){.told = TOLD_NO, .credential = NOTHING};
         return true;

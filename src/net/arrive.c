@@ -39,13 +39,14 @@ bool visitor_reached(const struct session *session, struct address *there_r)
 }
 
 /* A header says it, or it is known whither an intercepted one was going; else it takes a system
- * call, that only routes by destination pay for. */
+ * call, that only those pay for who route by destination, or tell a relay of it. */
 static struct span visitor_destination(const struct session *session, char *memory)
 {
     struct address there;
+    const struct policy *policy = &session->listener->policy;
 
     if ((session->through == NULL && session->original == NULL &&
-         !routes_want(&session->listener->policy, FACT_DESTINATION)) ||
+         !routes_want(policy, FACT_DESTINATION) && !policy_identifies(policy)) ||
         !visitor_reached(session, &there))
         return (struct span){0};
     return span_of_string(address_text(&there, memory));
@@ -58,8 +59,8 @@ void visitor_look(const struct session *session, struct visitor *visitor_r)
     struct arrival *arrival = &visitor_r->arrival;
 
     visitor_r->address = span_of_string(address_host(&session->client, visitor_r->host));
-    *arrival =
-        (struct arrival){.destination = visitor_destination(session, visitor_r->destination)};
+    *arrival = (struct arrival){.destination = visitor_destination(session, visitor_r->destination),
+                                .port = address_port(&session->client)};
     if (through != NULL) {
         arrival->through = span_of_string(address_text(&through->peer, visitor_r->through));
         arrival->along = through->more && tls == NULL;

@@ -112,13 +112,15 @@ static void session_dial(struct session *session)
         .balance = configured->balance,
         .slow_start_ms = configured->slow_start_ms,
         .wait_ms = session->listener->policy.wait_ms[WAIT_CONNECT],
-        .way = {.from = configured->source == SOURCE_CLIENT ? &session->client : NULL},
         .preface = through_preface(session, configured->session.proxy, preface),
         .server_name = configured->server_name,
         .failed = session_dial_failed,
         .data = session,
     };
 
+    session->connect_as = session_client(session);
+    if (configured->source == SOURCE_CLIENT && session->connect_as.any.sa_family != AF_UNSPEC)
+        plan.way.from = &session->connect_as;
     if (session->moved == NULL)
         plan.pick = setup_pick(session->setup, relay);
     if (configured->balance != BALANCE_ORDER && session->connect_turn > 0 &&

@@ -456,18 +456,21 @@ static const struct past *find_past(const struct past *past, uint64_t id)
 static char *past_text(const struct past *past, size_t *size_r)
 {
     const struct heading *heading = past->heading;
+    const struct past_facts *facts = &past->facts;
+    bool known = facts->client.any.sa_family != AF_UNSPEC;
     size_t room = FRAME_BYTES_MAX + heading->size + past->start.size + past->end.size;
     char address[ADDRESS_TEXT_MAX];
     struct text text = text_over(malloc(room), room);
 
     must(text.at != NULL);
     text_add(&text, SPAN("# client "));
-    text_add(&text, span_of_string(address_text(&past->facts.client, address)));
+    text_add(&text,
+             span_of_string(address_text(known ? &facts->client : &facts->through, address)));
     text_add_byte(&text, '\n');
     text_add(&text, span_of(heading->text, heading->size));
     text_add(&text, SPAN("@ seed "));
-    text_add_number(&text, past->facts.id);
-    text_add(&text, past->facts.ended_ms == 0 && !past->idle ? SPAN("\n" UNFINISHED) : SPAN("\n"));
+    text_add_number(&text, facts->id);
+    text_add(&text, facts->ended_ms == 0 && !past->idle ? SPAN("\n" UNFINISHED) : SPAN("\n"));
     text_add(&text, span_of(past->start.at, past->start.size));
     if (past->facts.lines_left_out > 0) {
         text_add(&text, SPAN("# cut: "));

@@ -15,6 +15,33 @@ static struct span session_relay_name(const struct session *session)
     return session->setup->config->relays[session->relay_number].name;
 }
 
+struct address session_client(const struct session *session)
+{
+    struct address client;
+    struct span host;
+    uint16_t port;
+
+    if (!engine_client(session->engine, &host, &port))
+        return session->client;
+    if (!address_literal(host, port, &client))
+        client = (struct address){.any = {.sa_family = AF_UNSPEC}};
+    return client;
+}
+
+/* Whom somebody else speaks for, and who that is: the last, where there are two. */
+static void session_sum_up_client(const struct session *session, struct report *report)
+{
+    struct span host;
+    uint16_t port;
+
+    if (session->through != NULL)
+        report->through = session->through->peer;
+    if (!engine_client(session->engine, &host, &port))
+        return;
+    report->through = session->client;
+    report->client = session_client(session);
+}
+
 void session_sum_up(const struct session *session, struct report *report_r)
 {
     *report_r = (struct report){
@@ -31,9 +58,8 @@ void session_sum_up(const struct session *session, struct report *report_r)
         .held_ms = session->account != NULL ? session->account->waited_ms : 0,
         .repairs = session->worker->lender.repairs,
     };
-    if (session->through != NULL)
-        report_r->through = session->through->peer;
     engine_summary(session->engine, &report_r->summary);
+    session_sum_up_client(session, report_r);
     if (report_r->summary.credential == LIVE || report_r->summary.credential == LIVE_ROUTE)
         report_r->credential = SPAN("live");
     else if (report_r->summary.credential != NOTHING)

@@ -60,7 +60,8 @@ struct session {
     char tls[SIDE_COUNT][TLS_VERSION_MAX]; /* "TLSv1.3"; empty: in clear */
     uint64_t id;
     moment opened_at;
-    moment armed_at; /* when the timer fires */
+    moment armed_at;           /* when the timer fires */
+    struct address connect_as; /* the client, when it was last connected for it */
     struct address client;
     struct address relay;
     struct link links[SIDE_COUNT];
@@ -86,6 +87,8 @@ void session_told(struct session *session, uint64_t id, uint32_t serial,
  * the client does not hear. */
 void session_note_tls(struct session *session, enum side side);
 void session_note_failure(struct session *session, const struct event *event);
+/* The client that connected, or that it has said with XCLIENT; family 0: nobody knows. */
+struct address session_client(const struct session *session);
 /* All that is known so far; spans are the session's. */
 void session_sum_up(const struct session *session, struct report *report_r);
 /* The setup of new sessions is another: its faults hold, and it may end the session. */

@@ -122,15 +122,18 @@ struct span through_preface(const struct session *session, enum proxy_version ve
 {
     struct text out = text_over(memory, PROXY_WRITTEN_BYTES_MAX);
     struct proxy_header header = {.version = version};
+    struct address client = session_client(session);
     struct address server;
     char name[TLS_NAME_MAX];
 
     if (version == PROXY_NONE)
         return (struct span){0};
+    if (client.any.sa_family == AF_UNSPEC)
+        header.whose = PROXY_OF_NOBODY;
     if (!visitor_reached(session, &server)) /* it has left: no address of the same kind */
-        server = (struct address){.any = {.sa_family = session->client.any.sa_family}};
-    address_ip(&session->client, header.client.ip);
-    header.client.port = address_port(&session->client);
+        server = (struct address){.any = {.sa_family = client.any.sa_family}};
+    address_ip(&client, header.client.ip);
+    header.client.port = address_port(&client);
     address_ip(&server, header.server.ip);
     header.server.port = address_port(&server);
     header.tls_version = span_of_string(session->tls[SIDE_CLIENT]);

@@ -102,6 +102,11 @@ static bool observes_and_wants_certificates(const struct policy *policy)
     return policy->mode != MODE_REPAIR && policy->certificates.count > 0;
 }
 
+static bool observes_and_is_told(const struct policy *policy)
+{
+    return policy->mode != MODE_REPAIR && policy->xclient_from.count > 0;
+}
+
 static bool faults_elsewhere(const struct policy *policy)
 {
     return policy->mode != MODE_FAULT && policy->faults.count > 0;
@@ -157,6 +162,9 @@ static const struct {
                "repair`")},
     {observes_and_wants_certificates, SPAN_INIT("certificates"),
      SPAN_INIT("`mode: observe` or `fault` refuses nothing itself: leave `certificates` out, or "
+               "write `mode: repair`")},
+    {observes_and_is_told, SPAN_INIT("xclient-from"),
+     SPAN_INIT("`mode: observe` or `fault` answers no XCLIENT itself: leave `xclient-from` out, or "
                "write `mode: repair`")},
     {faults_elsewhere, SPAN_INIT("faults"),
      SPAN_INIT("faults happen in `mode: fault` only: write that, or leave them out")},

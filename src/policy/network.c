@@ -66,6 +66,11 @@ static bool is_four(const struct network *network)
     return network->bits >= FOUR_BITS && ip_is_four(network->bytes);
 }
 
+bool network_is_wide(const struct network *network)
+{
+    return is_four(network) ? network->bits < FOUR_BITS + 8U : network->bits < 16;
+}
+
 void network_show(const struct network *network, struct text *out)
 {
     bool four = is_four(network);

@@ -206,6 +206,21 @@ bool policy_set(struct policy *policy, struct span path, struct span value, stru
     return true;
 }
 
+static bool tells(const struct policy *policy, uint32_t relay)
+{
+    return relay != NOTHING && (policy->relays[relay].xclient || policy->relays[relay].xforward);
+}
+
+bool policy_identifies(const struct policy *policy)
+{
+    bool any = policy->xclient_from.count > 0 || tells(policy, policy->relay);
+    uint32_t i;
+
+    for (i = 0; i < policy->route_count; i++)
+        any = any || tells(policy, policy->routes[i].relay);
+    return any;
+}
+
 bool policy_check(const struct policy *policy, struct text *error)
 {
     bool good = policy_conflict(policy, error).size == 0;

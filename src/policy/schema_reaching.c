@@ -55,6 +55,12 @@ const struct row schema_reaching[] = {
      "When no login succeeds: MAIL hears 454, or 550, or goes on without it, or hears 421."},
     {BASE_SESSION, "", "pipelining", TYPE_CHOICE, AT(relay, pipelining), 0, 0, "auto|never",
      "auto", "never: one command at a time to this relay, whatever it offers."},
+    {BASE_SESSION, "", "xclient", TYPE_SWITCH, AT(relay, xclient), 0, 0, NULL, "off",
+     "Tell this relay who the client is, with XCLIENT, as far as it offers that; not in `mode: "
+     "observe` or `fault`."},
+    {BASE_SESSION, "", "xforward", TYPE_SWITCH, AT(relay, xforward), 0, 0, NULL, "off",
+     "Tell this relay's log who the client is, with XFORWARD before each message, as far as it "
+     "offers that; not in `mode: observe` or `fault`."},
 
     {BASE_SESSION, "", "proxy", TYPE_CHOICE, AT(relay, proxy), 0, 0, "none|v1|v2", "none",
      "Begin each connection with a PROXY header of that version, which tells the relay who the "

@@ -172,6 +172,9 @@ const struct row schema_serving[] = {
      NULL, "",
      "Networks whose clients are offered no AUTH and need none: some ask for a password wherever it "
      "is offered."},
+    {BASE_POLICY, "", "xclient-from", TYPE_NETWORKS, AT(policy, xclient_from), 0, 0, NULL, "",
+     "Networks of proxies and filters that say with XCLIENT who their client is, and are believed; "
+     "nothing given: none are."},
     {BASE_POLICY, "limits", "line", TYPE_SIZE, AT(policy, limits.line_bytes), 512,
      LIMIT_LINE_BYTES_MAX, NULL, "2k", "A command line (RFC 5321 4.5.3.1.4)."},
     {BASE_POLICY, "limits", "auth-line", TYPE_SIZE, AT(policy, limits.auth_line_bytes), 512,

@@ -170,6 +170,30 @@ static bool opens_what_is_required(const struct config *config, uint32_t number)
            (listener->policy.tls_required || listener->policy.client_auth.required);
 }
 
+/* The first network of those who are believed that is as good as everybody's. */
+static const struct network *believed_by_all(const struct config *config, uint32_t number)
+{
+    const struct networks *networks = &config->listeners[number].policy.xclient_from;
+    uint32_t i;
+
+    for (i = 0; i < networks->count; i++) {
+        if (network_is_wide(&networks->rows[i]))
+            return &networks->rows[i];
+    }
+    return NULL;
+}
+
+static bool believes_all(const struct config *config, uint32_t number)
+{
+    return believed_by_all(config, number) != NULL;
+}
+
+static void name_believed(const struct config *config, uint32_t number, struct text *says)
+{
+    text_add_byte(says, ' ');
+    network_show(believed_by_all(config, number), says);
+}
+
 static const struct {
     enum base base;
     bool (*holds)(const struct config *config, uint32_t number);
@@ -221,6 +245,10 @@ static const struct {
      SPAN_INIT("`fail-open: on`: whoever passes does so without the TLS or login that is required "
                "here"),
      NULL},
+    {BASE_LISTENER, believes_all,
+     SPAN_INIT("`xclient-from` believes whoever connects that he is somebody else, and logged in "
+               "where logins are checked:"),
+     name_believed},
     {BASE_RELAY, logs_in_clear,
      SPAN_INIT("`allow_clear: on`: passwords may cross the line in clear"), NULL},
     {BASE_RELAY, trusts_anybody, SPAN_INIT("`verify: none`: anybody on the way can pose as it"),

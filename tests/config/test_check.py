@@ -61,6 +61,7 @@ listeners:
   - {name: g, listen: ["127.0.0.1:31", "*:32"], relay: old, proxy-from: [10.0.0.1, "::/0"]}
   - {name: h, listen: 127.0.0.1:33, relay: old, proxy-from: 0.0.0.0/0}
   - {name: i, listen: "*:34", relay: old, proxy-from: 10.0.0.0/8}
+  - {name: j, listen: 127.0.0.1:35, relay: old, xclient-from: [10.0.0.0/8, 128.0.0.0/1]}
 """
 
 WARNINGS = (
@@ -86,6 +87,8 @@ WARNINGS = (
     "match-header-from, bare-lf",
     "listener `p`: `fail-open: on`: whoever passes does so without the TLS or login that is required "
     "here",
+    "listener `j`: `xclient-from` believes whoever connects that he is somebody else, and logged in "
+    "where logins are checked: 128.0.0.0/1",
     "relay `clear`: `allow_clear: on`: passwords may cross the line in clear",
     "relay `anybody`: `verify: none`: anybody on the way can pose as it",
     "relay `stripped`: `tls: offered`: anybody on the way can take STARTTLS out of its offers",
@@ -117,7 +120,7 @@ listeners:
       - {ask: "http://127.0.0.1:9000/auth?a=b", helo: x}
       - {helo: y, credential: c, pop: pop3s://pop.example}
       - {}
-  - {name: b, listen: 127.0.0.1:26, relay: r}
+  - {name: b, listen: 127.0.0.1:26, relay: r, xclient-from: 10.0.0.1}
   - {name: c, listen: 127.0.0.1:27, relay: original, intercept: tproxy, ports: [25, 587],
      destinations: [10.0.0.0/8, "2001:db8::/32"], fail-open: on}
   - {name: behind, listen: "*:28", relay: s, proxy-from: 10.0.0.1, timeouts: {proxy: 3s},
@@ -126,7 +129,7 @@ relays:
   original: {tls: offered, source: client, verify: none}
   r: {address: [starttls://a, "starttls://[::1]:26"], ca: /ca, server-name: mx.example, tls: offered,
       ciphers: HIGH, certificate: c, key: k, auth: [oauthbearer, EXTERNAL], auth-line: 246,
-      auth-refused: reject, balance: Least, slow-start: 30s, sessions: 20,
+      auth-refused: reject, xclient: on, balance: Least, slow-start: 30s, sessions: 20,
       rates: {messages: 100/1m, bytes: 0}}
   s: {address: smtp://a, allow_clear: on, auth: ANY, proxy: v2}
 credentials:
@@ -154,6 +157,8 @@ EVERYTHING_SHOWN = (
     "      recipients: 0\n      bytes: 0\n",
     '    address: ["starttls://a:587", "starttls://[::1]:26"]\n    balance: least\n',
     "      bytes: 0\n    tls: offered\n",
+    "    xclient-from: [10.0.0.1]\n",
+    "    pipelining: auto\n    xclient: on\n    xforward: off\n",
     "    auth: [EXTERNAL, OAUTHBEARER]\n    allow_clear: off\n    auth-line: 246\n",
     '    address: ["smtp://a:25"]\n',
     "    auth: [any]\n    allow_clear: on\n",

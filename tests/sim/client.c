@@ -73,6 +73,12 @@ void client_secured(struct world *world)
         world->client.stage = STAGE_GREET;
 }
 
+void client_restart(struct client *client)
+{
+    client->heard[client->mail_tag] = (struct heard){0};
+    client->stage = STAGE_GREET;
+}
+
 void client_lost(struct world *world)
 {
     struct client *client = &world->client;
@@ -174,7 +180,9 @@ static void make_noise(struct world *world)
     struct client *client = &world->client;
     uint32_t tag;
 
-    if (!minds_words(world) && dice_chance(&client->dice, 10)) {
+    if (identity_say(world)) {
+        ;
+    } else if (!minds_words(world) && dice_chance(&client->dice, 10)) {
         say_badly(world);
     } else if (dice_chance(&client->dice, 25)) {
         bytes_say(&client->out, "RSET\r\n");

@@ -84,6 +84,7 @@ static const char *justified(const struct world *world, const struct expected *e
     case EXPECT_ANYTHING:
     case EXPECT_AUTH:
     case EXPECT_TLS:
+    case EXPECT_IDENTITY:
     case EXPECT_CHUNK:
     case EXPECT_QUIT:
     case EXPECT_RSET:
@@ -117,7 +118,8 @@ static enum to to_of(enum expected_kind kind)
 static bool is_asked_as_said(enum expected_kind kind)
 {
     return kind != EXPECT_CHUNK && kind != EXPECT_LAST_CHUNK && kind != EXPECT_ANYTHING &&
-           kind != EXPECT_AUTH && kind != EXPECT_TLS && kind != EXPECT_RSET;
+           kind != EXPECT_AUTH && kind != EXPECT_TLS && kind != EXPECT_IDENTITY &&
+           kind != EXPECT_RSET;
 }
 
 /* A message that is sent although DATA was refused hears that again (B-24), or the session ends. */
@@ -210,6 +212,10 @@ static void learn(struct client *client, const struct expected *expected, uint16
         break;
     case EXPECT_TLS:
         client->handshake = code == 220;
+        break;
+    case EXPECT_IDENTITY:
+        if (identity_heard(client, code))
+            client_restart(client);
         break;
     case EXPECT_RSET:
     case EXPECT_HELLO:

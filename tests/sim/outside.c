@@ -79,6 +79,7 @@ void outside_choose(struct world *world)
         policy->client_auth.logins = LOGINS_AUTO;
     policy->client_auth.allow_clear = dice_chance(dice, 70);
     policy->client_auth.equals = dice_chance(dice, 20);
+    identity_choose(world);
 }
 
 /* Of the sender that the client said, whatever it was made of; the null sender has none. */
@@ -108,6 +109,14 @@ static uint32_t owner_of(const struct world *world, struct span line)
             return route->ask.size > 0 ? live_owner(line) : route->credential;
     }
     return NOTHING;
+}
+
+uint32_t outside_credential(struct span line)
+{
+    struct span mark = SPAN("S3CRETc");
+    size_t at = span_find_span(line, mark) + mark.size;
+
+    return at < line.size ? (uint32_t)(line.at[at] - '0') : NOTHING;
 }
 
 void outside_check_mail(struct world *world, struct span line)
@@ -294,8 +303,8 @@ void outside_shake_hands(struct world *world, enum side side)
 /* The client itself, or somebody in between who speaks for it. */
 void outside_arrive(struct world *world)
 {
-    struct event event = {.kind = EVENT_OPENED, .side = SIDE_CLIENT, .bytes = SPAN("192.0.2.7")};
-    struct arrival arrival = {.through = SPAN("")};
+    struct event event = {.kind = EVENT_OPENED, .side = SIDE_CLIENT, .bytes = SPAN("192.0.2.1")};
+    struct arrival arrival = {.port = 40000};
 
     if (dice_chance(&world->dice, 20)) {
         arrival.through = SPAN("10.0.0.5:4711");

@@ -77,6 +77,7 @@ enum expected_kind {
     EXPECT_RSET,
     EXPECT_AUTH,
     EXPECT_TLS,
+    EXPECT_IDENTITY,
     EXPECT_QUIT,
     EXPECT_ANYTHING, /* to something that is no proper command */
 };
@@ -117,8 +118,10 @@ struct client {
     bool stray;      /* a message was said that DATA did not ask for */
     bool handshake;  /* STARTTLS was answered with 220, and TLS is not up yet */
     bool secured;
-    bool known; /* AUTH was answered with 235, in this state of TLS */
-    bool cut;   /* was ended before it had said all */
+    bool speaks_for_another; /* XCLIENT was answered with 220 */
+    bool names_login;        /* and told a login */
+    bool known;              /* AUTH was answered with 235, in this state of TLS */
+    bool cut;                /* was ended before it had said all */
     bool closing, reset;
     bool done;   /* nothing more will be said */
     bool tagged; /* the reply so far */
@@ -127,6 +130,13 @@ struct client {
 };
 
 enum upstream_mode { UP_COMMAND, UP_BODY, UP_CHUNK, UP_AUTH, UP_HANDSHAKE, UP_DEAD };
+
+/* What one connection has told the upstream of who the client is. */
+struct named {
+    bool offered, refused, told, another, login; /* XCLIENT */
+    bool forward_offered, forward_refused;       /* XFORWARD */
+    bool forwarded, forwarded_another;
+};
 
 struct upstream {
     uint64_t salt; /* verdicts are a function of it and of the line */
@@ -142,6 +152,8 @@ struct upstream {
     bool tls, hidden_auth; /* AUTH works and is not offered */
     bool insists;          /* 530 before AUTH */
     bool secured;
+    bool xclient, xclient_login, xforward;
+    struct named named;
     uint32_t as;  /* the credential that logged in, or NOTHING */
     bool offered; /* PIPELINING, in the EHLO reply that counts */
     bool barrier; /* the last reply not heard yet is to a command that lets nothing follow */
@@ -258,6 +270,8 @@ bool outside_can_tell(const struct world *world);
 bool outside_can_shake_hands(const struct world *world, enum side side);
 void outside_choose(struct world *world);
 void outside_arrive(struct world *world);
+/* Whose credential of ours is in that line? NOTHING: it is the client's. */
+uint32_t outside_credential(struct span line);
 void outside_check_mail(struct world *world, struct span line);
 void outside_check_clear(struct world *world, struct span line);
 /* Does the upstream hear what that repair keeps from it? */
@@ -267,10 +281,24 @@ void outside_tell(struct world *world);
 void outside_secure(struct world *world, enum side side);
 void outside_shake_hands(struct world *world, enum side side);
 
+/* --- identity.c --- */
+void identity_choose(struct world *world);
+/* It says for whom it speaks, perhaps. */
+bool identity_say(struct world *world);
+/* The answer to that; true: it begins anew. */
+bool identity_heard(struct client *client, uint16_t code);
+/* What the upstream offers, and makes of XCLIENT; and of XFORWARD: false: it refuses. */
+void identity_offer(struct world *world);
+void identity_obey(struct world *world, struct span line);
+bool identity_forwarded(struct world *world, struct span line);
+void identity_check_mail(struct world *world);
+
 /* --- client.c --- */
 /* Its TLS is up; its connection was lost. */
 void client_secured(struct world *world);
 void client_lost(struct world *world);
+/* It greets next. */
+void client_restart(struct client *client);
 void client_start(struct world *world);
 /* Says what it can say now. */
 void client_think(struct world *world);
@@ -293,6 +321,8 @@ void upstream_start(struct world *world);
 /* A new connection to it. */
 void upstream_greet(struct world *world);
 void upstream_secured(struct world *world);
+/* It knows nothing of the session any more. */
+void upstream_begin_anew(struct upstream *upstream);
 void upstream_lost(struct world *world);
 void upstream_hear(struct world *world, struct span bytes);
 /* Some of its replies were read by the engine. */

@@ -39,6 +39,7 @@ static void close_after_replies(struct world *world)
 
 static void transaction_end(struct upstream *upstream)
 {
+    upstream->named.forwarded = false;
     upstream->mail_open = upstream->chunk_failed = false;
     upstream->recipients = 0;
     upstream->mail_tag = 0;
@@ -46,7 +47,7 @@ static void transaction_end(struct upstream *upstream)
 }
 
 /* What it knows of the session; the one before, or the clear, leaves nothing behind. */
-static void begin_anew(struct upstream *upstream)
+void upstream_begin_anew(struct upstream *upstream)
 {
     transaction_end(upstream);
     bytes_clear(&upstream->line);
@@ -56,11 +57,12 @@ static void begin_anew(struct upstream *upstream)
     upstream->auth_rounds = 0;
     upstream->known = upstream->reset_refused = false;
     upstream->as = NOTHING;
+    upstream->named.offered = upstream->named.forward_offered = false;
 }
 
 void upstream_secured(struct world *world)
 {
-    begin_anew(&world->upstream);
+    upstream_begin_anew(&world->upstream);
     world->upstream.secured = true;
 }
 
@@ -77,8 +79,9 @@ void upstream_greet(struct world *world)
 
     world->upstream.connections++;
     world->upstream.gone = false;
-    begin_anew(&world->upstream);
+    upstream_begin_anew(&world->upstream);
     world->upstream.secured = false;
+    world->upstream.named = (struct named){0};
     if (world->upstream.swallowed)
         world->upstream.swallowed = world->confused = false;
     if (world->upstream.mischief == MISCHIEF_CLOSING && chance < 15)
@@ -208,6 +211,7 @@ static void obey_greeting(struct world *world, struct span line, bool extended)
         bytes_say(&upstream->out, "250-AUTH PLAIN LOGIN\r\n");
     if (upstream->tls && !upstream->secured)
         bytes_say(&upstream->out, "250-STARTTLS\r\n");
+    identity_offer(world);
     bytes_say(&upstream->out, "250-SIZE 1000000\r\n250 8BITMIME\r\n");
 }
 
@@ -229,6 +233,7 @@ static void obey_mail(struct world *world, struct span line)
         upstream_say(world, TO_LINE, tag, 354, "what");
     } else if (chance < 80) {
         outside_check_mail(world, line);
+        identity_check_mail(world);
         upstream->mail_open = true;
         upstream->mail_tag = tag;
         upstream_say(world, TO_LINE, tag, 250, "sender ok");
@@ -300,15 +305,6 @@ static void obey_chunk(struct world *world, struct span line)
         end_chunk(world);
 }
 
-/* Whose credential of ours is it? NOTHING: it is the client's. */
-static uint32_t credential_in(struct span line)
-{
-    struct span mark = SPAN("S3CRETc");
-    size_t at = span_find_span(line, mark) + mark.size;
-
-    return at < line.size ? (uint32_t)(line.at[at] - '0') : NOTHING;
-}
-
 static void obey_starttls(struct world *world, struct span line)
 {
     struct upstream *upstream = &world->upstream;
@@ -344,7 +340,7 @@ static void obey_auth(struct world *world, struct span line)
         char words[80];
 
         if (chance < 80)
-            upstream->as = credential_in(line);
+            upstream->as = outside_credential(line);
         upstream->known = upstream->known || chance < 80;
         snprintf(words, sizeof(words), "you said %.*s", (int)line.size, line.at);
         /* Where replies can't be told apart, nobody could tell what it quotes. */
@@ -372,7 +368,9 @@ static void obey_other(struct world *world, struct span line, enum verb verb)
 {
     uint32_t chance = upstream_verdict(world, line, 6);
 
-    if (verb == VERB_UNKNOWN)
+    if (verb == VERB_XFORWARD)
+        upstream_say(world, TO_LINE, 0, identity_forwarded(world, line) ? 250 : 501, "forward");
+    else if (verb == VERB_UNKNOWN)
         upstream_say(world, TO_LINE, tag_in(line), 500, "unknown");
     else
         upstream_say(world, TO_LINE, tag_in(line),
@@ -413,6 +411,9 @@ static void obey_verb(struct world *world, struct span line, enum verb verb)
         break;
     case DOES_SECURE:
         obey_starttls(world, line);
+        break;
+    case DOES_IDENTIFY:
+        identity_obey(world, line);
         break;
     case DOES_NONE:
     case DOES_END:

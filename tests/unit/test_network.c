@@ -55,6 +55,30 @@ static const struct row rows[] = {
     {"g::", NULL, NETWORK},
 };
 
+Test(network, is_wide_when_nobody_has_all_of_it)
+{
+    static const struct {
+        struct span text;
+        bool wide;
+    } widths[] = {
+        {SPAN_INIT("0.0.0.0/0"), true},  {SPAN_INIT("128.0.0.0/1"), true},
+        {SPAN_INIT("10.0.0.0/7"), true}, {SPAN_INIT("10.0.0.0/8"), false},
+        {SPAN_INIT("10.0.0.1"), false},  {SPAN_INIT("::/0"), true},
+        {SPAN_INIT("2000::/3"), true},   {SPAN_INIT("2001:db8::/32"), false},
+        {SPAN_INIT("::1"), false},
+    };
+    char memory[100];
+    size_t i;
+
+    for (i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+        struct text advice = text_over(memory, sizeof(memory));
+        struct network network;
+
+        cr_assert(network_parse(widths[i].text, &network, &advice), "%zu", i);
+        cr_assert_eq(network_is_wide(&network), widths[i].wide, "%zu", i);
+    }
+}
+
 Test(network, parse_takes_or_explains)
 {
     size_t i;

@@ -129,6 +129,7 @@ struct arrival {
     struct span destination; /* the address and port that the client connected to */
     struct span through; /* the address and port of who said so in a PROXY header; empty: nobody */
     bool along;          /* the client's first words came together with that header */
+    uint16_t port;       /* the client's; 0: not known */
 };
 
 struct event {
@@ -224,6 +225,9 @@ bool engine_idle(const struct engine *engine);
 bool engine_over(const struct engine *engine);
 /* Waiting for a block that the pool could not lend: step it with TIME when blocks return. */
 bool engine_starved(const struct engine *engine);
+/* Has XCLIENT said who the client is? Then it is not who connected, but that address (borrowed;
+ * empty: nobody knows) and port (0: nobody knows). A new CONNECT is for that one. */
+bool engine_client(const struct engine *engine, struct span *address_r, uint16_t *port_r);
 void engine_summary(const struct engine *engine, struct summary *summary_r);
 /* Only where a relay of the policy is paced; else nothing is counted. */
 void engine_spent(const struct engine *engine, struct spent *spent_r);

@@ -27,11 +27,11 @@ struct heading;      /* what the transcripts of a listener begin with */
 /* What is known of a session beside its lines. */
 struct past_facts {
     uint64_t id;
-    uint64_t serial;    /* in the order of their beginnings */
-    int64_t started_ms; /* since 1970 */
-    int64_t ended_ms;   /* 0: it is live */
-    struct address client;
-    struct address through;          /* who spoke a PROXY header for it; family 0: nobody */
+    uint64_t serial;                 /* in the order of their beginnings */
+    int64_t started_ms;              /* since 1970 */
+    int64_t ended_ms;                /* 0: it is live */
+    struct address client;           /* family 0: nobody knows */
+    struct address through;          /* who spoke for it, in a PROXY header or with XCLIENT */
     struct address relay;            /* the last that was tried; family 0: none was */
     char listener[HISTORY_NAME_MAX]; /* names of the configuration, empty: none */
     char relay_name[HISTORY_NAME_MAX];

@@ -17,8 +17,8 @@ struct history; /* see history.h */
 struct report {
     uint64_t id; /* also the seed its engine was given */
     struct span listener;
-    struct address client;
-    struct address through; /* who spoke a PROXY header for it; family 0: nobody */
+    struct address client;  /* family 0: nobody knows */
+    struct address through; /* who spoke for it, in a PROXY header or with XCLIENT */
     struct address relay;   /* the last that was tried; family 0: none was */
     struct span
         relay_name; /* as configured; "live": a live source named it; empty: none was tried */

@@ -74,6 +74,8 @@ struct relay {
     enum refused_auth refused;
     bool paced; /* a message asks before it begins: there is a rate, its own or the client's */
     enum proxy_version proxy; /* the header that connections to it begin with */
+    bool xclient;             /* it is told who the client is, where it offers XCLIENT */
+    bool xforward;            /* the same for its log, before each message */
 };
 
 /* A credential, as far as sessions must know it: never its secret. */
@@ -122,6 +124,7 @@ struct policy {
     bool tls_required;              /* of the client: 530 before it */
     struct client_auth client_auth; /* the client's own AUTH */
     struct patterns certificates;   /* of clients that may send, by the names in them */
+    struct networks xclient_from;   /* whose clients may say who they are; none: nobody may */
     uint32_t relay;                 /* where sessions begin, a number in `relays` */
     uint32_t relay_count;           /* at least 1 */
     struct relay relays[POLICY_RELAYS_MAX];
@@ -140,6 +143,9 @@ struct policy {
     bool record_bodies;   /* keep messages whole in them, instead of counting */
     struct span hostname; /* what lockstep calls itself in its own replies */
 };
+
+/* Does any relay hear who the client is, or who its client says it is? */
+bool policy_identifies(const struct policy *policy);
 
 /* The defaults of every word, as if the configuration had said nothing. */
 void policy_default(struct policy *policy_r);

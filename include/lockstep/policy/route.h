@@ -51,6 +51,8 @@ struct networks {
 /* "192.168.10.0/24", "2001:db8::/32", "10.0.0.1"; host bits behind the prefix must be zero. False:
  * `advice` says what would be right. */
 bool network_parse(struct span text, struct network *network_r, struct text *advice);
+/* Is it so large that its hosts are nobody's own: below /8, in IPv6 below /16? */
+bool network_is_wide(const struct network *network);
 void network_show(const struct network *network, struct text *out);
 /* Is the address, as text without port, in one of them? None given: every address is. */
 bool networks_hold(const struct networks *networks, struct span address);

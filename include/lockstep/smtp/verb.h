@@ -22,6 +22,7 @@ enum verb_does {
     DOES_AUTH,      /* AUTH: after 334 the next line is a response (RFC 4954) */
     DOES_RESPONSE,  /* that line: a row of its own, no word of its own */
     DOES_SECURE,    /* STARTTLS */
+    DOES_IDENTIFY, /* XCLIENT: from now on the client is who it says, and the session begins anew */
     DOES_QUIT,
     DOES_COUNT
 };
@@ -70,7 +71,7 @@ enum verb_relay {
     X(TURN,       "TURN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE, false)  \
     X(ATRN,       "ATRN",     true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE, false)  \
     X(BURL,       "BURL",     true,  0,      0,      WAIT_END,       false, DOES_NONE,      RELAY_REFUSE, false)  \
-    X(XCLIENT,    "XCLIENT",  true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE, false)  \
+    X(XCLIENT,    "XCLIENT",  true,  220,    0,      WAIT_COMMAND,   false, DOES_IDENTIFY,  RELAY_OURS,   false)  \
     X(XFORWARD,   "XFORWARD", true,  0,      0,      WAIT_COMMAND,   false, DOES_NONE,      RELAY_REFUSE, false)
 /* clang-format on */
 
