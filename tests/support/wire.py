@@ -27,12 +27,14 @@ class Reply(bytes):
 
 
 class Conversation:
-    """Says bytes and reads replies; with `heard`, a function that is told of both."""
+    """Says bytes and reads replies; with `heard`, a function that is told of both. `source` is the
+    address it comes from; 127.0.0.0/8 has many."""
 
-    def __init__(self, port, host="127.0.0.1", seconds=20, heard=None):
+    def __init__(self, port, host="127.0.0.1", seconds=20, heard=None, source=""):
         self.heard = heard or (lambda side, text: None)
         self.held = b""
-        self.socket = socket.create_connection((host, port), timeout=seconds)
+        self.socket = socket.create_connection((host, port), timeout=seconds,
+                                               source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def secure(self, context, name=None):
