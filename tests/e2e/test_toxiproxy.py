@@ -447,6 +447,18 @@ class Client(Toxiproxy):
                                                      "upstream": self.upstream})["error"])
         self.assertIn("version", self.came("getVersion"))
 
+    def test_the_older_client_has_its_proxies(self):
+        done = subprocess.run(
+            [self.node, place.HERE / "toxiproxy" / "older.js", self.modules,
+             f"127.0.0.1:{self.admin}",
+             json.dumps({"name": "mx", "listen": "127.0.0.1:0", "upstream": self.upstream})],
+            capture_output=True, text=True, timeout=60, check=True)
+        came = json.loads(done.stdout)
+        self.assertEqual(came["created"]["upstream"], self.upstream)
+        self.assertEqual(came["one"], came["created"])
+        self.assertEqual(sorted(came["all"]), ["main", "mx"])
+        self.assertEqual(sorted(came["left"]), ["main"])
+
     def test_latency(self):
         port = self.create()
         with wire.Conversation(port) as talk:
