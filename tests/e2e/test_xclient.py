@@ -51,6 +51,13 @@ class PostfixBoth(secure_relays.Postfix):
         return super()._settings(here) + "\nsmtpd_authorized_xclient_hosts = 127.0.0.1"
 
 
+class PostfixAll(PostfixBoth):
+    """And is told who connects by PROXY headers: of whoever that is XCLIENT is believed."""
+
+    def _settings(self, here):
+        return (super()._settings(here) + ", 127.0.0.77\nsmtpd_upstream_proxy_protocol = haproxy")
+
+
 class Dovecot(secure_relays.Dovecot):
     name = "dovecot-xclient"
 
@@ -211,8 +218,8 @@ class In(Session):
                    "--xclient-addr", "IPV6:2001:db8::77", "--quit-after", "RCPT")
         self.assertEqual(self.await_session()["client"], "[2001:db8::77]:0")
 
-    def test_starttls_then_xclient_then_auth_both_ways(self):
-        relay = self.start(PostfixBoth())
+    def both_ways(self, relay, listener, relay_words):
+        """Before `relay`, to which lockstep logs in for 127.0.0.77, and clients log in here."""
         here = place.Folder("in")
         self.addCleanup(here.remove)
         ours = Authority(here.path).issue("localhost", "127.0.0.1")
@@ -222,18 +229,33 @@ class In(Session):
             addresses=[f"starttls://127.0.0.1:{relay.port}"],
             settings=f"credentials: {{scanner: {{user: {secure_relays.USER}, "
                      f"password_file: {here.path}/password}}}}",
-            listener=f"xclient-from: [127.0.0.1]\nauth: {{clients: accept}}\n"
+            listener=f"{listener}\nauth: {{clients: accept}}\n"
                      f"tls: {{offer: starttls, certificate: {ours.certificate}, key: {ours.key}}}\n"
                      "routes: [{client: 127.0.0.77, credential: scanner}]",
-            relay=f"xclient: on\nca: {relay.authority.certificate}", transcripts=True)
+            relay=f"{relay_words}\nca: {relay.authority.certificate}", transcripts=True)
         self.addCleanup(self.lockstep.stop)
-        self.swaks("--tls", "--xclient-addr", "127.0.0.77", "--auth", "PLAIN", "--auth-user", "anna",
+
+    def login(self, *words):
+        self.swaks(*words, "--tls", "--xclient-addr", "127.0.0.77", "--auth", "PLAIN", "--auth-user", "anna",
                    "--auth-password", artefacts.secret("password-of-anna"), "--from",
                    secure_relays.SENDER)
         self.await_log(rf"client=unknown\[127\.0\.0\.77\], sasl_method=\S+, "
                        rf"sasl_username={secure_relays.USER}")
         session = self.await_session()
         self.assertEqual((session["login"], session["credential"]), ("anna", "scanner"))
+
+    def test_starttls_then_xclient_then_auth_both_ways(self):
+        self.both_ways(self.start(PostfixBoth()), "xclient-from: [127.0.0.1]", "xclient: on")
+        self.login()
+
+    def test_proxy_then_starttls_then_xclient_then_auth_both_ways(self):
+        """The header says that 127.0.0.8 speaks, who says that it is 127.0.0.77 who does."""
+        self.both_ways(self.start(PostfixAll()),
+                       "proxy-from: [127.0.0.1]\nallow: [127.0.0.8]\nxclient-from: [127.0.0.8]",
+                       "proxy: v2\nxclient: on")
+        self.login("--proxy-version", "1", "--proxy-family", "TCP4", "--proxy-source", "127.0.0.8",
+                   "--proxy-source-port", "4711", "--proxy-dest", "127.0.0.1",
+                   "--proxy-dest-port", "25")
 
 
 class Believed(Session):
