@@ -212,19 +212,23 @@ void believe_answer(struct engine *engine, struct row *row)
         switch_leg(engine);
 }
 
-/* The client that waits to begin anew is greeted as by the relay. */
-void believe_welcomed(struct engine *engine, const struct reply *reply)
+bool believe_welcomed(struct engine *engine, const struct reply *reply)
 {
     struct span rest = reply->all;
-    const struct row *row;
+    struct row *row;
     struct span line;
 
-    if (ledger_empty(engine) || reply->code >= 300)
-        return;
+    if (ledger_empty(engine))
+        return false;
     row = ledger_row(engine, engine->ledger.release);
-    if (row->verb == VERB_XCLIENT && row->state == ROW_HERE && row->plan.verbatim &&
-        reply_line(&rest, &line))
+    if (row->verb != VERB_XCLIENT || row->state != ROW_HERE || !row->plan.verbatim)
+        return false;
+    row->plan.code = reply->code;
+    if (reply->code >= 300)
+        note_code(engine, SPAN("answer"), verb_facts(VERB_XCLIENT)->name, reply->code);
+    if (reply_line(&rest, &line))
         ledger_keep_words(engine, line);
+    return true;
 }
 
 void believe_passed(struct engine *engine)

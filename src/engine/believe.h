@@ -14,8 +14,9 @@ void believe_arrive(struct engine *engine, const struct arrival *arrival);
 void believe_greets(struct engine *engine, bool extended);
 /* Answers its XCLIENT. */
 void believe_answer(struct engine *engine, struct row *row);
-/* The relay that is connected to anew for it has greeted. */
-void believe_welcomed(struct engine *engine, const struct reply *reply);
+/* The relay that is connected to anew for it has greeted: the client that waits to begin anew hears
+ * that greeting, or refusal, and nobody asks that relay once more. False: none waits. */
+bool believe_welcomed(struct engine *engine, const struct reply *reply);
 /* XCLIENT passed, and the upstream took it: both begin anew. */
 void believe_passed(struct engine *engine);
 

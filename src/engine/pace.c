@@ -28,7 +28,7 @@ void pace_ask(struct engine *engine)
     struct guide *guide = guide_of(engine);
     uint16_t refused = guide->rate_code;
 
-    if (!guide->paced)
+    if (!guide->paced || refused == 0) /* else it was let begin, and the relay sent it back */
         guide->held_at = engine->now;
     guide->paced = true;
     guide->granted_by = guide->rate_code = 0;

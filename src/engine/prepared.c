@@ -99,11 +99,13 @@ void prepare_failed(struct engine *engine)
 
 void prepare_arrived(struct engine *engine, const struct reply *reply)
 {
+    bool heard;
+
     engine->phase = PHASE_TALKING;
     engine->client_since = engine->now;
-    believe_welcomed(engine, reply);
+    heard = believe_welcomed(engine, reply);
     engine->summary.upstream_greeted = reply->code < 300;
-    if (reply->code < 300 || replay(engine, SPAN("greeting")))
+    if (reply->code < 300 || (!heard && replay(engine, SPAN("greeting"))))
         return;
     ledger_keep_reason(engine, reply);
     upstream_leave(engine, &refused_at_once);

@@ -156,7 +156,6 @@ static bool is_binary(struct span line)
 
 void send_row(struct engine *engine, struct row *row, enum verb_does does)
 {
-    pace_said(engine, does);
     if (does == DOES_SENDER) {
         engine->message.total = 0;
         engine->message.binary = is_binary(ledger_text(engine, row));
@@ -175,8 +174,10 @@ void send_row(struct engine *engine, struct row *row, enum verb_does does)
         ledger_rename(engine, row, VERB_HELO);
         engine->leg.downgraded = true;
     }
-    if (emit_mended(engine, row, does))
-        ledger_sent(engine);
+    if (!emit_mended(engine, row, does))
+        return;
+    pace_said(engine, does);
+    ledger_sent(engine);
 }
 
 /* Must the row wait for the answer to the row before it? Behind a MAIL that stands alone only RSET
