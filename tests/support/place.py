@@ -3,6 +3,7 @@
 import atexit
 import os
 import pathlib
+import random
 import shutil
 import socket
 import tempfile
@@ -12,6 +13,7 @@ from support import artefacts
 
 HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parent.parent
+FREE_PORTS = (12000, 32000)
 
 
 def lockstep():
@@ -55,10 +57,16 @@ class Folder:
 
 
 def free_port():
-    """A loopback port nobody has now, for programs that can't be given port 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A loopback port nobody has now, for programs that can't be given port 0. It is below those
+    that the system gives to connections: one of those could take it before the program does."""
+    while True:
+        port = random.randrange(*FREE_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def await_true(what, claim, seconds=15):
