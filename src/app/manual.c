@@ -228,7 +228,9 @@ static void put_path(void)
              "that needs one that was given up is refused; start lockstep anew.\n"
              "Another user than root gets them by `setcap cap_net_admin,cap_net_bind_service+ep "
              "/usr/bin/lockstep`, or in a unit by AmbientCapabilities= and "
-             "CapabilityBoundingSet=. What is missing is said at the start, with exit status 77.");
+             "CapabilityBoundingSet=. By its file everybody who may run the program has them: let "
+             "that be its own group alone. What is missing is said at the start, with exit status "
+             "77.");
 }
 
 static void put_rates(void)

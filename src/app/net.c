@@ -385,13 +385,8 @@ static int net_start(int argc, char **argv)
     for (i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
         if (strcmp(argv[optind], deeds[i].word) != 0)
             continue;
-        if (deeds[i].changes && !net_may_administrate()) {
-            fprintf(stderr,
-                    "lockstep net: `%s` needs CAP_NET_ADMIN: run it as root, or with that "
-                    "capability\n",
-                    deeds[i].word);
+        if (deeds[i].changes && !net_may_administrate(deeds[i].word))
             return EX_NOPERM;
-        }
         return deeds[i].deed != NULL ? with_plan(&options, deeds[i].deed) : remove_all(&options);
     }
     fprintf(stderr, "lockstep net: \"%s\" is none of %s\n", argv[optind], net_command.operands);

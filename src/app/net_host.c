@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/capability.h>
 #include <sysexits.h>
 
@@ -89,19 +90,40 @@ int net_tool_failed(const char *tool, const char *at, struct tool_result *result
 
 /* --- rights --- */
 
-/* Asked beforehand: a tool without the right complains in as many ways as it has steps. A right
- * that the program got by its file is not handed on to tools, unless it is made ambient. */
-bool net_may_administrate(void)
+/* Whoever may run the program would be given rights over the machine's network: by a file of his
+ * own, and even by a tool of his own that $PATH leads to. */
+static bool rights_are_the_files(void)
 {
-    const cap_value_t wanted = CAP_NET_ADMIN;
+    return getauxval(AT_SECURE) != 0;
+}
+
+/* Asked beforehand: a tool without the right complains in as many ways as it has steps. */
+static bool may_administrate(void)
+{
     cap_t all = cap_get_proc();
     cap_flag_value_t has = CAP_CLEAR;
 
-    if (all != NULL && cap_get_flag(all, wanted, CAP_EFFECTIVE, &has) == 0 && has == CAP_SET &&
-        cap_set_flag(all, CAP_INHERITABLE, 1, &wanted, CAP_SET) == 0 && cap_set_proc(all) == 0)
-        cap_set_ambient(wanted, CAP_SET);
+    if (all != NULL && cap_get_flag(all, CAP_NET_ADMIN, CAP_EFFECTIVE, &has) != 0)
+        has = CAP_CLEAR;
     cap_free(all);
     return has == CAP_SET;
+}
+
+bool net_may_administrate(const char *deed)
+{
+    if (rights_are_the_files()) {
+        fprintf(stderr,
+                "lockstep net: `%s` takes no capabilities from the program's file, for then "
+                "anybody could lead others' mail away: run it as root\n",
+                deed);
+        return false;
+    }
+    if (may_administrate())
+        return true;
+    fprintf(stderr,
+            "lockstep net: `%s` needs CAP_NET_ADMIN: run it as root, or with that capability\n",
+            deed);
+    return false;
 }
 
 /* --- settings --- */

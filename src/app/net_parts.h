@@ -50,7 +50,8 @@ void net_step_show(const struct path_step *step, struct text *out);
 
 /* --- the machine --- */
 
-bool net_may_administrate(void);
+/* Says why not. */
+bool net_may_administrate(const char *deed);
 /* Prints what of its settings stands in the way; how many things. */
 unsigned net_settings_check(const struct path_rules *rules);
 

@@ -8,6 +8,7 @@ lockstep, for what then becomes of connections.
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -278,6 +279,22 @@ class Installing(Net):
             self.assertIn(f"`{deed}` needs CAP_NET_ADMIN",
                           self.net(deed, file, code=77, before=without))
         self.net("plan", file, before=without)
+        self.assertEqual(self.listing(), self.before)
+
+    def test_capabilities_of_the_programs_file_are_nobodys(self):
+        """Else anybody could lead others' mail away, by rules or by a tool of his own."""
+        if os.statvfs(self.folder.path).f_flag & os.ST_NOSUID:
+            packages.skip("programs here get no capabilities by their file")
+        copy = self.folder.path / "lockstep"
+        shutil.copyfile(place.lockstep(), copy)
+        copy.chmod(0o755)
+        subprocess.run([packages.program("setcap"), "cap_net_admin+ep", copy], check=True, timeout=20)
+        for deed in ("apply", "check", "remove"):
+            done = subprocess.run(
+                ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", copy, "net",
+                 deed], capture_output=True, text=True, timeout=20, check=False)
+            self.assertEqual(done.returncode, 77, done.stderr)
+            self.assertIn("takes no capabilities from the program's file", done.stderr)
         self.assertEqual(self.listing(), self.before)
 
     def test_a_tool_that_is_missing_is_named(self):
