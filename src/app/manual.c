@@ -217,20 +217,22 @@ static void put_path(void)
              "address to where they were going, and the log says `passed`. When lockstep is not "
              "there at all it is for the rules to let them pass, which those of TPROXY do.");
     puts(".Sh PRIVILEGES");
-    put_text("Once it has read its configuration `lockstep run` gives up all capabilities but "
-             "those that it may need, also for another reading: CAP_NET_BIND_SERVICE for ports "
-             "below 1024; CAP_DAC_READ_SEARCH for files of others, such as keys; CAP_NET_ADMIN "
-             "where a listener intercepts; CAP_NET_RAW, or else CAP_NET_ADMIN, where a relay has "
-             "`source: client`. Where transcripts, a store, token files or a socket of Dovecot are "
-             "named it keeps CAP_DAC_OVERRIDE, CAP_CHOWN and CAP_FOWNER, for they may be another "
-             "user's. It keeps none that it was not given, and commands that it starts can get no "
-             "others back, unless a `password_command` is named when it starts. A later reading "
-             "that needs one that was given up is refused; start lockstep anew.\n"
-             "Another user than root gets them by `setcap cap_net_admin,cap_net_bind_service+ep "
-             "/usr/bin/lockstep`, or in a unit by AmbientCapabilities= and "
-             "CapabilityBoundingSet=. By its file everybody who may run the program has them: let "
-             "that be its own group alone. What is missing is said at the start, with exit status "
-             "77.");
+    put_text(
+        "Once it has read its configuration `lockstep run` gives up all capabilities but "
+        "those that it may need, also for another reading: CAP_NET_BIND_SERVICE for ports "
+        "below 1024; CAP_DAC_READ_SEARCH for files of others, such as keys; CAP_NET_ADMIN "
+        "where a listener intercepts; CAP_NET_RAW, or else CAP_NET_ADMIN, where a relay has "
+        "`source: client`. Where transcripts, a store, token files or a socket of Dovecot are "
+        "named it keeps CAP_DAC_OVERRIDE, CAP_CHOWN and CAP_FOWNER, for they may be another "
+        "user's. It keeps none that it was not given, and commands that it starts can get no "
+        "others back, unless a `password_command` is named when it starts. A later reading "
+        "that can't do without one that was given up is refused, or warned of where it is only the "
+        "mark; start lockstep anew.\n"
+        "Another user than root gets them by `setcap cap_net_admin,cap_net_bind_service+ep "
+        "/usr/bin/lockstep`, or in a unit by AmbientCapabilities= and "
+        "CapabilityBoundingSet=. By its file everybody who may run the program has them: let "
+        "that be its own group alone. What is missing is said at the start, with exit status "
+        "77.");
 }
 
 static void put_rates(void)

@@ -163,6 +163,14 @@ static void keep_needed(const struct config *config, cap_t held)
     cap_free(kept);
 }
 
+void privilege_warn(const struct config *config)
+{
+    if (intercepts(config) && !path_may_mark())
+        log_say(LOG_WARNING,
+                "connections to relays can't be marked without CAP_NET_ADMIN: rules must let them"
+                " pass by other means, or lockstep will intercept and refuse its own");
+}
+
 void privilege_drop(const struct config *config)
 {
     cap_t held = cap_get_proc();
@@ -171,8 +179,5 @@ void privilege_drop(const struct config *config)
     drop_bounds(config, held);
     keep_needed(config, held);
     cap_free(held);
-    if (intercepts(config) && !path_may_mark())
-        log_say(LOG_WARNING,
-                "connections to relays can't be marked without CAP_NET_ADMIN: rules must let them"
-                " pass by other means, or lockstep will intercept and refuse its own");
+    privilege_warn(config);
 }

@@ -10,8 +10,10 @@
 /* False: it can't be served with the rights of this process; `why` says what is missing, what for,
  * and how to give it. */
 bool privilege_suffices(const struct config *config, struct text *why);
-/* Gives up what it does not need. Before there is a second thread: capabilities are the thread's.
- * Says in the log what is missing and can be done without. */
+/* Says in the log what is missing and can be done without. */
+void privilege_warn(const struct config *config);
+/* Gives up what it does not need, and warns. Before there is a second thread: capabilities are the
+ * thread's. */
 void privilege_drop(const struct config *config);
 
 #endif

@@ -191,6 +191,7 @@ static bool run_use(struct run *run, struct running *next)
         setup_drop(&next->setup);
         return false;
     }
+    privilege_warn(&next->loaded.config);
     if (run_embed(run, &next->loaded.config) != 0 || !run_configure_vault(run, next)) {
         setup_drop(&next->setup);
         return false;

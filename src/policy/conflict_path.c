@@ -51,6 +51,11 @@ struct span path_conflict(const struct config *config, const struct config_liste
         return conflict_at(SPAN("fail-open"), error,
                            SPAN("what is redirected to a program that is not there is refused by "
                                 "the kernel: write `intercept: tproxy`, or `fail-open: off`"));
+    if (path->fail_open && listener->proxy_from.count > 0)
+        return conflict_at(
+            SPAN("fail-open"), error,
+            SPAN("what passes does so before its PROXY header says whose it is: leave "
+                 "proxy-from out, or write `fail-open: off`"));
     for (i = 0; i < listener->listen.count; i++) {
         if (listener->listen.rows[i].port == 0)
             return conflict_at(SPAN("listen"), error,

@@ -167,7 +167,8 @@ static bool opens_what_is_required(const struct config *config, uint32_t number)
     const struct config_listener *listener = &config->listeners[number];
 
     return listener->path.fail_open &&
-           (listener->policy.tls_required || listener->policy.client_auth.required);
+           (listener->policy.tls_required || listener->policy.client_auth.required ||
+            rates_given(&listener->rates));
 }
 
 /* The first network of those who are believed that is as good as everybody's. */
@@ -242,8 +243,8 @@ static const struct {
      SPAN_INIT("these repairs are only for clients that you trust, see lockstep(1):"),
      name_trusted},
     {BASE_LISTENER, opens_what_is_required,
-     SPAN_INIT("`fail-open: on`: whoever passes does so without the TLS or login that is required "
-               "here"),
+     SPAN_INIT("`fail-open: on`: whoever passes does so without the TLS, login or rate that is "
+               "asked for here"),
      NULL},
     {BASE_LISTENER, believes_all,
      SPAN_INIT("`xclient-from` believes whoever connects that he is somebody else, and logged in "

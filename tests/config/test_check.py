@@ -85,8 +85,8 @@ WARNINGS = (
     "another author",
     "listener `c`: these repairs are only for clients that you trust, see lockstep(1): "
     "match-header-from, bare-lf",
-    "listener `p`: `fail-open: on`: whoever passes does so without the TLS or login that is required "
-    "here",
+    "listener `p`: `fail-open: on`: whoever passes does so without the TLS, login or rate that is "
+    "asked for here",
     "listener `j`: `xclient-from` believes whoever connects that he is somebody else, and logged in "
     "where logins are checked: 128.0.0.0/1",
     "relay `clear`: `allow_clear: on`: passwords may cross the line in clear",
