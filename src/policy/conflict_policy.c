@@ -75,6 +75,13 @@ static bool passes_secured_starttls(const struct policy *policy)
     return secured && policy->tls_offer == TLS_OFFER_PASS;
 }
 
+/* A relay that takes XCLIENT from this machine takes it from whoever speaks through it. */
+static bool passes_starttls_unnamed(const struct policy *policy)
+{
+    return policy->mode == MODE_REPAIR && policy->tls_offer == TLS_OFFER_PASS &&
+           policy_tells(policy);
+}
+
 static bool observes_and_injects(const struct policy *policy)
 {
     return policy->mode != MODE_REPAIR && policy_injects(policy);
@@ -145,6 +152,10 @@ static const struct {
      SPAN_INIT(
          "`offer: pass` passes the relay's own STARTTLS, which there is none of where lockstep "
          "speaks TLS with it: write smtp:// in its address, or `offer: starttls`")},
+    {passes_starttls_unnamed, SPAN_INIT("tls.offer"),
+     SPAN_INIT("`offer: pass` leaves all behind STARTTLS to the client and the relay, which then "
+               "hears no XCLIENT but the client's own, and believes that: write `offer: starttls`, "
+               "or leave xclient and xforward out of the relay")},
     {observes_and_injects, SPAN_INIT("routes"),
      SPAN_INIT("`mode: observe` or `fault` logs in nowhere: leave credential, ask and pop out of "
                "these routes, "

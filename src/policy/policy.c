@@ -211,14 +211,19 @@ static bool tells(const struct policy *policy, uint32_t relay)
     return relay != NOTHING && (policy->relays[relay].xclient || policy->relays[relay].xforward);
 }
 
-bool policy_identifies(const struct policy *policy)
+bool policy_tells(const struct policy *policy)
 {
-    bool any = policy->xclient_from.count > 0 || tells(policy, policy->relay);
+    bool any = tells(policy, policy->relay);
     uint32_t i;
 
     for (i = 0; i < policy->route_count; i++)
         any = any || tells(policy, policy->routes[i].relay);
     return any;
+}
+
+bool policy_identifies(const struct policy *policy)
+{
+    return policy->xclient_from.count > 0 || policy_tells(policy);
 }
 
 bool policy_check(const struct policy *policy, struct text *error)

@@ -57,7 +57,7 @@ const struct row schema_reaching[] = {
      "auto", "never: one command at a time to this relay, whatever it offers."},
     {BASE_SESSION, "", "xclient", TYPE_SWITCH, AT(relay, xclient), 0, 0, NULL, "off",
      "Tell this relay who the client is, with XCLIENT, as far as it offers that; not in `mode: "
-     "observe` or `fault`."},
+     "observe` or `fault`, and not together with `tls.offer: pass`."},
     {BASE_SESSION, "", "xforward", TYPE_SWITCH, AT(relay, xforward), 0, 0, NULL, "off",
      "Tell this relay's log who the client is, with XFORWARD before each message, as far as it "
      "offers that; not in `mode: observe` or `fault`."},

@@ -383,6 +383,10 @@ static const struct contradiction contradictions[] = {
     {{{"auth.required", "on"}, {"auth.clients", "check"}}, true},
     {{{"auth.clients", "pass"}, {"routes.1.credential", "c"}}, false},
     {{{"auth.clients", "pass"}, {"routes.1.relay", "b"}}, true},
+    {{{"tls.offer", "pass"}, {"relay.xclient", "on"}}, false},
+    {{{"tls.offer", "pass"}, {"relay.xforward", "on"}}, false},
+    {{{"tls.offer", "pass"}, {"relay.xclient", "on"}, {"mode", "observe"}}, true},
+    {{{"tls.offer", "pass"}, {"xclient-from", "::/0"}}, true},
     {{{"routes.1.credential", "c"}, {"routes.2.helo", "x"}}, false},
     {{{"routes.1.client", "::/0"}, {"routes.2.helo", "x"}, {"routes.3.relay", "b"}}, true},
 };

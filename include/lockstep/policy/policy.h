@@ -144,7 +144,9 @@ struct policy {
     struct span hostname; /* what lockstep calls itself in its own replies */
 };
 
-/* Does any relay hear who the client is, or who its client says it is? */
+/* Does any relay hear who the client is, by XCLIENT or XFORWARD? */
+bool policy_tells(const struct policy *policy);
+/* That, or does lockstep hear who its client says it is? */
 bool policy_identifies(const struct policy *policy);
 
 /* The defaults of every word, as if the configuration had said nothing. */
