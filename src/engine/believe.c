@@ -4,6 +4,7 @@
  * there is was opened, and greeted, for somebody else.
  */
 #include "believe.h"
+#include "identify.h"
 #include "login.h"
 #include "prepare.h"
 
@@ -21,11 +22,6 @@ static const struct plan within = {
     .status = SPAN_INIT("5.5.1"),
     .words = SPAN_INIT("XCLIENT not permitted within a mail transaction")};
 static const struct plan welcome = {.answer_here = true, .code = 220, .verbatim = true};
-
-static struct known *known_of(const struct engine *engine)
-{
-    return &guide_of(engine)->known;
-}
 
 /* --- who comes --- */
 
@@ -208,8 +204,10 @@ void believe_answer(struct engine *engine, struct row *row)
         plan.words = engine->policy->hostname;
     }
     row_decide(engine, row, &plan);
-    if (wrong.size == 0)
-        switch_leg(engine);
+    if (wrong.size > 0)
+        return;
+    identify_forget(engine, false); /* what was refused of another may be taken of this one */
+    switch_leg(engine);
 }
 
 bool believe_welcomed(struct engine *engine, const struct reply *reply)

@@ -5,7 +5,8 @@
  * said that it decides on; its log with XFORWARD, before each message.
  *
  * Identities never mix: a connection that was opened or greeted for one client is left as soon as
- * the client is another, and so is one that was told of another login than there is now.
+ * the client is another, and so is one that was told of another login than there is now, or of
+ * which nobody knows how much it took.
  */
 #include "identify.h"
 #include "login.h"
@@ -18,26 +19,23 @@
 #define NUMBER_BYTES_MAX 8U
 #define VALUE_BYTES_MAX (16U + 3U * ATTRIBUTE_BYTES_MAX)
 
-/* Whoever was told the address may take no more of it: so it comes last. */
+/* Whoever was told the address may take no more of it: so it comes last. And with each line Postfix
+ * forgets of the one before the login and how the client greeted: so what it forgets comes with the
+ * address, in one line. */
+#define TOGETHER                                                      \
+    (ATTRIBUTE_BIT(ATTRIBUTE_HELO) | ATTRIBUTE_BIT(ATTRIBUTE_PROTO) | \
+     ATTRIBUTE_BIT(ATTRIBUTE_LOGIN) | ATTRIBUTE_BIT(ATTRIBUTE_ADDR))
 static const enum attribute xclient_order[] = {
     ATTRIBUTE_HELO,     ATTRIBUTE_PROTO, ATTRIBUTE_LOGIN, ATTRIBUTE_DESTADDR,
     ATTRIBUTE_DESTPORT, ATTRIBUTE_PORT,  ATTRIBUTE_NAME,  ATTRIBUTE_ADDR};
 static const enum attribute xforward_order[] = {ATTRIBUTE_NAME,  ATTRIBUTE_ADDR, ATTRIBUTE_PORT,
                                                 ATTRIBUTE_PROTO, ATTRIBUTE_HELO, ATTRIBUTE_SOURCE};
 
-static struct known *known_of(const struct engine *engine)
-{
-    return &guide_of(engine)->known;
-}
+#define COUNT(order) (sizeof(order) / sizeof((order)[0]))
 
 static struct naming_state *naming_of(const struct engine *engine)
 {
     return &guide_of(engine)->naming;
-}
-
-static void finding(struct engine *engine, struct span what)
-{
-    note(engine, SPAN("finding"), SPAN(""), what);
 }
 
 /* --- what the relay is told: when --- */
@@ -54,10 +52,18 @@ enum naming identify_state(const struct engine *engine)
     return engine->guided ? (enum naming)naming_of(engine)->xclient : NAMING_NONE;
 }
 
-void identify_forget(struct engine *engine)
+/* A relay that has taken one half is not asked again: it would be left again, and so on. */
+void identify_forget(struct engine *engine, bool same)
 {
-    if (engine->guided)
-        *naming_of(engine) = (struct naming_state){0};
+    struct naming_state *naming;
+    bool given_up;
+
+    if (!engine->guided)
+        return;
+    naming = naming_of(engine);
+    given_up = same && (naming->spoiled || naming->given_up);
+    *naming = (struct naming_state){.xclient = given_up ? NAMING_REFUSED : NAMING_NONE,
+                                    .given_up = given_up};
 }
 
 static bool logged_in(const struct engine *engine)
@@ -99,6 +105,11 @@ bool identify_forward_due(const struct engine *engine, enum verb_does does)
     return state < NAMING_DONE && relay_of(engine)->xforward && !view->mail_open &&
            (state != NAMING_MISSING || view->capabilities.xforward != 0) &&
            is_envelope(engine, does);
+}
+
+bool identify_spoiled(const struct engine *engine)
+{
+    return engine->guided && naming_of(engine)->spoiled;
 }
 
 bool identify_outdated(const struct engine *engine)
@@ -163,50 +174,101 @@ static bool must_be_said(enum verb verb, enum attribute attribute)
                                     attribute == ATTRIBUTE_PORT);
 }
 
-/* " NAME=value"; nothing when it is not known, or can't be said in any line. */
-static void add_attribute(struct engine *engine, enum verb verb, enum attribute attribute,
+/* " NAME=value"; nothing when it is not known. */
+static void add_attribute(const struct engine *engine, enum verb verb, enum attribute attribute,
                           struct text *part)
 {
     char bytes[NUMBER_BYTES_MAX];
     struct text memory = text_over(bytes, sizeof(bytes));
     struct span value = value_of(engine, attribute, &memory);
 
-    if (value.size == 0 && !must_be_said(verb, attribute))
-        return;
-    attribute_say(attribute, value, part);
-    if (verb_facts(verb)->word.size + part->size <= LINE_BYTES_MAX)
-        return;
-    note(engine, SPAN("unsaid"), SPAN(""), attribute_word(attribute));
-    text_clear(part);
+    if (value.size > 0 || must_be_said(verb, attribute))
+        attribute_say(attribute, value, part);
 }
 
-/* As many of those unsaid as one line holds; false: there was none. */
-static bool say_line(struct engine *engine, enum verb verb, const enum attribute *order,
-                     size_t count)
+static void note_unsaid(struct engine *engine, uint16_t set)
 {
-    struct span word = verb_facts(verb)->word;
-    uint16_t *unsaid = &naming_of(engine)->unsaid;
-    char bytes[LINE_BYTES_MAX], value[VALUE_BYTES_MAX];
-    struct text line = text_over(bytes, LINE_BYTES_MAX - word.size);
     size_t i;
 
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < ATTRIBUTE_COUNT; i++) {
+        if ((set & ATTRIBUTE_BIT(i)) != 0)
+            note(engine, SPAN("unsaid"), SPAN(""), attribute_word((enum attribute)i));
+    }
+}
+
+/* Those of them that can be said at all: one whose value is too long would spoil the others. */
+static uint16_t sayable(struct engine *engine, enum verb verb, uint16_t set)
+{
+    uint16_t unsaid = 0;
+    size_t i;
+
+    for (i = 0; i < ATTRIBUTE_COUNT; i++) {
+        char value[VALUE_BYTES_MAX];
         struct text part = text_over(value, sizeof(value));
 
-        if ((*unsaid & ATTRIBUTE_BIT(order[i])) == 0)
+        if ((set & ATTRIBUTE_BIT(i)) == 0)
+            continue;
+        add_attribute(engine, verb, (enum attribute)i, &part);
+        if (part.size > attribute_word((enum attribute)i).size + 2 + ATTRIBUTE_BYTES_MAX)
+            unsaid |= ATTRIBUTE_BIT(i);
+    }
+    note_unsaid(engine, unsaid);
+    return set & (uint16_t)~unsaid;
+}
+
+/* Makes a line of those of the set that it holds, and returns the others. */
+static uint16_t compose(const struct engine *engine, enum verb verb, uint16_t set,
+                        struct text *line)
+{
+    bool xclient = verb == VERB_XCLIENT;
+    const enum attribute *order = xclient ? xclient_order : xforward_order;
+    size_t count = xclient ? COUNT(xclient_order) : COUNT(xforward_order), i;
+    uint16_t left = 0;
+
+    text_clear(line);
+    for (i = 0; i < count; i++) {
+        char value[VALUE_BYTES_MAX];
+        struct text part = text_over(value, sizeof(value));
+
+        if ((set & ATTRIBUTE_BIT(order[i])) == 0)
             continue;
         add_attribute(engine, verb, order[i], &part);
-        if (part.size > text_left(&line))
-            break;
-        text_add(&line, text_span(&part));
-        *unsaid &= (uint16_t)~ATTRIBUTE_BIT(order[i]);
+        if (part.size > text_left(line))
+            left |= ATTRIBUTE_BIT(order[i]);
+        else
+            text_add(line, text_span(&part));
     }
+    return left;
+}
+
+/* All in one line; or in two; and where the second is too long, the relay takes the client's name
+ * from its greeting. False: there is nothing to say. */
+static bool say_line(struct engine *engine, enum verb verb)
+{
+    const uint16_t helo = ATTRIBUTE_BIT(ATTRIBUTE_HELO);
+    struct span word = verb_facts(verb)->word;
+    uint16_t *unsaid = &naming_of(engine)->unsaid;
+    uint16_t set = *unsaid;
+    char bytes[LINE_BYTES_MAX];
+    struct text line = text_over(bytes, LINE_BYTES_MAX - word.size);
+    uint16_t left = compose(engine, verb, set, &line);
+
+    if (left != 0) {
+        set = *unsaid & (uint16_t)~TOGETHER;
+        left = compose(engine, verb, set, &line);
+    }
+    if (line.size == 0) {
+        set = *unsaid;
+        left = compose(engine, verb, set, &line);
+    }
+    if (left != 0)
+        left = compose(engine, verb, set & (uint16_t)~helo, &line) | (set & helo);
+    *unsaid &= (uint16_t)~set;
+    note_unsaid(engine, left);
     if (line.size > 0)
         ledger_insert_text(engine, verb, word, text_span(&line));
     return line.size > 0;
 }
-
-#define COUNT(order) (sizeof(order) / sizeof((order)[0]))
 
 /* How far it is, now that this many are offered and no line is left to say. */
 static enum naming said_all(enum naming state, uint16_t offered)
@@ -222,13 +284,13 @@ void identify_say(struct engine *engine)
     uint16_t offered = upstream_of(engine)->view.capabilities.xclient;
 
     if (naming->xclient != NAMING_BEGUN) {
-        naming->unsaid = offered;
+        naming->unsaid = sayable(engine, VERB_XCLIENT, offered);
         naming->names_login = (offered & ATTRIBUTE_BIT(ATTRIBUTE_LOGIN)) != 0;
         naming->login = login_to_tell(engine);
     }
     if (naming->xclient == NAMING_NONE && offered == 0)
         finding(engine, SPAN("xclient-missing"));
-    if (say_line(engine, VERB_XCLIENT, xclient_order, COUNT(xclient_order)))
+    if (say_line(engine, VERB_XCLIENT))
         naming->xclient = NAMING_BEGUN;
     else
         naming->xclient = (uint8_t)said_all((enum naming)naming->xclient, offered);
@@ -240,17 +302,18 @@ void identify_forward_say(struct engine *engine)
     uint16_t offered = upstream_of(engine)->view.capabilities.xforward;
 
     if (naming->xforward != NAMING_BEGUN)
-        naming->unsaid = offered;
+        naming->unsaid = sayable(engine, VERB_XFORWARD, offered);
     if (naming->xforward == NAMING_NONE && offered == 0)
         finding(engine, SPAN("xforward-missing"));
-    if (say_line(engine, VERB_XFORWARD, xforward_order, COUNT(xforward_order)))
+    if (say_line(engine, VERB_XFORWARD))
         naming->xforward = NAMING_BEGUN;
     else
         naming->xforward = (uint8_t)said_all((enum naming)naming->xforward, offered);
 }
 
 /* A line that was taken begins the session anew, so what was learnt before does not hold; but TLS
- * does. A refusal is the relay's affair, and no reason for a message to fail. */
+ * does. A refusal is the relay's affair, and no reason for a message to fail; but who took one line
+ * of two, or refused one with a login, may have kept some of it, and gets no mail behind it. */
 void identify_answered(struct engine *engine, const struct reply *reply)
 {
     struct peer *upstream = upstream_of(engine);
@@ -263,10 +326,12 @@ void identify_answered(struct engine *engine, const struct reply *reply)
         if (reply->code < 300)
             note_code(engine, SPAN("odd"), verb_facts(VERB_XCLIENT)->name, reply->code);
         finding(engine, SPAN("xclient-refused"));
+        naming->spoiled = naming->taken || (naming->names_login && naming->login != 0);
         naming->xclient = NAMING_REFUSED;
     } else if (naming->unsaid == 0) {
         naming->xclient = NAMING_DONE;
     }
+    naming->taken = naming->taken || taken;
 }
 
 void identify_forward_answered(struct engine *engine, const struct reply *reply)

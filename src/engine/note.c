@@ -415,6 +415,11 @@ void note(struct engine *engine, struct span word, struct span key, struct span 
     text_end(engine, text);
 }
 
+void finding(struct engine *engine, struct span what)
+{
+    note(engine, SPAN("finding"), SPAN(""), what);
+}
+
 void note_code(struct engine *engine, struct span word, struct span what, uint16_t code)
 {
     char bytes[NOTE_BYTES_MAX];

@@ -38,6 +38,8 @@ void note_content_part(struct engine *engine);
 void note_content_end(struct engine *engine);
 void note_stop(struct engine *engine);
 void note(struct engine *engine, struct span word, struct span key, struct span value);
+/* What was found out about a peer. */
+void finding(struct engine *engine, struct span what);
 void note_code(struct engine *engine, struct span word, struct span what, uint16_t code);
 void note_open(struct engine *engine, const struct event *event);
 void note_proxy(struct engine *engine);

@@ -127,7 +127,7 @@ static enum step step_to_identity(const struct engine *engine, enum verb_does do
         return STEP_NONE;
     if (asks_too_little(engine, does) || identify_forward_due(engine, does))
         return STEP_GREET;
-    if (state != NAMING_DONE || greets(does))
+    if (state < NAMING_DONE || greets(does))
         return STEP_NONE;
     return is_envelope(does) || engine->peers[SIDE_CLIENT].view.greeted ? STEP_GREET : STEP_NONE;
 }
@@ -208,7 +208,7 @@ static enum step step_to_leg(const struct engine *engine, enum verb_does does, e
         return step;
     if (pace_due(engine, does))
         return STEP_PACE;
-    return engine->leg.gone ? STEP_SWITCH : step;
+    return engine->leg.gone || identify_spoiled(engine) ? STEP_SWITCH : step;
 }
 
 static enum step next_step(const struct engine *engine, enum verb_does does, enum chosen chosen)
@@ -267,7 +267,7 @@ void switch_leg(struct engine *engine)
                                .again = before.gone,
                                .greeting_lost = same && before.greeting_lost,
                                .traits = same ? before.traits : 0};
-    identify_forget(engine);
+    identify_forget(engine, before.choice.relay == engine->wanted.relay);
     engine->moved = engine->stale = false;
     engine->phase = PHASE_CONNECTING;
     engine->reset_owed = engine->quit_sent = false;
@@ -275,11 +275,6 @@ void switch_leg(struct engine *engine)
     engine->answer_since = engine->now;
     engine->connect_at = engine->now + replay_pause(engine);
     connect_when_due(engine);
-}
-
-static void finding(struct engine *engine, struct span what)
-{
-    note(engine, SPAN("finding"), SPAN(""), what);
 }
 
 static void secure_upstream(struct engine *engine)

@@ -265,6 +265,9 @@ struct naming_state {
     uint8_t xforward; /* enum naming, for the next MAIL */
     bool names_login; /* logins can be told there, ... */
     uint16_t login;   /* ... and this one was: see struct known; 0: none */
+    bool taken;       /* a line of XCLIENT was, ... */
+    bool spoiled;     /* ... and not all of it, or nobody knows: no mail goes there, ... */
+    bool given_up;    /* ... and its relay is told nothing on another connection */
     uint16_t unsaid;  /* attributes of the command that has begun */
 };
 
@@ -399,6 +402,11 @@ static inline struct guide *guide_of(const struct engine *engine)
 {
     must(engine->guided);
     return (struct guide *)(void *)(uintptr_t)(engine + 1);
+}
+
+static inline struct known *known_of(const struct engine *engine)
+{
+    return &guide_of(engine)->known;
 }
 
 static inline const struct relay *relay_of(const struct engine *engine)

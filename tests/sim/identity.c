@@ -104,6 +104,7 @@ static bool names_anybody(struct world *world, struct span line)
 static bool identity_named(struct world *world, struct span line)
 {
     struct upstream *upstream = &world->upstream;
+    bool login = span_find_span(line, SPAN(" LOGIN=")) < line.size;
 
     if (!world->guided || !names_anybody(world, line))
         return false;
@@ -111,11 +112,13 @@ static bool identity_named(struct world *world, struct span line)
         world_doubt(world, "nobody becomes somebody else within a transaction");
     if (upstream_verdict(world, line, 9) < 12) {
         upstream->named.refused = true;
+        upstream->named.half = login;
+        upstream->half_told |= login;
         return false;
     }
     upstream->named.told = true;
     upstream->named.another = names(line, ANOTHER);
-    upstream->named.login = span_find_span(line, SPAN(" LOGIN=")) < line.size;
+    upstream->named.login = login;
     return true;
 }
 
@@ -155,7 +158,9 @@ static void check_xclient(struct world *world)
         world_doubt(world, "a connection that was told of one client has no other's mail");
     if (named->told && named->login != login)
         world_doubt(world, "a connection that was told of one login has no other's mail");
-    if (!named->told && named->offered && !named->refused &&
+    if (named->half)
+        world_doubt(world, "a connection that may have taken half of a login has no mail");
+    if (!named->told && named->offered && !named->refused && !world->upstream.half_told &&
         world->policy.relays[world->relay].xclient)
         world_doubt(world, "the relay is told who the client is before its mail");
 }

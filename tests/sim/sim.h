@@ -134,7 +134,8 @@ enum upstream_mode { UP_COMMAND, UP_BODY, UP_CHUNK, UP_AUTH, UP_HANDSHAKE, UP_DE
 /* What one connection has told the upstream of who the client is. */
 struct named {
     bool offered, refused, told, another, login; /* XCLIENT */
-    bool forward_offered, forward_refused;       /* XFORWARD */
+    bool half; /* a login was refused with all else, and nobody knows what of it holds */
+    bool forward_offered, forward_refused; /* XFORWARD */
     bool forwarded, forwarded_another;
 };
 
@@ -154,9 +155,10 @@ struct upstream {
     bool secured;
     bool xclient, xclient_login, xforward;
     struct named named;
-    uint32_t as;  /* the credential that logged in, or NOTHING */
-    bool offered; /* PIPELINING, in the EHLO reply that counts */
-    bool barrier; /* the last reply not heard yet is to a command that lets nothing follow */
+    bool half_told; /* some connection of the session was left so, and need be told no more */
+    uint32_t as;    /* the credential that logged in, or NOTHING */
+    bool offered;   /* PIPELINING, in the EHLO reply that counts */
+    bool barrier;   /* the last reply not heard yet is to a command that lets nothing follow */
     bool mail_open, chunk_last, chunk_failed;
     uint32_t mail_tag, recipients, auth_rounds;
     uint64_t chunk_left;
