@@ -53,7 +53,7 @@ void ask(struct engine *engine, enum question_kind kind, struct span text, struc
     };
     if (kind == QUESTION_PACE) { /* it may not be there yet where it wants to go */
         question->relay = engine->wanted.relay;
-        question->room = (uint32_t)(pace_deadline(engine) - engine->now);
+        question->room = pace_room(engine);
     }
     add_facts(engine, question);
     note(engine, SPAN("ask"), SPAN(""), words[kind]);

@@ -41,6 +41,8 @@ void pace_spent(struct engine *engine);
 void pace_over(struct engine *engine);
 /* How long it is held at most. */
 moment pace_deadline(const struct engine *engine);
+/* How much of that is left. */
+uint32_t pace_room(const struct engine *engine);
 /* A message is held, and nothing else is under way. */
 bool pace_holds(const struct engine *engine);
 /* A message is held of which the client can say no more: it has left. */

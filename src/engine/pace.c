@@ -82,6 +82,14 @@ moment pace_deadline(const struct engine *engine)
     return guide_of(engine)->held_at + (moment)engine->policy->wait_ms[WAIT_PACE];
 }
 
+/* What led back here may have taken longer than that. */
+uint32_t pace_room(const struct engine *engine)
+{
+    moment deadline = pace_deadline(engine);
+
+    return deadline > engine->now ? (uint32_t)(deadline - engine->now) : 0;
+}
+
 /* --- while it is held --- */
 
 bool pace_holds(const struct engine *engine)

@@ -5,6 +5,11 @@
 
 #include "lockstep/base/must.h"
 
+/* The pacer answers by so much before the engine gives up by itself: it knows when to come again.
+ */
+#define SPARE_MIN_MS 50U
+#define SPARE_MAX_MS 1000U
+
 static struct account *account_of(struct session *session)
 {
     if (session->account == NULL) {
@@ -62,15 +67,37 @@ static void account_settle(struct session *session)
         pacer_count(session->worker->pacer, &mail, &more);
 }
 
+/* It hears nothing any more of what it waited for. */
+static void account_leave(struct session *session)
+{
+    struct account *account = session->account;
+
+    if (account == NULL)
+        return;
+    pacer_leave(session->worker->pacer, &account->held);
+    if (account->waits)
+        account->waited_ms += (uint64_t)(session_now(session) - account->since);
+    account->waits = false;
+}
+
+/* How long a message may wait that hears something in `room`. */
+static uint32_t room_to_wait(uint32_t room)
+{
+    uint32_t spare = room / 10;
+
+    spare = spare > SPARE_MIN_MS ? spare : SPARE_MIN_MS;
+    spare = spare < SPARE_MAX_MS ? spare : SPARE_MAX_MS;
+    return room > spare ? room - spare : 0;
+}
+
 bool account_ask(struct session *session, const struct question *question, struct answer *answer_r)
 {
     struct account *account = account_of(session);
     struct pacer *pacer = session->worker->pacer;
     struct mail mail = account_mail(session, question->relay);
-    /* It answers a little before the engine gives up by itself: it knows when to come again. */
-    uint32_t spare = question->room / 10 < 1000 ? question->room / 10 : 1000;
     uint32_t said = account->counted.messages;
 
+    account_leave(session); /* what the engine gave up by itself may wait still */
     account_settle(session);
     if (question->code != 0)
         pacer_learn(pacer, &mail, false);
@@ -82,7 +109,7 @@ bool account_ask(struct session *session, const struct question *question, struc
                                          .session = session,
                                          .id = session->id,
                                          .serial = question->serial};
-    if (pacer_ask(pacer, &account->held, &mail, question->room - spare, answer_r)) {
+    if (pacer_ask(pacer, &account->held, &mail, room_to_wait(question->room), answer_r)) {
         account->granted += answer_r->told == TOLD_DONE;
         return true;
     }
@@ -92,11 +119,11 @@ bool account_ask(struct session *session, const struct question *question, struc
     return false;
 }
 
-void account_answered(struct session *session, const struct answer *answer)
+void account_answered(struct session *session, uint32_t serial, const struct answer *answer)
 {
     struct account *account = session->account;
 
-    if (account == NULL || !account->waits)
+    if (account == NULL || !account->waits || account->held.reach.serial != serial)
         return;
     account->waits = false;
     account->granted += answer->told == TOLD_DONE;
@@ -116,12 +143,8 @@ void account_follow(struct session *session)
 
 void account_end(struct session *session)
 {
-    static const struct answer over = {.told = TOLD_LATER};
-
     account_settle(session);
-    if (session->account != NULL && session->account->waits)
-        pacer_leave(session->worker->pacer, &session->account->held);
-    account_answered(session, &over);
+    account_leave(session);
 }
 
 /* --- places --- */

@@ -26,8 +26,8 @@ struct account {
 
 /* QUESTION_PACE; as adviser->ask() answers. */
 bool account_ask(struct session *session, const struct question *question, struct answer *answer_r);
-/* The answer came, later. */
-void account_answered(struct session *session, const struct answer *answer);
+/* An answer came, later: to that question, or to one of before, or of another kind. */
+void account_answered(struct session *session, uint32_t serial, const struct answer *answer);
 /* After a step: what of a message went is counted when it has ended. */
 void account_follow(struct session *session);
 /* The session has ended. */

@@ -390,6 +390,8 @@ static bool pacer_admit(struct pacer *pacer, struct held *held, const struct mai
     held->waiter.until = now + wait_ms;
     if (gate_arrive(&held->waiter, now))
         return true;
+    if (wait_ms == 0)
+        gate_leave(&held->waiter);
     if (!held->waiter.waits) {
         *answer_r = held_refuse(held, now);
         return true;

@@ -343,7 +343,7 @@ void session_told(struct session *session, uint64_t id, uint32_t serial,
         session_seated(session);
         return;
     }
-    account_answered(session, answer);
+    account_answered(session, serial, answer);
     event = advice_event(session, serial, answer, &advice);
     session_event(session, &event);
 }
