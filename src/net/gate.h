@@ -16,6 +16,8 @@
 /* A relay that has a rate of its own is given rest, and each time in a row twice as much. */
 #define GATE_REST_MIN_MS 5000
 #define GATE_REST_MAX_MS 300000
+/* After a rest, how long is remembered how long it was. */
+#define GATE_REST_KNOWN_MS 600000
 
 struct waiter;
 
@@ -23,7 +25,9 @@ struct gate {
     struct rates rates;
     struct meter messages, recipients, bytes;
     struct waiter *first, *last;
+    struct waiter *soonest; /* of those, the one whose time is over first: a heap, see gate.c */
     uint32_t waiting;
+    uint32_t coming;   /* that wait at a gate before it */
     moment shut_until; /* the relay itself wanted no more */
     moment rest_ms;    /* the last time; 0: it has taken a message since */
 };
@@ -33,9 +37,10 @@ struct gate {
 
 /* Zeroed: it waits nowhere. */
 struct waiter {
-    struct waiter *next, *before; /* at its gate */
-    struct gate *gates[GATES];    /* NULL: there is none */
-    uint32_t step;                /* the gate it stands at, or GATES: it went by all */
+    struct waiter *next, *before;          /* at its gate */
+    struct waiter *under, *beside, *above; /* in its gate's heap */
+    struct gate *gates[GATES];             /* NULL: there is none */
+    uint32_t step;                         /* the gate it stands at, or GATES: it went by all */
     bool waits;
     moment until;
 };
@@ -58,7 +63,9 @@ void gate_count(struct gate *gate, uint64_t messages, uint64_t recipients, uint6
 /* The relay refused for a rate of its own; or took a message. */
 void gate_shut(struct gate *gate, moment now);
 void gate_open(struct gate *gate);
-/* It may be forgotten. */
+/* Somebody waits at it, or will come to it. */
+bool gate_awaited(const struct gate *gate);
+/* It may be forgotten: that nobody does, and nothing is remembered. */
 bool gate_idle(struct gate *gate, moment now);
 
 #endif

@@ -73,20 +73,30 @@ void meter_count(struct meter *meter, const struct rate *rate, uint64_t amount, 
     meter_put(meter, rate, amount);
 }
 
+/* A full ring frees as much with each part as it then holds again, so that each time round is like
+ * the one before: whole ones are not walked. And a debt is paid before as others would be. */
 moment meter_when(const struct meter *meter, const struct rate *rate, uint32_t ahead, moment now)
 {
-    struct meter copy = *meter;
+    struct meter copy;
+    uint64_t before;
 
     if (rate->amount == 0)
         return now;
+    copy = *meter;
     meter_turn(&copy, rate, now);
+    before = ahead + copy.debt;
+    copy.debt = 0;
     for (;;) {
         uint64_t room = room_of(&copy, rate);
 
-        if (room > ahead)
+        if (room > before)
             return now;
         meter_put(&copy, rate, room);
-        ahead -= (uint32_t)room;
+        before -= room;
+        if (copy.total == rate->amount) {
+            copy.slot += (moment)(before / rate->amount * METER_SLOTS);
+            before %= rate->amount;
+        }
         meter_step(&copy, rate);
         now = copy.slot * copy.slot_ms;
     }

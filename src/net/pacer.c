@@ -285,23 +285,17 @@ static struct answer held_refuse(struct held *held, moment now)
 /* All that can begin at that gate now, and all that have waited too long. When to look again. */
 static moment gate_serve(struct gate *gate, moment now)
 {
-    moment due;
+    struct held *held;
+    bool passed;
 
-    while ((due = gate_due(gate, now)) <= now) {
-        bool passed;
-        struct held *held = (struct held *)gate_next(gate, now, &passed);
-        struct answer answer;
+    while ((held = (struct held *)gate_next(gate, now, &passed)) != NULL) {
+        struct answer answer = {.told = TOLD_DONE};
 
-        if (held == NULL) /* it went on to wait at the next gate */
-            continue;
-        if (passed) {
-            reach_tell(&held->reach, TOLD_DONE, SPAN(""));
-            continue;
-        }
-        answer = held_refuse(held, now);
+        if (!passed)
+            answer = held_refuse(held, now);
         reach_tell(&held->reach, answer.told, answer.bytes);
     }
-    return due;
+    return gate_due(gate, now);
 }
 
 static moment earlier(moment one, moment other)

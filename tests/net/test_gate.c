@@ -1,5 +1,6 @@
 /* Who may begin when, by a clock of the test's own. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "net/gate.h"
@@ -166,4 +167,78 @@ Test(gate, gives_a_relay_rest_that_asks_for_it)
     gate_open(&relay);
     gate_shut(&relay, 100000);
     cr_assert_eq(gate_due(&relay, 100000), 100000 + GATE_REST_MIN_MS);
+}
+
+/* In whatever order their times are over, and whoever leaves meanwhile. */
+Test(gate, sends_each_away_when_its_own_time_is_over)
+{
+    moment last = 0;
+    uint32_t seen = 0, i;
+    struct waiter *waiter;
+    bool passed;
+
+    relay.rates.messages = (struct rate){1, 3600000};
+    gate_count(&relay, 1, 0, 0, 0);
+    for (i = 0; i < CROWD; i++)
+        arrive(i, NULL, 0, 1 + (moment)(i * 7919U % 1009U));
+    for (i = 0; i < CROWD; i += 3)
+        gate_leave(&crowd[i * 7U % CROWD]);
+    while ((waiter = gate_next(&relay, last, &passed)) != NULL || relay.waiting > 0) {
+        if (waiter == NULL) {
+            cr_assert_gt(gate_due(&relay, last), last);
+            last = gate_due(&relay, last);
+            continue;
+        }
+        cr_assert_not(passed);
+        cr_assert_eq(waiter->until, last, "it is over at %ld, not at %ld", (long)waiter->until,
+                     (long)last);
+        seen++;
+        if (seen == 20) /* those that come later may be the next to go */
+            arrive(0, NULL, last, last + 1);
+    }
+    cr_assert_eq(seen, CROWD - CROWD / 3 + 1);
+    cr_assert_eq(gate_due(&relay, last), MOMENT_NEVER);
+}
+
+/* Each hears when it may come again, behind all that wait: work that grows with their square would
+ * hold the lock, and with it all other clients, for a minute. */
+Test(gate, sends_a_whole_queue_away_in_little_time, .timeout = 10)
+{
+    struct waiter *all = calloc(GATE_WAITING_MAX, sizeof(*all));
+    uint32_t i;
+
+    relay.rates.messages = (struct rate){1, 60000};
+    gate_count(&relay, 1, 0, 0, 0);
+    for (i = 0; i < GATE_WAITING_MAX; i++) {
+        all[i] = (struct waiter){.gates = {NULL, &relay}, .until = 1000 + i % 2};
+        cr_assert_not(gate_arrive(&all[i], 0));
+    }
+    cr_assert_eq(relay.waiting, GATE_WAITING_MAX);
+    for (i = 0; i < GATE_WAITING_MAX; i++) {
+        bool passed;
+
+        cr_assert_leq(gate_due(&relay, 2000), 2000);
+        cr_assert_eq(gate_next(&relay, 2000, &passed)->until,
+                     i < GATE_WAITING_MAX / 2 ? 1000 : 1001);
+        cr_assert_gt(gate_when(&relay, relay.waiting, 2000), 60000 * (moment)relay.waiting);
+    }
+    cr_assert_eq(relay.waiting, 0);
+    free(all);
+}
+
+Test(gate, remembers_a_relay_that_messages_come_to)
+{
+    bool passed;
+
+    client.rates.messages = (struct rate){1, 1000};
+    arrive(0, &client, 0, MOMENT_NEVER);
+    cr_assert(gate_idle(&relay, 0));
+    arrive(1, &client, 0, MOMENT_NEVER);
+    cr_assert_not(gate_idle(&relay, 0),
+                  "a message waits at its client's gate, and then comes here");
+    cr_assert_eq(gate_next(&client, 2000, &passed), &crowd[1]);
+    cr_assert(gate_idle(&relay, 2000));
+    gate_shut(&relay, 2000);
+    cr_assert_not(gate_idle(&relay, 2000 + GATE_REST_MIN_MS), "the next rest is a longer one");
+    cr_assert(gate_idle(&relay, 2000 + GATE_REST_MIN_MS + GATE_REST_KNOWN_MS));
 }

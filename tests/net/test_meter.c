@@ -124,3 +124,28 @@ Test(meter, counts_nothing_without_a_rate)
     cr_assert(meter_allows(&meter, &none, 0) && meter_idle(&meter, &none, 0));
     cr_assert_eq(meter_when(&meter, &none, 1000, 5), 5);
 }
+
+/* One after the other, each as soon as it may: that is what whole times are left out of. */
+Test(meter, says_it_for_any_number_of_others)
+{
+    static const struct rate rates[] = {{1, 60000}, {3, 1000}, {10, 10000}, {97, 620}};
+    uint32_t which, i;
+
+    for (which = 0; which < sizeof(rates) / sizeof(rates[0]); which++) {
+        const struct rate *rate = &rates[which];
+        struct meter meter = {0}, walked;
+        moment now = 0, then;
+
+        for (i = 0; i < 2 * rate->amount; i++) { /* some of it a debt, and unevenly spread */
+            now += (moment)(i * 7919U % 5U) * rate->per_ms / (moment)(4 * rate->amount);
+            meter_count(&meter, rate, 1 + i % 3, now);
+        }
+        walked = meter;
+        then = now;
+        for (i = 0; i < 500; i++) {
+            then = meter_when(&walked, rate, 0, then);
+            cr_assert_eq(meter_when(&meter, rate, i, now), then, "rate %u, behind %u", which, i);
+            meter_count(&walked, rate, 1, then);
+        }
+    }
+}
