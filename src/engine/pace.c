@@ -121,15 +121,8 @@ static bool has_words(struct span text)
         SPAN_INIT("too much mail"),     SPAN_INIT("rate limit"),     SPAN_INIT("message rate"),
         SPAN_INIT("sending rate"),      SPAN_INIT("throttl"),        SPAN_INIT("rate exceeded"),
     };
-    size_t i, at;
 
-    for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-        for (at = 0; at + marks[i].size <= text.size; at++) {
-            if (span_starts_fold(span_tail(text, at), marks[i]))
-                return true;
-        }
-    }
-    return false;
+    return speaks_of(text, marks, sizeof(marks) / sizeof(marks[0]));
 }
 
 bool speaks_of_rate(const struct reply *reply)

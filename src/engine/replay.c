@@ -181,7 +181,7 @@ void replay_look(struct engine *engine, const struct reply *reply, enum verb_doe
 
 /* --- answers that do not fit --- */
 
-static bool speaks_of(struct span words, const struct span *marks, size_t count)
+bool speaks_of(struct span words, const struct span *marks, size_t count)
 {
     size_t i, at;
 

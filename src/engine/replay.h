@@ -22,6 +22,8 @@ bool replay_greeting(struct engine *engine, struct span why);
 /* The answer does not fit what was said there, as if something on the path had changed it: true
  * when all is put to another one. */
 bool replay_misfit(struct engine *engine, const struct row *row, const struct reply *reply);
+/* Is one of the marks among these words, in any case? */
+bool speaks_of(struct span words, const struct span *marks, size_t count);
 /* What is seen of the path in a reply, the greeting or one to a command that does that. */
 void replay_look(struct engine *engine, const struct reply *reply, enum verb_does does);
 /* Remembers something of the path. */
