@@ -11,7 +11,8 @@
     "it logged in with here, and is not told where lockstep logs in itself. A relay with " \
     "`xforward: on` hears it for its log, before each message. What a relay does not offer or " \
     "refuses is a finding in the transcript, `xclient-missing` or `xclient-refused`, and mail " \
-    "goes on without.\n" \
+    "goes on without; on another connection, where LOGIN was said or one line of two was taken. " \
+    "A value of more than 255 bytes is `unsaid` there, for Postfix refuses it and all with it.\n" \
     "Clients in `xclient-from` may say XCLIENT themselves, outside a transaction. From then on " \
     "the client is who they said: for routes, relays and rates, in the log and in answers of " \
     "the " \
@@ -20,7 +21,8 @@
     "connected. The session begins anew with another connection to the relay, whose greeting " \
     "is the answer. LOGIN is taken, and offered, only where logins are checked or accepted " \
     "here, and counts as one. Whoever becomes a client outside `xclient-from` can't say it " \
-    "again, so ADDR comes last. STARTTLS behind it forgets HELO, PROTO and LOGIN."
+    "again, so ADDR comes last. STARTTLS behind it forgets all of it, " \
+    "so it is said in TLS once more. HELO may have 79 bytes, and LOGIN 254."
 /* clang-format on */
 
 #endif

@@ -26,7 +26,7 @@ static const struct plan welcome = {.answer_here = true, .code = 220, .verbatim 
 /* --- who comes --- */
 
 /* "192.0.2.1:25", "[2001:db8::1]:25" */
-static void keep_destination(struct known *known, struct span destination)
+static void keep_destination(struct arrived *arrived, struct span destination)
 {
     size_t colon = destination.size;
     uint64_t port = 0;
@@ -37,18 +37,29 @@ static void keep_destination(struct known *known, struct span destination)
     host = span_head(destination, colon > 0 ? colon - 1 : 0);
     if (host.size > 1 && host.at[0] == '[')
         host = span_head(span_tail(host, 1), host.size - 2);
-    brief_keep(&known->destination, host);
+    brief_keep(&arrived->destination, host);
     if (span_number(span_tail(destination, colon), &port) && port <= UINT16_MAX)
-        known->destination_port = (uint16_t)port;
+        arrived->destination_port = (uint16_t)port;
 }
 
-void believe_arrive(struct engine *engine, const struct arrival *arrival)
+static void begin_as_arrived(struct known *known)
+{
+    known->port = known->arrived.port;
+    known->destination = known->arrived.destination;
+    known->destination_port = known->arrived.destination_port;
+}
+
+void believe_arrive(struct engine *engine, const struct event *event)
 {
     struct known *known = known_of(engine);
+    const struct arrival *arrival = event->arrival;
 
-    known->port = arrival->port;
-    if (arrival->destination.size > 0)
-        keep_destination(known, arrival->destination);
+    brief_keep(&known->arrived.address, event->bytes);
+    if (arrival != NULL)
+        known->arrived.port = arrival->port;
+    if (arrival != NULL && arrival->destination.size > 0)
+        keep_destination(&known->arrived, arrival->destination);
+    begin_as_arrived(known);
 }
 
 bool believe_told(const struct engine *engine, enum attribute attribute)
@@ -98,6 +109,10 @@ static void learn_destination(struct engine *engine)
     char bytes[BRIEF_BYTES_MAX + 16U];
     struct text words = text_over(bytes, sizeof(bytes));
 
+    if (host.size == 0) {
+        trail_learn(&guide_of(engine)->trail, engine->policy, FACT_DESTINATION, host);
+        return;
+    }
     text_add(&words, six ? SPAN("[") : SPAN(""));
     text_add(&words, host);
     text_add(&words, six ? SPAN("]:") : SPAN(":"));
@@ -105,26 +120,52 @@ static void learn_destination(struct engine *engine)
     trail_learn(&guide_of(engine)->trail, engine->policy, FACT_DESTINATION, text_span(&words));
 }
 
+#define DESTINATION (ATTRIBUTE_BIT(ATTRIBUTE_DESTADDR) | ATTRIBUTE_BIT(ATTRIBUTE_DESTPORT))
+
+static void become(struct engine *engine, struct span address)
+{
+    brief_keep(&engine->address, address);
+    trail_learn(&guide_of(engine)->trail, engine->policy, FACT_CLIENT,
+                brief_span(&engine->address));
+}
+
+/* With an address it is another client than before, of whom nothing is left; only what was told
+ * before any address was told of it. */
+static void forget_another(struct engine *engine, uint16_t given)
+{
+    struct known *known = known_of(engine);
+    uint16_t told = known->told;
+
+    if ((given & ATTRIBUTE_BIT(ATTRIBUTE_ADDR)) == 0)
+        return;
+    if ((told & ATTRIBUTE_BIT(ATTRIBUTE_ADDR)) == 0) {
+        known->port = (told & ATTRIBUTE_BIT(ATTRIBUTE_PORT)) != 0 ? known->port : 0;
+        return;
+    }
+    known->told = known->port = 0;
+    known->name.size = 0;
+    known->extended = false;
+    if ((told & DESTINATION) == 0)
+        return;
+    known->destination.size = 0;
+    known->destination_port = 0;
+    learn_destination(engine);
+}
+
 /* Where the client's connection leads. */
 static void believe_places(struct engine *engine, const struct identity *identity)
 {
     struct known *known = known_of(engine);
-    uint16_t destination = ATTRIBUTE_BIT(ATTRIBUTE_DESTADDR) | ATTRIBUTE_BIT(ATTRIBUTE_DESTPORT);
 
-    if ((identity->given & ATTRIBUTE_BIT(ATTRIBUTE_ADDR)) != 0) {
-        brief_keep(&engine->address, identity->values[ATTRIBUTE_ADDR]);
-        trail_learn(&guide_of(engine)->trail, engine->policy, FACT_CLIENT,
-                    brief_span(&engine->address));
-        known->port = 0; /* it was another's */
-        known->name.size = 0;
-    }
+    if ((identity->given & ATTRIBUTE_BIT(ATTRIBUTE_ADDR)) != 0)
+        become(engine, identity->values[ATTRIBUTE_ADDR]);
     if ((identity->given & ATTRIBUTE_BIT(ATTRIBUTE_PORT)) != 0)
         known->port = port_of(identity->values[ATTRIBUTE_PORT]);
     if ((identity->given & ATTRIBUTE_BIT(ATTRIBUTE_DESTADDR)) != 0)
         brief_keep(&known->destination, identity->values[ATTRIBUTE_DESTADDR]);
     if ((identity->given & ATTRIBUTE_BIT(ATTRIBUTE_DESTPORT)) != 0)
         known->destination_port = port_of(identity->values[ATTRIBUTE_DESTPORT]);
-    if ((identity->given & destination) != 0)
+    if ((identity->given & DESTINATION) != 0)
         learn_destination(engine);
 }
 
@@ -143,7 +184,7 @@ static void believe_names(struct engine *engine, const struct identity *identity
     }
     if ((identity->given & ATTRIBUTE_BIT(ATTRIBUTE_PROTO)) != 0)
         guide->known.extended = identity->values[ATTRIBUTE_PROTO].size == SPAN("ESMTP").size;
-    if (login.size == 0 || login.size > NAME_BYTES_MAX)
+    if (login.size == 0)
         return;
     name_keep(&guide->user, login);
     client_of(engine)->view.authenticated = true;
@@ -151,28 +192,66 @@ static void believe_names(struct engine *engine, const struct identity *identity
     trail_learn(&guide->trail, engine->policy, FACT_LOGIN, login);
 }
 
-/* The certificate was shown by whoever speaks for the client. */
-static void believe(struct engine *engine, const struct identity *identity)
+/* The session goes on as that client's. */
+static void go_on(struct engine *engine)
 {
-    struct known *known = known_of(engine);
-    struct brief helo = engine->helo;
-    uint16_t names = ATTRIBUTE_BIT(ATTRIBUTE_HELO);
-    bool kept = believe_told(engine, ATTRIBUTE_HELO) && (identity->given & names) == 0;
-
-    guide_anew(engine);
-    if (kept)
-        engine->helo = helo;
-    known->told |= identity->given;
-    if (identity->values[ATTRIBUTE_HELO].size == 0 && (identity->given & names) != 0)
-        known->told &= (uint16_t)~names; /* whatever it greets with is the name */
-    trail_learn(&guide_of(engine)->trail, engine->policy, FACT_CERTIFICATE, SPAN(""));
-    believe_places(engine, identity);
-    believe_names(engine, identity);
     note(engine, SPAN("believe"), SPAN("client"),
          engine->address.size > 0 ? brief_span(&engine->address) : SPAN("unknown"));
     engine->wanted =
         (struct choice){.route = NOTHING, .relay = engine->policy->relay, .credential = NOTHING};
     guide_choose(engine);
+}
+
+/* The certificate was shown by whoever speaks for the client. */
+static void believe(struct engine *engine, const struct identity *identity)
+{
+    struct known *known = known_of(engine);
+    struct trail *trail = &guide_of(engine)->trail;
+    struct brief helo = engine->helo;
+    uint16_t names = ATTRIBUTE_BIT(ATTRIBUTE_HELO);
+
+    forget_another(engine, identity->given);
+    guide_anew(engine);
+    if (believe_told(engine, ATTRIBUTE_HELO) && (identity->given & names) == 0) {
+        engine->helo = helo;
+        trail_learn(trail, engine->policy, FACT_HELO, brief_span(&helo));
+    }
+    known->told |= identity->given;
+    if (identity->values[ATTRIBUTE_HELO].size == 0 && (identity->given & names) != 0)
+        known->told &= (uint16_t)~names; /* whatever it greets with is the name */
+    trail_learn(trail, engine->policy, FACT_CERTIFICATE, SPAN(""));
+    believe_places(engine, identity);
+    believe_names(engine, identity);
+    go_on(engine);
+}
+
+void believe_forget(struct engine *engine)
+{
+    struct known *known = known_of(engine);
+
+    if (known->told == 0)
+        return;
+    *known = (struct known){.arrived = known->arrived, .login = known->login};
+    begin_as_arrived(known);
+    become(engine, brief_span(&known->arrived.address));
+    if (known->destination.size > 0)
+        learn_destination(engine);
+    else
+        trail_forget(&guide_of(engine)->trail, FACT_DESTINATION);
+    go_on(engine);
+    engine->moved = true; /* the relay was connected to for somebody else, and may have been told */
+}
+
+_Static_assert(BRIEF_BYTES_MAX == 79 && NAME_BYTES_MAX == 254, "as the sentences say");
+
+/* More than is kept; empty: nothing is. */
+static struct span too_long(const struct identity *identity)
+{
+    if (identity->values[ATTRIBUTE_HELO].size > BRIEF_BYTES_MAX)
+        return SPAN("HELO must be a name of at most 79 bytes");
+    if (identity->values[ATTRIBUTE_LOGIN].size > NAME_BYTES_MAX)
+        return SPAN("LOGIN must be a name of at most 254 bytes");
+    return SPAN("");
 }
 
 static struct plan refusal(struct span right)
@@ -198,6 +277,8 @@ void believe_answer(struct engine *engine, struct row *row)
         return;
     }
     wrong = identity_parse(ledger_argument(engine, row), offers, &memory, &identity);
+    if (wrong.size == 0)
+        wrong = too_long(&identity);
     plan = wrong.size > 0 ? refusal(wrong) : welcome;
     if (wrong.size == 0) {
         believe(engine, &identity);

@@ -9,7 +9,9 @@ uint16_t believe_offers(const struct engine *engine);
 /* Has it told that one, and does it still hold? */
 bool believe_told(const struct engine *engine, enum attribute attribute);
 /* Who comes. */
-void believe_arrive(struct engine *engine, const struct arrival *arrival);
+void believe_arrive(struct engine *engine, const struct event *event);
+/* What it told came in clear, and does not hold in TLS: it is whoever connected. */
+void believe_forget(struct engine *engine);
 /* The client greets. */
 void believe_greets(struct engine *engine, bool extended);
 /* Answers its XCLIENT. */

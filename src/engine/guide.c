@@ -101,8 +101,7 @@ void guide_arrive(struct engine *engine, const struct event *event)
         learn(engine, FACT_DESTINATION, arrival->destination);
     if (arrival != NULL && arrival->certificate.size > 0)
         learn(engine, FACT_CERTIFICATE, arrival->certificate);
-    if (arrival != NULL)
-        believe_arrive(engine, arrival);
+    believe_arrive(engine, event);
     guide_choose(engine);
     engine->leg.choice = engine->wanted;
 }
@@ -176,7 +175,8 @@ void guide_told(struct engine *engine, const struct advice *advice, struct span 
     switch (advice->told) {
     case TOLD_DONE:
         guide->told = advice->credential == LIVE ? LIVE_ROUTE : advice->credential;
-        engine->moved = advice->moved || engine->leg.auth != AUTH_NONE || engine->leg.choice.live;
+        engine->moved = engine->moved || advice->moved || engine->leg.auth != AUTH_NONE ||
+                        engine->leg.choice.live;
         return;
     case TOLD_NO:
         plan.code = 550;

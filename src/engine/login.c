@@ -8,6 +8,7 @@
 #include "lockstep/smtp/base64.h"
 
 #include "ask.h"
+#include "believe.h"
 #include "login.h"
 #include "prepare.h"
 
@@ -243,12 +244,10 @@ void login_secured(struct engine *engine, const struct arrival *arrival)
     client->securing = false;
     guide_anew(engine);
     client->view.secured = true;
-    /* Who it is was believed for its address; what it said of itself in clear was anybody's. */
-    guide->known.told &=
-        (uint16_t) ~(ATTRIBUTE_BIT(ATTRIBUTE_HELO) | ATTRIBUTE_BIT(ATTRIBUTE_PROTO));
     if (arrival != NULL && arrival->certificate.size > 0)
         trail_learn(&guide->trail, engine->policy, FACT_CERTIFICATE, arrival->certificate);
     login_certify(engine, arrival);
+    believe_forget(engine);
     /* A login that passed in clear may have been anybody's, and there it still holds. */
     engine->moved =
         engine->moved || (upstream_of(engine)->view.authenticated && engine->leg.auth != AUTH_DONE);

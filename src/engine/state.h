@@ -271,8 +271,15 @@ struct naming_state {
     uint16_t unsaid;  /* attributes of the command that has begun */
 };
 
+/* Who connected, whomever it speaks for. */
+struct arrived {
+    struct brief address, destination;
+    uint16_t port, destination_port;
+};
+
 /* Who the client is, beside its address and the name it greets with. */
 struct known {
+    struct arrived arrived;
     struct brief name;        /* that XCLIENT told */
     struct brief destination; /* address that it connected to */
     uint16_t port;            /* of the client; 0: not known, as its destination's */

@@ -68,7 +68,7 @@ void client_secured(struct world *world)
 {
     world->client.handshake = false;
     world->client.secured = true;
-    world->client.known = false;
+    world->client.known = world->client.speaks_for_another = false;
     if (dice_chance(&world->client.dice, 90))
         world->client.stage = STAGE_GREET;
 }
