@@ -108,3 +108,28 @@ bool address_same_host(const struct address *one, const struct address *other)
         return memcmp(&one->six.sin6_addr, &other->six.sin6_addr, sizeof(struct in6_addr)) == 0;
     return one->four.sin_addr.s_addr == other->four.sin_addr.s_addr;
 }
+
+uint32_t address_hash(const struct address *address)
+{
+    struct span bytes = address->any.sa_family == AF_INET6
+                            ? span_of((const char *)&address->six.sin6_addr, 16)
+                            : span_of((const char *)&address->four.sin_addr, 4);
+    uint32_t sum = 2166136261U; /* FNV-1a */
+    size_t i;
+
+    for (i = 0; i < bytes.size; i++)
+        sum = (sum ^ (unsigned char)bytes.at[i]) * 16777619U;
+    return sum;
+}
+
+struct address address_site(const struct address *address)
+{
+    struct address site;
+    uint8_t bytes[16];
+
+    address_ip(address, bytes);
+    if (!ip_is_four(bytes) && (bytes[0] != 0xFE || (bytes[1] & 0xC0) != 0x80)) /* fe80::/10 */
+        memset(bytes + 8, 0, 8);
+    address_of_ip(bytes, 0, &site);
+    return site;
+}

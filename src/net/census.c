@@ -52,23 +52,10 @@ void census_drop(struct census **held)
     free(census);
 }
 
-static uint32_t census_bucket(const struct address *client)
-{
-    struct span bytes = client->any.sa_family == AF_INET6
-                            ? span_of((const char *)&client->six.sin6_addr, 16)
-                            : span_of((const char *)&client->four.sin_addr, 4);
-    uint32_t sum = 2166136261U;
-    size_t i;
-
-    for (i = 0; i < bytes.size; i++)
-        sum = (sum ^ (unsigned char)bytes.at[i]) * 16777619U;
-    return sum % CENSUS_BUCKETS;
-}
-
 /* The place that points, or would point, to the row. */
 static struct census_row **census_find(struct census *census, const struct address *client)
 {
-    struct census_row **at = &census->buckets[census_bucket(client)];
+    struct census_row **at = &census->buckets[address_hash(client) % CENSUS_BUCKETS];
 
     while (*at != NULL && !address_same_host(&(*at)->client, client))
         at = &(*at)->next;

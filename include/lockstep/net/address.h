@@ -35,5 +35,11 @@ void address_ip(const struct address *address, uint8_t bytes_r[16]);
 void address_of_ip(const uint8_t bytes[16], uint16_t port, struct address *address_r);
 /* The same machine, whatever the port? */
 bool address_same_host(const struct address *one, const struct address *other);
+/* Alike for the same machine, whatever the port. */
+uint32_t address_hash(const struct address *address);
+/* What a client is counted by: its address, and of an IPv6 one the /64 of it, within which whoever
+ * has one address has them all (RFC 4291 2.5.4). Those of a link are many machines' and stay whole.
+ */
+struct address address_site(const struct address *address);
 
 #endif
