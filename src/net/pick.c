@@ -38,24 +38,44 @@ static struct place_of_relay *find(struct pick *pick, const struct address *addr
     return NULL;
 }
 
-/* Of what nobody uses the one that was used the longest ago. NULL: all are in use, and nothing is
- * remembered of this one. */
+/* Of what nobody uses the one that was used the longest ago, and none of this choice's own. NULL:
+ * all are in use, and nothing is remembered of this one. */
 static struct place_of_relay *remember(struct pick *pick, const struct address *address)
 {
-    struct place_of_relay *place = find(pick, address);
+    struct place_of_relay *place = NULL;
     uint32_t i;
 
-    if (place != NULL)
-        return place;
     for (i = 0; i < PICK_PLACES_MAX; i++) {
         struct place_of_relay *other = &pick->places[i];
 
-        if (other->open == 0 && (place == NULL || other->last < place->last))
+        if (other->open == 0 && other->choice != pick->choices &&
+            (place == NULL || other->last < place->last))
             place = other;
     }
     if (place != NULL)
-        *place = (struct place_of_relay){.address = *address, .last = ++pick->connections};
+        *place = (struct place_of_relay){
+            .address = *address, .last = ++pick->connections, .choice = pick->choices};
     return place;
+}
+
+/* First those that are known, so that no new one takes the place of another candidate's. */
+static void find_places(struct pick *pick, const struct candidates *candidates,
+                        struct place_of_relay **places)
+{
+    uint32_t i;
+
+    pick->choices++;
+    for (i = 0; i < candidates->count; i++) {
+        places[i] = find(pick, &candidates->addresses[i]);
+        if (places[i] != NULL)
+            places[i]->choice = pick->choices;
+    }
+    for (i = 0; i < candidates->count; i++) {
+        if (places[i] == NULL) /* it may be twice among the candidates */
+            places[i] = find(pick, &candidates->addresses[i]);
+        if (places[i] == NULL)
+            places[i] = remember(pick, &candidates->addresses[i]);
+    }
 }
 
 /* It failed, and its time has not come; or it has, and somebody else asks. */
@@ -80,7 +100,6 @@ static int64_t share(const struct place_of_relay *place, const struct wish *wish
 
 /* What the ways of choosing look at. */
 struct choosing {
-    struct pick *pick;
     const struct candidates *candidates;
     const struct wish *wish;
     moment now;
@@ -205,18 +224,16 @@ uint32_t pick_choose(struct pick *pick, const struct candidates *candidates,
                      const struct wish *wish, bool tired, moment now)
 {
     struct choosing choosing = {
-        .pick = pick,
         .candidates = candidates,
         .wish = wish,
         .now = now,
         .avoids = wish->avoid.any.sa_family != AF_UNSPEC,
     };
     struct place_of_relay *place;
-    uint32_t best, i;
+    uint32_t best;
 
     uv_mutex_lock(&pick->lock);
-    for (i = 0; i < candidates->count; i++)
-        choosing.places[i] = remember(pick, &candidates->addresses[i]);
+    find_places(pick, candidates, choosing.places);
     best = choose(&choosing);
     if (best == PICK_NONE && choosing.avoids) {
         choosing.avoids = false;

@@ -34,12 +34,14 @@ struct place_of_relay {
     moment back_at;     /* since when it is well again; 0: it was never away */
     int64_t credit;     /* its turn comes nearer with each connection that others get */
     uint64_t last;      /* its last connection, counted by `connections` */
+    uint64_t choice;    /* the last that it was a candidate of, counted by `choices` */
 };
 
 struct pick {
     uv_mutex_t lock;
     struct place_of_relay places[PICK_PLACES_MAX];
     uint64_t connections;
+    uint64_t choices;
     uint64_t failures;
 };
 

@@ -187,3 +187,68 @@ Test(pick, forgets_what_nobody_uses_when_there_are_too_many)
             pick_leave(&pick, &many.addresses[0]);
     }
 }
+
+/* The names of a relay have had so many addresses that all places are taken, and now give the one
+ * that was used the longest ago, or the next, and one that is new. */
+static void fill_places(uint32_t known_at)
+{
+    struct candidates one = {.count = 1};
+    uint32_t i;
+
+    for (i = 0; i < PICK_PLACES_MAX; i++) {
+        must(address_literal(SPAN("192.0.2.2"), (uint16_t)(1000 + i), &one.addresses[0]));
+        cr_assert_eq(pick_choose(&pick, &one, &wish, true, 0), 0);
+        pick_leave(&pick, &one.addresses[0]);
+    }
+    three.count = 2;
+    must(address_literal(SPAN("192.0.2.2"), 1000, &three.addresses[known_at]));
+    must(address_literal(SPAN("192.0.2.3"), 25, &three.addresses[1 - known_at]));
+}
+
+static uint32_t open_connections(void)
+{
+    uint32_t open = 0, i;
+
+    for (i = 0; i < PICK_PLACES_MAX; i++)
+        open += pick.places[i].open;
+    return open;
+}
+
+Test(pick, has_a_place_for_each_candidate)
+{
+    static const enum config_balance balances[] = {BALANCE_EVEN, BALANCE_LEAST};
+    uint32_t which, known_at, counts[3];
+
+    for (which = 0; which < 2; which++) {
+        for (known_at = 0; known_at < 2; known_at++) {
+            teardown();
+            setup();
+            wish.balance = balances[which];
+            fill_places(known_at);
+            tally(counts, 100, 1);
+            cr_assert_eq(counts[0], 50, "balance %u: %u", which, counts[0]);
+            cr_assert_eq(open_connections(), 0);
+        }
+    }
+}
+
+/* It was there before, and failed: that is not forgotten for a new one beside it. */
+Test(pick, knows_a_candidate_that_was_used_the_longest_ago)
+{
+    fill_places(1);
+    pick_learn(&pick, &three.addresses[1], false, 0);
+    cr_assert_eq(choose(1), 0);
+    cr_assert_eq(pick_resting(&pick, 1, &pick.failures), 1);
+}
+
+/* Two names of a relay may have an address in common. */
+Test(pick, counts_an_address_once_that_is_there_twice)
+{
+    three.addresses[2] = three.addresses[0];
+    wish.balance = BALANCE_LEAST;
+    cr_assert_eq(choose(0), 0);
+    cr_assert_eq(choose(0), 1);
+    pick_leave(&pick, &three.addresses[0]);
+    cr_assert_neq(choose(0), 1);
+    cr_assert_eq(open_connections(), 2);
+}
