@@ -6,13 +6,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include "clients.h"
 #include "lockstep/base/must.h"
-
-/* Clients of which something is remembered; more are told to come later. */
-#define CLIENTS_MAX 16384U
-#define CLIENT_BUCKETS 1024U
-/* So many new ones are as good a moment as any to forget old ones. */
-#define CLIENTS_SWEPT 1024U
 
 struct pacer_row {
     char name[LIMITS_NAME_MAX]; /* empty: it is free */
@@ -26,22 +21,13 @@ struct pacer_row {
     uint64_t held, late;
 };
 
-struct client {
-    struct client *next;
-    const struct pacer_row *listener;
-    struct address address;
-    struct gate gate;
-};
-
 struct pacer {
     uv_mutex_t lock;
     uv_cond_t changed;
     uv_thread_t thread;
     bool running, closing;
     struct pacer_row rows[LIMITS_ROWS_MAX];
-    struct client *clients[CLIENT_BUCKETS];
-    uint32_t client_count;
-    uint32_t fresh; /* since clients were forgotten */
+    struct clients clients;
 };
 
 static moment pacer_now(void)
@@ -70,28 +56,40 @@ static bool row_used(const struct pacer_row *row)
     return row->configured || row->sessions > 0 || row->queued > 0 || row->gate.waiting > 0;
 }
 
-/* What is remembered of clients goes by the listener's row. */
-static bool clients_use(const struct pacer *pacer, const struct pacer_row *row)
+/* Somebody points to it, or (what is remembered of clients goes by their listener) may. */
+static bool row_held(const struct pacer *pacer, const struct pacer_row *row)
 {
-    const struct client *client;
-    uint32_t i;
-
-    for (i = 0; i < CLIENT_BUCKETS; i++)
-        for (client = pacer->clients[i]; client != NULL; client = client->next)
-            if (client->listener == row)
-                return true;
-    return false;
+    return row_used(row) || gate_awaited(&row->gate) ||
+           (row->listener && clients_use(&pacer->clients, row));
 }
 
-static struct pacer_row *row_make(struct pacer *pacer, struct span name, bool listener)
+/* `urgent`: a rate that is configured comes before what is remembered of relays without any. */
+static struct pacer_row *row_free(struct pacer *pacer, bool urgent)
 {
-    struct pacer_row *row = row_find(pacer, name, listener);
+    struct pacer_row *second = NULL;
+    moment now = pacer_now();
     uint32_t i;
 
-    for (i = 0; row == NULL && i < LIMITS_ROWS_MAX; i++) {
-        if (row_used(&pacer->rows[i]) || clients_use(pacer, &pacer->rows[i]))
+    for (i = 0; i < LIMITS_ROWS_MAX; i++) {
+        struct pacer_row *row = &pacer->rows[i];
+
+        if (row_held(pacer, row))
             continue;
-        row = &pacer->rows[i];
+        if (gate_idle(&row->gate, now))
+            return row;
+        second = second == NULL ? row : second;
+    }
+    return urgent ? second : NULL;
+}
+
+static struct pacer_row *row_make(struct pacer *pacer, struct span name, bool listener, bool urgent)
+{
+    struct pacer_row *row = row_find(pacer, name, listener);
+
+    if (row != NULL)
+        return row;
+    row = row_free(pacer, urgent);
+    if (row != NULL) {
         *row = (struct pacer_row){.listener = listener};
         memcpy(row->name, name.at, name.size < LIMITS_NAME_MAX ? name.size : LIMITS_NAME_MAX - 1);
     }
@@ -105,7 +103,7 @@ static void configure(struct pacer *pacer, struct span name, bool listener,
 
     if (!rates_given(rates) && sessions == 0 && row_find(pacer, name, listener) == NULL)
         return;
-    row = row_make(pacer, name, listener);
+    row = row_make(pacer, name, listener, true);
     if (row == NULL) /* names of configurations before hold them all, by what still waits */
         return;
     row->configured = true;
@@ -196,69 +194,6 @@ static moment row_tire(struct pacer_row *row, moment now)
     return due;
 }
 
-/* --- clients --- */
-
-static uint32_t client_bucket(const struct address *address)
-{
-    struct span bytes = address->any.sa_family == AF_INET6
-                            ? span_of((const char *)&address->six.sin6_addr, 16)
-                            : span_of((const char *)&address->four.sin_addr, 4);
-    uint32_t sum = 2166136261U;
-    size_t i;
-
-    for (i = 0; i < bytes.size; i++)
-        sum = (sum ^ (unsigned char)bytes.at[i]) * 16777619U;
-    return sum % CLIENT_BUCKETS;
-}
-
-static void clients_forget(struct pacer *pacer, moment now)
-{
-    uint32_t i;
-
-    pacer->fresh = 0;
-    for (i = 0; i < CLIENT_BUCKETS; i++) {
-        struct client **at = &pacer->clients[i];
-
-        while (*at != NULL) {
-            struct client *client = *at;
-
-            if (!gate_idle(&client->gate, now)) {
-                at = &client->next;
-                continue;
-            }
-            *at = client->next;
-            free(client);
-            pacer->client_count--;
-        }
-    }
-}
-
-/* NULL: too many are remembered already. */
-static struct client *client_make(struct pacer *pacer, const struct pacer_row *listener,
-                                  const struct address *address, moment now)
-{
-    struct client **bucket = &pacer->clients[client_bucket(address)];
-    struct client *client;
-
-    for (client = *bucket; client != NULL; client = client->next)
-        if (client->listener == listener && address_same_host(&client->address, address))
-            break;
-    if (client == NULL && pacer->fresh++ >= CLIENTS_SWEPT)
-        clients_forget(pacer, now);
-    if (client == NULL && pacer->client_count < CLIENTS_MAX) {
-        client = calloc(1, sizeof(*client));
-        must(client != NULL);
-        client->listener = listener;
-        client->address = *address;
-        client->next = *bucket;
-        *bucket = client;
-        pacer->client_count++;
-    }
-    if (client != NULL)
-        client->gate.rates = listener->gate.rates;
-    return client;
-}
-
 /* --- messages --- */
 
 /* Of the gate that it stands at, or could not even stand at. */
@@ -309,10 +244,10 @@ static moment pacer_serve(struct pacer *pacer, moment now)
     moment due = MOMENT_NEVER;
     uint32_t i;
 
-    for (i = 0; i < CLIENT_BUCKETS && pacer->client_count > 0; i++) {
+    for (i = 0; i < CLIENT_BUCKETS && pacer->clients.count > 0; i++) {
         struct client *client;
 
-        for (client = pacer->clients[i]; client != NULL; client = client->next)
+        for (client = pacer->clients.buckets[i]; client != NULL; client = client->next)
             if (client->gate.first != NULL)
                 due = earlier(due, gate_serve(&client->gate, now));
     }
@@ -349,7 +284,8 @@ static void pacer_wake(struct pacer *pacer)
     uv_cond_signal(&pacer->changed);
 }
 
-/* The gates that a message has to go by; false: there is one too many client. */
+/* The gates that a message has to go by; false: there is one too many client, and only the relay's.
+ */
 static bool mail_gates(struct pacer *pacer, const struct mail *mail, struct held *held, moment now)
 {
     struct pacer_row *listener =
@@ -357,16 +293,13 @@ static bool mail_gates(struct pacer *pacer, const struct mail *mail, struct held
     struct pacer_row *relay = row_find(pacer, mail->relay, false);
     struct client *client = NULL;
 
-    if (listener != NULL) {
-        client = client_make(pacer, listener, mail->client, now);
-        if (client == NULL)
-            return false;
-    }
+    if (listener != NULL)
+        client = clients_find(&pacer->clients, listener, &listener->gate.rates, mail->client, now);
     held->rows[0] = listener;
     held->rows[1] = relay;
     held->waiter.gates[0] = client != NULL ? &client->gate : NULL;
     held->waiter.gates[1] = relay != NULL ? &relay->gate : NULL;
-    return true;
+    return listener == NULL || client != NULL;
 }
 
 /* Under the lock. */
@@ -420,12 +353,10 @@ void pacer_count(struct pacer *pacer, const struct mail *mail, const struct spen
     uint32_t i;
 
     uv_mutex_lock(&pacer->lock);
-    if (mail_gates(pacer, mail, &held, now)) {
-        for (i = 0; i < GATES; i++)
-            if (held.waiter.gates[i] != NULL)
-                gate_count(held.waiter.gates[i], spent->messages, spent->recipients, spent->bytes,
-                           now);
-    }
+    (void)mail_gates(pacer, mail, &held, now);
+    for (i = 0; i < GATES; i++)
+        if (held.waiter.gates[i] != NULL)
+            gate_count(held.waiter.gates[i], spent->messages, spent->recipients, spent->bytes, now);
     uv_mutex_unlock(&pacer->lock);
 }
 
@@ -435,8 +366,8 @@ void pacer_learn(struct pacer *pacer, const struct mail *mail, bool well)
 
     uv_mutex_lock(&pacer->lock);
     relay = row_find(pacer, mail->relay, false);
-    if (relay == NULL)
-        relay = row_make(pacer, mail->relay, false); /* only its clients have rates */
+    if (relay == NULL && !well)
+        relay = row_make(pacer, mail->relay, false, false); /* only its clients have rates */
     if (relay != NULL && well)
         gate_open(&relay->gate);
     else if (relay != NULL)
@@ -499,7 +430,6 @@ struct pacer *pacer_new(void)
 void pacer_close(struct pacer **closing)
 {
     struct pacer *pacer = *closing;
-    uint32_t i;
 
     *closing = NULL;
     uv_mutex_lock(&pacer->lock);
@@ -508,17 +438,28 @@ void pacer_close(struct pacer **closing)
     uv_mutex_unlock(&pacer->lock);
     if (pacer->running)
         uv_thread_join(&pacer->thread);
-    for (i = 0; i < CLIENT_BUCKETS; i++) {
-        while (pacer->clients[i] != NULL) {
-            struct client *client = pacer->clients[i];
-
-            pacer->clients[i] = client->next;
-            free(client);
-        }
-    }
+    clients_clear(&pacer->clients);
     uv_cond_destroy(&pacer->changed);
     uv_mutex_destroy(&pacer->lock);
     free(pacer);
+}
+
+/* Those that stay keep their rows: none of these is for a new one. */
+static void configure_known(struct pacer *pacer, const struct config *config)
+{
+    struct pacer_row *row;
+    uint32_t i;
+
+    for (i = 0; i < config->relay_count; i++) {
+        row = row_find(pacer, config->relays[i].name, false);
+        if (row != NULL)
+            row->configured = true;
+    }
+    for (i = 0; i < config->listener_count; i++) {
+        row = row_find(pacer, config->listeners[i].name, true);
+        if (row != NULL)
+            row->configured = true;
+    }
 }
 
 void pacer_configure(struct pacer *pacer, const struct config *config)
@@ -532,29 +473,19 @@ void pacer_configure(struct pacer *pacer, const struct config *config)
         pacer->rows[i].gate.rates = (struct rates){.messages = {0}};
         pacer->rows[i].sessions_max = 0;
     }
+    configure_known(pacer, config);
     for (i = 0; i < config->relay_count; i++)
         configure(pacer, config->relays[i].name, false, &config->relays[i].rates,
                   config->relays[i].sessions);
     for (i = 0; i < config->listener_count; i++)
         configure(pacer, config->listeners[i].name, true, &config->listeners[i].rates, 0);
     for (i = 0; i < CLIENT_BUCKETS; i++)
-        for (client = pacer->clients[i]; client != NULL; client = client->next)
+        for (client = pacer->clients.buckets[i]; client != NULL; client = client->next)
             client->gate.rates = client->listener->gate.rates;
     for (i = 0; i < LIMITS_ROWS_MAX; i++)
         row_seat(&pacer->rows[i]);
     uv_cond_signal(&pacer->changed);
     uv_mutex_unlock(&pacer->lock);
-}
-
-static uint32_t clients_waiting(const struct pacer *pacer, const struct pacer_row *listener)
-{
-    const struct client *client;
-    uint32_t waiting = 0, i;
-
-    for (i = 0; i < CLIENT_BUCKETS && pacer->client_count > 0; i++)
-        for (client = pacer->clients[i]; client != NULL; client = client->next)
-            waiting += client->listener == listener ? client->gate.waiting : 0;
-    return waiting;
 }
 
 uint32_t pacer_look(struct pacer *pacer, struct limits_row *rows, uint32_t room)
@@ -571,7 +502,7 @@ uint32_t pacer_look(struct pacer *pacer, struct limits_row *rows, uint32_t room)
             .listener = row->listener,
             .held = row->held,
             .late = row->late,
-            .waiting = row->listener ? clients_waiting(pacer, row) : row->gate.waiting,
+            .waiting = row->listener ? clients_waiting(&pacer->clients, row) : row->gate.waiting,
             .sessions = row->sessions,
             .queued = row->queued,
         };

@@ -98,7 +98,9 @@ const struct row schema_serving[] = {
      AT(config_listener, sessions_per_client), 1, 1000000, NULL, "1000",
      "Sessions at a time from one client address."},
     {BASE_LISTENER, "rates", "messages", TYPE_RATE, AT(config_listener, rates.messages), 0, 1000000,
-     NULL, "0", "Messages of one client address; more are held at MAIL, see timeouts.pace."},
+     NULL, "0",
+     "Messages of one client, by its IPv4 address or the /64 of its IPv6 one; more are held at "
+     "MAIL, see timeouts.pace."},
     {BASE_LISTENER, "rates", "recipients", TYPE_RATE, AT(config_listener, rates.recipients), 0,
      1000000, NULL, "0",
      "Recipients, likewise; a message that brings too many is what the next wait for."},
