@@ -73,6 +73,7 @@ static void heap_leave(struct gate *gate, struct waiter *waiter)
         gate->soonest = below;
         return;
     }
+    must(waiter->above != NULL);
     if (waiter->above->under == waiter)
         waiter->above->under = waiter->beside;
     else
