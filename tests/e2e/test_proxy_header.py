@@ -211,7 +211,7 @@ class Header(Party):
         _, upstream = self.relay()
         lockstep = self.start(upstream.port)
         talk = self.talk(lockstep, LINE, source=STRANGER)
-        self.assertIn(b"421 4.3.5 No PROXY header is expected here", talk.reply())
+        self.assertIn(b"421 4.3.5 No PROXY header is expected here", talk.rest())
         talk = self.talk(lockstep, source=STRANGER)
         self.send(talk)
         row = self.sessions(lockstep, ending="quit")[0]
