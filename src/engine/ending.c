@@ -44,6 +44,11 @@ static const struct plan stopping = {.answer_here = true,
                                      .code = 421,
                                      .status = SPAN_INIT("4.3.2"),
                                      .words = SPAN_INIT("Shutting down, try again later")};
+static const struct plan left_while_held = {
+    .answer_here = true,
+    .code = 421,
+    .status = SPAN_INIT("4.4.5"),
+    .words = SPAN_INIT("Too much mail at a time, and nobody waits for this one's turn")};
 static const struct plan relay_slow = {
     .answer_here = true,
     .code = 421,
@@ -425,6 +430,8 @@ void session_conclude(struct engine *engine)
     if (done) {
         end_tell(engine, SIDE_CLIENT, true);
         engine->client_left = true;
+        if (client_of(engine)->open && pace_hopeless(engine)) /* it may still listen */
+            say(engine, &left_while_held);
         session_close(engine, done);
     } else if (engine->stopping && (at_rest(engine) || pace_holds(engine))) {
         say(engine, &stopping);
