@@ -438,6 +438,7 @@ static void unasked(struct engine *engine, const struct reply *reply)
         ledger_keep_reason(engine, reply);
         upstream_leave(engine, &relay_closes);
     } else {
+        replay_look_unasked(engine);
         upstream_broken(engine, SPAN("The relay answered without being asked"));
     }
 }

@@ -50,6 +50,8 @@ static void prepare_greeted_old(struct engine *engine, const struct reply *reply
 
     view->greeted = reply->code < 300;
     view->ungreetable = !view->greeted;
+    if (!view->greeted) /* what was learnt of EHLO there does not help: it is tried after all */
+        engine->leg.traits &= (uint8_t)~TRAIT_BIT(NO_EHLO);
 }
 
 bool prepare_mixed(struct engine *engine, const struct reply *reply)

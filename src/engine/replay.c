@@ -179,6 +179,15 @@ void replay_look(struct engine *engine, const struct reply *reply, enum verb_doe
     }
 }
 
+/* Behind EHLO, where nothing else was said: the path makes two answers of the one (F-32). */
+void replay_look_unasked(struct engine *engine)
+{
+    const struct view *view = &upstream_of(engine)->view;
+
+    if (replay_possible(engine) && view->extended && !view->mail_open && ledger_empty(engine))
+        learn_trait(engine, TRAIT_NO_EHLO);
+}
+
 /* --- answers that do not fit --- */
 
 bool speaks_of(struct span words, const struct span *marks, size_t count)
@@ -220,7 +229,7 @@ static bool speaks_of_batches(struct span words)
  * or what answers is meant for another command. */
 static bool data_out_of_order(const struct engine *engine, const struct reply *reply)
 {
-    if (speaks_in_groups(engine) && (reply->code < 300 || speaks_of_batches(reply->text)))
+    if (reply->code < 300 || (speaks_in_groups(engine) && speaks_of_batches(reply->text)))
         return true;
     return reply->code == 503 || (reply->code >= 500 && speaks_of_data(reply->text));
 }
@@ -275,6 +284,8 @@ bool replay_misfit(struct engine *engine, const struct row *row, const struct re
         return false;
     if (speaks_in_groups(engine))
         learn_trait(engine, TRAIT_LOCKSTEP);
+    else if (reply->code < 300) /* each answer is the one before, from EHLO's on (F-32) */
+        learn_trait(engine, TRAIT_NO_EHLO);
     if (masked) /* EHLO may have become NOOP on the way (F-02) */
         learn_trait(engine, TRAIT_NO_EHLO);
     if (!replay_remembers(engine))

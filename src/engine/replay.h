@@ -26,6 +26,8 @@ bool replay_misfit(struct engine *engine, const struct row *row, const struct re
 bool speaks_of(struct span words, const struct span *marks, size_t count);
 /* What is seen of the path in a reply, the greeting or one to a command that does that. */
 void replay_look(struct engine *engine, const struct reply *reply, enum verb_does does);
+/* The upstream has answered what nobody said. */
+void replay_look_unasked(struct engine *engine);
 /* Remembers something of the path. */
 void learn_trait(struct engine *engine, enum trait trait);
 static inline bool has_trait(const struct engine *engine, enum trait trait)
