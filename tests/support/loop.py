@@ -39,6 +39,7 @@ PATIENCE = """timeouts:
 """
 CLIENT_SECONDS = 45  # that a client waits for lockstep, which is to end the wait itself ...
 FAULTY_SECONDS = 8   # ... and for the faulty path; none takes longer for what it says
+TRICKLED_TIMES_MAX = 8
 STORED_SECONDS = 5   # that a relay may take to store what it took
 NOTICED_SECONDS = 1  # that a slow path takes more
 SIDE_BY_SIDE = 16
@@ -222,8 +223,12 @@ class Row:
         self.profile, self.kind, self.clean = profile, kind, clean
         said = conversations.KINDS[kind]
         upstream = relay.services[said.service]
-        with Fault(profile.name, upstream) as fault:
-            self.faulty = send(fault.port, relay, said, FAULTY_SECONDS, clean)
+        # Whether bytes that were written one by one are read so is for the machine to say.
+        for _ in range(TRICKLED_TIMES_MAX if said.trickles else 1):
+            with Fault(profile.name, upstream) as fault:
+                self.faulty = send(fault.port, relay, said, FAULTY_SECONDS, clean)
+            if self.harmed:
+                break
         with Fault(profile.name, upstream) as fault, \
                 in_front(fault.port, said, certificate) as lockstep:
             self.mended = send(lockstep.port, relay, said, CLIENT_SECONDS, clean)
